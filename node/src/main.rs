@@ -1,0 +1,2 @@
+//! The `hutong` command.
+fn main() {}

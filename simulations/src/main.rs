@@ -1,0 +1,2 @@
+//! Simulations.
+fn main() {}
