@@ -1,1 +1,5 @@
-//! Node.
+//! A node: it carries out what `hutong-protocol` decides, on disk, network, clock and console.
+
+pub mod config;
+pub mod keys;
+pub mod logging;
