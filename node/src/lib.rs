@@ -1,5 +1,6 @@
 //! A node: it carries out what `hutong-protocol` decides, on disk, network, clock and console.
 
+pub mod api;
 pub mod config;
 pub mod keys;
 pub mod logging;

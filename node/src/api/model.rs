@@ -1,0 +1,286 @@
+//! What travels over the HTTP interface, for server and clients alike.
+//!
+//! Requests refuse members that do not exist; answers may gain members. Times are RFC 3339 in UTC, hashes,
+//! keys and ids lower-case hexadecimal.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Statements in one `POST /v1/statements` at most: one group, one checkpoint.
+pub const STATEMENTS_MAX: usize = 1000;
+/// Items on one page at most.
+pub const PAGE_MAX: usize = 500;
+/// Items on one page unless told otherwise.
+pub const PAGE_DEFAULT: usize = 50;
+
+/// `GET /health`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// `ready`, or `checking` while the own log is compared with peers, or `unadmitted` without a charter.
+    pub status: String,
+    /// Version of the software.
+    pub version: String,
+}
+
+/// `GET /v1/status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The exchange that this node speaks for.
+    pub exchange: String,
+    /// Short federation id, 16 digits; `None` without a charter.
+    pub federation: Option<String>,
+    /// Whole federation id, 64 digits.
+    pub federation_id: Option<String>,
+    /// Version of the charter in force.
+    pub charter_version: Option<u64>,
+    /// `active`, `suspended`, `expelled` or `none`.
+    pub membership: String,
+    /// Version of the software.
+    pub version: String,
+    /// When the process started.
+    pub started: String,
+    /// Whether statements can be published.
+    pub ready: bool,
+    /// The libp2p peer id.
+    pub peer_id: String,
+    /// Multiaddrs listened on.
+    pub listen: Vec<String>,
+    /// Connected peers.
+    pub peers: usize,
+    /// Members of the federation.
+    pub members: usize,
+    /// Logs held.
+    pub logs: usize,
+    /// Entries and withheld leaves in all logs.
+    pub entries: u64,
+    /// Logs frozen after equivocation.
+    pub frozen: Vec<String>,
+    /// The own log.
+    pub own_log: Option<Log>,
+    /// Bytes received from peers since the start.
+    pub bytes_in: u64,
+    /// Bytes sent to peers since the start.
+    pub bytes_out: u64,
+    /// Newest first.
+    pub notices: Vec<Notice>,
+}
+
+/// What an operator should know, in two languages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// When.
+    pub time: String,
+    /// `info`, `warning` or `alarm`.
+    pub level: String,
+    /// Chinese.
+    pub zh: String,
+    /// English.
+    pub en: String,
+}
+
+/// One of `GET /v1/peers`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// libp2p peer id.
+    pub peer_id: String,
+    /// The member that it is, if it is one.
+    pub exchange: Option<String>,
+    /// Its address.
+    pub address: String,
+    /// Since when it is connected.
+    pub since: String,
+    /// Bytes received from it.
+    pub bytes_in: u64,
+    /// Bytes sent to it.
+    pub bytes_out: u64,
+}
+
+/// One of `GET /v1/members`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Exchange id.
+    pub exchange: String,
+    /// Names by language.
+    pub names: BTreeMap<String, String>,
+    /// Tier.
+    pub tier: String,
+    /// Region.
+    pub region: String,
+    /// Scope of its announcements.
+    pub scope: String,
+    /// Who admitted it: an exchange id or `council`.
+    pub parent: String,
+    /// `active`, `suspended` or `expelled`.
+    pub status: String,
+    /// Name of its log.
+    pub origin: String,
+    /// Log key.
+    pub log_key: String,
+    /// Witness key.
+    pub witness_key: String,
+    /// libp2p peer id.
+    pub peer_id: String,
+    /// Multiaddrs.
+    pub addresses: Vec<String>,
+    /// Website.
+    pub website: Option<String>,
+}
+
+/// One of `GET /v1/logs`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Log {
+    /// Whose log.
+    pub exchange: String,
+    /// Its name.
+    pub origin: String,
+    /// Leaves held here.
+    pub size: u64,
+    /// Root at `size`.
+    pub root: String,
+    /// Size of the newest checkpoint held in full.
+    pub checkpoint_size: Option<u64>,
+    /// Size of the newest checkpoint with a witness quorum.
+    pub cosigned_size: Option<u64>,
+    /// Who cosigned that checkpoint.
+    pub cosigners: Vec<String>,
+    /// Leaves whose entry this node may not see, or has not got.
+    pub withheld: u64,
+    /// Size at which the log is frozen after equivocation.
+    pub frozen: Option<u64>,
+}
+
+/// `GET /v1/logs/{exchange}`: the log with its notes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogDetail {
+    /// The log.
+    #[serde(flatten)]
+    pub log: Log,
+    /// Text of the newest checkpoint note.
+    pub checkpoint: Option<String>,
+    /// Text of the newest note with a witness quorum.
+    pub cosigned: Option<String>,
+}
+
+/// `GET /v1/logs/{exchange}/entries/{index}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Whose log.
+    pub exchange: String,
+    /// Place in it, from 0.
+    pub index: u64,
+    /// Statement id: the leaf hash.
+    pub id: String,
+    /// Whether only the hash is held here.
+    pub withheld: bool,
+    /// The signing key.
+    pub key: Option<String>,
+    /// The entry's bytes in base64.
+    pub entry: Option<String>,
+    /// The signed statement.
+    pub statement: Option<Value>,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Give it as `after` for the next page; `None` on the last.
+    pub next: Option<String>,
+}
+
+/// `POST /v1/statements`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishBody {
+    /// 1 to [`STATEMENTS_MAX`]; all are published, or none.
+    pub statements: Vec<PublishRequest>,
+}
+
+/// A statement to be made; issuer, time, salt and signature are the node's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishRequest {
+    /// Such as `hutong/listing/v1`.
+    pub kind: String,
+    /// `"public"`, `"domestic"` or `{"members":[…]}`.
+    #[serde(default = "public")]
+    pub audience: Value,
+    /// As the statement type prescribes.
+    pub body: Value,
+}
+
+fn public() -> Value {
+    Value::String("public".to_owned())
+}
+
+/// Where a statement was recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// In whose log: one's own.
+    pub log: String,
+    /// Place in it, from 0.
+    pub index: u64,
+    /// Statement id.
+    pub id: String,
+}
+
+/// Answer of `POST /v1/statements`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishedBody {
+    /// In the order of the request.
+    pub published: Vec<Published>,
+}
+
+/// `POST /v1/receipts`: names a statement or a contract, not both.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReceiptRequest {
+    /// Statement id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement: Option<String>,
+    /// Registration number; the contract's newest statement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration: Option<String>,
+    /// Names of claims that the receipt shows; this node must keep their values.
+    #[serde(default)]
+    pub disclose: Vec<String>,
+}
+
+/// `POST /v1/dial`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DialRequest {
+    /// Multiaddr.
+    pub address: String,
+}
+
+/// Answer of `POST /v1/charter`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CharterInstalled {
+    /// The federation.
+    pub federation_id: String,
+    /// Version of the charter in force.
+    pub version: u64,
+}
+
+/// RFC 9457 problem details.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// `urn:hutong:problem:<kind>`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What kind of problem.
+    pub title: String,
+    /// HTTP status.
+    pub status: u16,
+    /// What was expected and met here.
+    pub detail: String,
+    /// What to do next.
+    pub advice: String,
+    /// JSON pointers of the members that are wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<String>,
+}
