@@ -57,3 +57,8 @@ pub const BATCH_EQUATION_ITEMS_MAX: usize = 1_024;
 /// Below this many signatures a failed batch is checked one by one: two halves of so small an
 /// equation cost as much as its members.
 pub const BATCH_SINGLE_ITEMS_MAX: usize = 4;
+
+/// Most terms that the equations of one batch may take, as a multiple of its signatures. Finding one
+/// culprit by halving takes n + n + n/2 + n/4 + … < 3n; with many more culprits than that, checking
+/// one by one is cheaper than halving on.
+pub const BATCH_EQUATION_FACTOR_MAX: usize = 3;
