@@ -8,8 +8,8 @@
 //! |---|---|---|
 //! | [`digest`] | SHA-256, BLAKE3, document digests | FIPS 180-4, BLAKE3 |
 //! | [`keys`] | seeds, purpose keys, public keys and signatures | RFC 8032 |
-//! | [`verify`] | one signature, by ZIP 215 or strictly | ZIP 215, RFC 8032 |
-//! | [`batch`] | many signatures, with the verdicts of [`verify`] | ZIP 215 |
+//! | [`mod@verify`] | one signature, by ZIP 215 or strictly | ZIP 215, RFC 8032 |
+//! | [`batch`] | many signatures, with the verdicts of [`mod@verify`] | ZIP 215 |
 //! | [`commitment`] | salted commitments to confidential fields | RFC 2104 |
 //! | [`dsse`] | the bytes that a DSSE signature is over | DSSE v1 |
 //! | [`merkle`] | tree hashes, frontier, inclusion and consistency proofs, ranges | RFC 6962, RFC 9162 |
@@ -23,7 +23,7 @@
 //! other, so that `parse(bytes)` encodes to `bytes` again. Bounds are checked before allocation.
 //!
 //! Deliberately absent: private-key storage, randomness, suites other than Ed25519, and any
-//! signature check that is not one of the two in [`verify`].
+//! signature check that is not one of the two in [`mod@verify`].
 
 #![no_std]
 
