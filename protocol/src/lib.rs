@@ -1,3 +1,30 @@
-//! Placeholder.
+//! Every decision of a Hutong node, without input or output.
+//!
+//! Sans-IO: no socket, file, thread, clock or random source is named here. The same inputs give
+//! the same effects, so that two honest nodes never disagree and any run can be replayed.
+//!
+//! | what | modules |
+//! |---|---|
+//! | names and values | [`id`], [`region`], [`tier`], [`time`], [`json`] |
+//! | what exchanges say | [`statement`], [`body`], [`audience`], [`entry`] |
+//! | what a node does | [`limits`] |
 #![no_std]
+
 extern crate alloc;
+
+pub mod audience;
+pub mod body;
+pub mod check;
+pub mod entry;
+pub mod evidence;
+pub mod id;
+pub mod json;
+pub mod limits;
+pub mod message;
+pub mod prepare;
+pub mod region;
+pub mod serve;
+pub mod statement;
+pub mod tier;
+pub mod time;
+pub mod wire;

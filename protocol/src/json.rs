@@ -1,0 +1,270 @@
+//! Canonical JSON (RFC 8785), and refusing everything else.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::{Map, Number, Value};
+
+/// How deep arrays and objects may nest.
+pub const NESTING_MAX: usize = 16;
+
+/// The largest integer that every JSON reader keeps exactly: 2^53 − 1.
+pub const INTEGER_MAX: u64 = (1 << 53) - 1;
+
+/// Why bytes are not canonical JSON.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JsonError {
+    /// They are not JSON at all.
+    #[error("not JSON: {0}")]
+    Syntax(String),
+    /// Arrays and objects nest too deep.
+    #[error("nested deeper than {NESTING_MAX} levels")]
+    Nesting,
+    /// They are JSON, but not in RFC 8785's one form of it.
+    #[error("not in canonical form (RFC 8785): first difference at byte {0}")]
+    NotCanonical(usize),
+    /// An integer that not every reader keeps exactly.
+    #[error("integer {0} is beyond 9007199254740991")]
+    Integer(String),
+}
+
+/// The one byte string of `value`, by RFC 8785.
+///
+/// Integers beyond ±(2^53 − 1) are written as the double that they round to, as it prescribes.
+pub fn canonicalize(value: &Value) -> Vec<u8> {
+    let mut out = Vec::new();
+    write(value, &mut out);
+    out
+}
+
+/// Reads bytes that must be canonical JSON.
+///
+/// # Errors
+///
+/// [`JsonError`], also for duplicate members, which no canonical form has.
+pub fn parse_canonical(bytes: &[u8]) -> Result<Value, JsonError> {
+    check_nesting(bytes)?;
+    let value: Value =
+        serde_json::from_slice(bytes).map_err(|error| JsonError::Syntax(error.to_string()))?;
+    check_integers(&value)?;
+    let canonical = canonicalize(&value);
+    if canonical == bytes {
+        return Ok(value);
+    }
+    let same = canonical.iter().zip(bytes).take_while(|(a, b)| a == b).count();
+    Err(JsonError::NotCanonical(same))
+}
+
+/// Counts brackets outside strings, before anything recurses.
+fn check_nesting(bytes: &[u8]) -> Result<(), JsonError> {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in bytes {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > NESTING_MAX {
+            return Err(JsonError::Nesting);
+        }
+    }
+    Ok(())
+}
+
+fn check_integers(value: &Value) -> Result<(), JsonError> {
+    match value {
+        Value::Number(number) => match number.as_i64().map(i64::unsigned_abs).or(number.as_u64()) {
+            Some(size) if size > INTEGER_MAX => Err(JsonError::Integer(number.to_string())),
+            Some(_) | None => Ok(()),
+        },
+        Value::Array(items) => items.iter().try_for_each(check_integers),
+        Value::Object(members) => members.values().try_for_each(check_integers),
+        Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
+    }
+}
+
+fn write(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Null => out.extend_from_slice(b"null"),
+        Value::Bool(true) => out.extend_from_slice(b"true"),
+        Value::Bool(false) => out.extend_from_slice(b"false"),
+        Value::Number(number) => write_number(number, out),
+        Value::String(text) => write_text(text, out),
+        Value::Array(items) => {
+            out.push(b'[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                write(item, out);
+            }
+            out.push(b']');
+        }
+        Value::Object(members) => write_object(members, out),
+    }
+}
+
+fn write_object(members: &Map<String, Value>, out: &mut Vec<u8>) {
+    let mut sorted: Vec<_> = members.iter().collect();
+    // RFC 8785 §3.2.3 sorts by UTF-16 code units. UTF-8 bytes sort alike but for surrogates.
+    sorted.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
+    out.push(b'{');
+    for (index, (name, value)) in sorted.into_iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        write_text(name, out);
+        out.push(b':');
+        write(value, out);
+    }
+    out.push(b'}');
+}
+
+fn write_number(number: &Number, out: &mut Vec<u8>) {
+    let integer = number.as_i64().map(i64::unsigned_abs).or(number.as_u64());
+    match (integer, number.as_f64()) {
+        (Some(size), _) if size <= INTEGER_MAX => {
+            out.extend_from_slice(number.to_string().as_bytes());
+        }
+        (_, Some(double)) => {
+            let mut buffer = ryu_js::Buffer::new();
+            out.extend_from_slice(buffer.format(double).as_bytes());
+        }
+        (_, None) => out.extend_from_slice(b"null"),
+    }
+}
+
+fn write_text(text: &str, out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    out.push(b'"');
+    let mut plain = 0;
+    let bytes = text.as_bytes();
+    for (at, byte) in bytes.iter().enumerate() {
+        let escape: &[u8] = match byte {
+            b'"' => b"\\\"",
+            b'\\' => b"\\\\",
+            0x08 => b"\\b",
+            0x09 => b"\\t",
+            0x0a => b"\\n",
+            0x0c => b"\\f",
+            0x0d => b"\\r",
+            0x00..=0x1f => b"",
+            _ => continue,
+        };
+        out.extend_from_slice(&bytes[plain..at]);
+        plain = at + 1;
+        if escape.is_empty() {
+            out.extend_from_slice(b"\\u00");
+            out.push(HEX[usize::from(byte >> 4)]);
+            out.push(HEX[usize::from(byte & 15)]);
+        } else {
+            out.extend_from_slice(escape);
+        }
+    }
+    out.extend_from_slice(&bytes[plain..]);
+    out.push(b'"');
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+mod tests {
+    use alloc::format;
+
+    use serde_json::json;
+
+    use super::*;
+
+    /// RFC 8785 §3.2.2 and §3.2.3.
+    #[test]
+    fn the_examples_of_rfc_8785_come_out_as_printed() {
+        let value: Value = serde_json::from_str(
+            r#"{"numbers":[333333333.33333329,1E30,4.50,2e-3,0.000000000000000000000000001],
+            "string":"\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/","literals":[null,true,false]}"#,
+        )
+        .unwrap();
+        let expected = "{\"literals\":[null,true,false],\"numbers\":[333333333.3333333,1e+30,4.5,\
+            0.002,1e-27],\"string\":\"€$\\u000f\\nA'B\\\"\\\\\\\\\\\"/\"}";
+        assert_eq!(String::from_utf8(canonicalize(&value)).unwrap(), expected);
+        let value = json!({"\u{20ac}": 1, "\r": 2, "\u{fb33}": 3, "1": 4, "\u{1f600}": 5,
+            "\u{80}": 6, "\u{f6}": 7});
+        let expected =
+            "{\"\\r\":2,\"1\":4,\"\u{80}\":6,\"ö\":7,\"€\":1,\"\u{1f600}\":5,\"\u{fb33}\":3}";
+        assert_eq!(String::from_utf8(canonicalize(&value)).unwrap(), expected);
+    }
+
+    /// RFC 8785 appendix B: IEEE 754 bits and their text.
+    #[test]
+    fn numbers_are_written_as_ecmascript_writes_them() {
+        for (bits, text) in [
+            (0x0000_0000_0000_0001, "5e-324"),
+            (0x8000_0000_0000_0001, "-5e-324"),
+            (0x7fef_ffff_ffff_ffff, "1.7976931348623157e+308"),
+            (0xffef_ffff_ffff_ffff, "-1.7976931348623157e+308"),
+            (0x4340_0000_0000_0000, "9007199254740992"),
+            (0xc340_0000_0000_0000, "-9007199254740992"),
+            (0x4430_0000_0000_0000, "295147905179352830000"),
+            (0x44b5_2d02_c7e1_4af5, "9.999999999999997e+22"),
+            (0x44b5_2d02_c7e1_4af6, "1e+23"),
+            (0x44b5_2d02_c7e1_4af7, "1.0000000000000001e+23"),
+            (0x444b_1ae4_d6e2_ef4e, "999999999999999700000"),
+            (0x444b_1ae4_d6e2_ef4f, "999999999999999900000"),
+            (0x444b_1ae4_d6e2_ef50, "1e+21"),
+            (0x3eb0_c6f7_a0b5_ed8c, "9.999999999999997e-7"),
+            (0x3eb0_c6f7_a0b5_ed8d, "0.000001"),
+            (0x41b3_de43_5555_5553, "333333333.3333332"),
+            (0x41b3_de43_5555_5554, "333333333.33333325"),
+            (0x41b3_de43_5555_5555, "333333333.3333333"),
+            (0x41b3_de43_5555_5556, "333333333.3333334"),
+            (0x41b3_de43_5555_5557, "333333333.33333343"),
+            (0xbecb_f647_612f_3696, "-0.0000033333333333333333"),
+            (0x4314_3ff3_c1cb_0959, "1424953923781206.2"),
+        ] {
+            let value = Value::from(f64::from_bits(bits));
+            assert_eq!(String::from_utf8(canonicalize(&value)).unwrap(), text);
+        }
+        assert_eq!(canonicalize(&json!(-0.0)), b"0");
+    }
+
+    #[test]
+    fn one_value_has_one_byte_string() {
+        for text in [r#"{"a":1,"b":[true,"x"]}"#, "[]", "0", r#""é""#, "9007199254740991"] {
+            assert!(parse_canonical(text.as_bytes()).is_ok(), "{text}");
+        }
+        for text in [
+            r#"{"b":1,"a":2}"#,
+            r#"{"a":1,"a":1}"#,
+            r#"{"a": 1}"#,
+            r#"{"a":1.0}"#,
+            r#"{"a":1e2}"#,
+            r#"{"a":-0}"#,
+            r#"{"a":"\u0041"}"#,
+            r#"{"a":"\ud800"}"#,
+            r#"{"a":"\/"}"#,
+            "9007199254740992",
+            "-9007199254740993",
+            "[1]\n",
+            "",
+            "nul",
+        ] {
+            assert!(parse_canonical(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn nesting_is_bounded_before_anything_recurses() {
+        let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(parse_canonical(nested(NESTING_MAX).as_bytes()).is_ok());
+        assert_eq!(parse_canonical(nested(NESTING_MAX + 1).as_bytes()), Err(JsonError::Nesting));
+        assert_eq!(parse_canonical(nested(100_000).as_bytes()), Err(JsonError::Nesting));
+    }
+}

@@ -1,0 +1,82 @@
+//! Bounds on everything that comes from outside, each with its arithmetic.
+
+/// An entry, in bytes: a C2SP entry bundle has 16 bits for its length.
+pub const ENTRY_BYTES_MAX: usize = 65_535;
+
+/// A checkpoint note, in bytes: origin, size and root take under 200, a log signature under 200,
+/// and each of 128 cosignatures under 240.
+pub const NOTE_BYTES_MAX: usize = 32 * 1024;
+
+/// Cosignatures kept of a checkpoint: one for each council member at most.
+pub const COSIGNATURES_MAX: usize = 128;
+
+/// A gossip message, in bytes; what libp2p's gossipsub is configured to carry.
+pub const GOSSIP_BYTES_MAX: usize = 64 * 1024;
+
+/// Leaves in the tail of an announcement: as many hashes as fit [`TAIL_BYTES_MAX`].
+pub const TAIL_LEAVES_MAX: usize = 992;
+
+/// Bytes of leaves in the tail of an announcement: half a gossip message, since each node
+/// receives each message about six times.
+pub const TAIL_BYTES_MAX: usize = 32 * 1024;
+
+/// An entry in the tail of an announcement, in bytes; larger ones are fetched once.
+pub const ANNOUNCED_ENTRY_BYTES_MAX: usize = 8 * 1024;
+
+/// A sync request or answer, in bytes.
+pub const SYNC_FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Bytes of leaves in an answer. One leaf more may follow, so that an answer stays well below
+/// [`SYNC_FRAME_BYTES_MAX`]; small enough that checking one answer and fetching the next overlap.
+pub const LEAVES_BYTES_MAX: usize = 1024 * 1024;
+
+/// Leaves in an answer: with 33 bytes for each hash, 16,384 make 0.5 MiB.
+pub const LEAVES_PER_ANSWER_MAX: usize = 16_384;
+
+/// Hashes that cover a range beside the leaves: at most 2 for each of 63 levels.
+pub const RANGE_HASHES_MAX: usize = 126;
+
+/// Checkpoints in an answer.
+pub const HEADS_PER_PAGE_MAX: usize = 4_096;
+
+/// Bytes of checkpoints in an answer.
+pub const HEADS_BYTES_MAX: usize = 3 * 1024 * 1024;
+
+/// Scopes of a node: 34 provincial ones, about 150 countries, and room to grow.
+pub const SCOPES_MAX: usize = 512;
+
+/// A charter, in bytes: 128 council members with 8 KiB of descriptor and signature each.
+pub const CHARTER_BYTES_MAX: usize = 1024 * 1024;
+
+/// Charters in an answer, so that it stays within [`SYNC_FRAME_BYTES_MAX`].
+pub const CHARTERS_PER_ANSWER_MAX: usize = 3;
+
+/// Encoded evidence, in bytes: two notes and the hashes between them.
+pub const EVIDENCE_BYTES_MAX: usize = 2 * NOTE_BYTES_MAX + 2 * RANGE_HASHES_MAX * 32 + 32;
+
+/// Evidence in an answer, so that it stays within [`SYNC_FRAME_BYTES_MAX`].
+pub const EVIDENCE_PER_ANSWER_MAX: usize = 32;
+
+/// Entries of a log: RFC 6962 proofs then have at most 63 hashes.
+pub const LOG_ENTRIES_MAX: u64 = 1 << 62;
+
+/// Checkpoints remembered of each log, for late cosignatures: a few seconds' worth under load.
+pub const RECENT_CHECKPOINTS_MAX: usize = 64;
+
+/// Older checkpoints of one log that are being compared with the one held, at once.
+pub const SUSPECTS_MAX: usize = 16;
+
+/// Batches of one log that are being checked while the next is fetched: 4 MiB of leaves.
+pub const STAGED_BATCHES_MAX: usize = 4;
+
+/// The time between two cosignatures of one log by one witness, in milliseconds.
+pub const COSIGN_INTERVAL_MS: u64 = 100;
+
+/// The time after which another peer is asked where a log goes on, in milliseconds.
+pub const FIND_SOURCE_DELAY_MS: u64 = 500;
+
+/// The first and shortest delay before withheld entries are asked for again, in milliseconds.
+pub const SEEK_DELAY_MS_MIN: u64 = 500;
+
+/// The longest delay before withheld entries are asked for again, in milliseconds.
+pub const SEEK_DELAY_MS_MAX: u64 = 600_000;
