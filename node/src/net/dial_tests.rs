@@ -1,0 +1,136 @@
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use super::*;
+
+fn address(port: u16) -> Multiaddr {
+    format!("/ip4/127.0.0.1/tcp/{port}").parse().unwrap()
+}
+
+fn members(count: u16) -> BTreeMap<PeerId, Vec<Multiaddr>> {
+    (0..count).map(|n| (PeerId::random(), vec![address(n + 1)])).collect()
+}
+
+fn dialer(limits: &NetLimits) -> Dialer {
+    Dialer::new(PeerId::random(), limits)
+}
+
+fn peers(dials: Vec<Dial>) -> Vec<PeerId> {
+    dials
+        .into_iter()
+        .filter_map(|dial| if let Dial::Peer(peer, _) = dial { Some(peer) } else { None })
+        .collect()
+}
+
+#[test]
+fn all_members_are_dialed_once_within_the_limit_in_flight() {
+    let limits = NetLimits { dials_max: 4, ..NetLimits::default() };
+    let (mut dialer, now) = (dialer(&limits), Instant::now());
+    dialer.set_members(&members(6), now);
+    let first = peers(dialer.due(now));
+    assert_eq!(first.len(), 4);
+    assert!(dialer.due(now).is_empty());
+    for peer in first {
+        dialer.connected(peer, now);
+    }
+    assert_eq!(peers(dialer.due(now)).len(), 2);
+    assert!(dialer.due(now).is_empty());
+}
+
+#[test]
+fn beyond_the_target_members_are_left_alone_unless_others_fail() {
+    let limits = NetLimits { peers_target: 5, dials_max: 100, ..NetLimits::default() };
+    let (mut dialer, mut now) = (dialer(&limits), Instant::now());
+    dialer.set_members(&members(20), now);
+    let first = peers(dialer.due(now));
+    assert_eq!(first.len(), 5);
+    for peer in &first[1..] {
+        dialer.connected(*peer, now);
+    }
+    for _ in 1..FAILURES_TOLERATED {
+        dialer.failed(first[0], now);
+        now += limits.dial_delay_max;
+        assert_eq!(peers(dialer.due(now)), [first[0]]);
+    }
+    dialer.failed(first[0], now);
+    now += limits.dial_delay_max;
+    let next = peers(dialer.due(now));
+    assert_eq!(next.len(), 2);
+    assert!(next.contains(&first[0]));
+}
+
+#[test]
+fn delays_double_up_to_the_longest_and_never_pass_it() {
+    let (min, max) = (Duration::from_millis(250), Duration::from_mins(1));
+    for failures in 0..64 {
+        let full = min.saturating_mul(1 << failures.min(20)).min(max);
+        let met = delay(&7, failures, min, max);
+        assert!(met >= full / 2 && met <= full, "{failures}: {met:?}");
+    }
+}
+
+#[test]
+fn a_peer_that_drops_at_once_is_not_dialed_in_a_loop() {
+    let limits = NetLimits::default();
+    let (mut dialer, mut now) = (dialer(&limits), Instant::now());
+    let members = members(1);
+    let peer = *members.keys().next().unwrap();
+    dialer.set_members(&members, now);
+    for failures in 1..12 {
+        assert_eq!(peers(dialer.due(now)), [peer]);
+        dialer.connected(peer, now);
+        dialer.disconnected(peer, now);
+        assert_eq!(dialer.peers[&peer].failures, failures);
+        assert!(dialer.due(now).is_empty());
+        now = dialer.next().unwrap();
+    }
+    dialer.connected(peer, now);
+    dialer.disconnected(peer, now + STABLE_AFTER);
+    assert_eq!(dialer.peers[&peer].failures, 0);
+}
+
+#[test]
+fn an_own_address_is_never_dialed_again() {
+    let (mut dialer, now) = (dialer(&NetLimits::default()), Instant::now());
+    assert!(dialer.add_bootstrap(address(1), now));
+    let mine = address(2).with(Protocol::P2p(dialer.me));
+    assert!(dialer.add_bootstrap(mine, now));
+    assert_eq!(dialer.due(now), [Dial::Address(address(1))]);
+    dialer.forget_address(&address(1));
+    assert_eq!(dialer.next(), None);
+}
+
+#[test]
+fn a_bootstrap_place_is_dialed_again_after_its_peer_left() {
+    let (mut dialer, now) = (dialer(&NetLimits::default()), Instant::now());
+    let peer = PeerId::random();
+    dialer.add_bootstrap(address(1), now);
+    assert_eq!(dialer.due(now).len(), 1);
+    dialer.reached(&address(1), peer, now);
+    assert_eq!(dialer.next(), None);
+    dialer.disconnected(peer, now);
+    let at = dialer.next().unwrap();
+    assert_eq!(dialer.due(at), [Dial::Address(address(1))]);
+}
+
+#[test]
+fn bootstrap_addresses_are_bounded() {
+    let limits = NetLimits { bootstrap_max: 2, ..NetLimits::default() };
+    let (mut dialer, now) = (dialer(&limits), Instant::now());
+    assert!(dialer.add_bootstrap(address(1), now));
+    assert!(dialer.add_bootstrap(address(2), now));
+    assert!(!dialer.add_bootstrap(address(3), now));
+}
+
+#[test]
+fn a_former_member_is_forgotten() {
+    let (mut dialer, now) = (dialer(&NetLimits::default()), Instant::now());
+    let members = members(1);
+    let peer = *members.keys().next().unwrap();
+    dialer.set_members(&members, now);
+    dialer.connected(peer, now);
+    dialer.set_members(&BTreeMap::new(), now);
+    assert!(dialer.due(now).is_empty());
+    dialer.disconnected(peer, now);
+    assert!(!dialer.is_wanted(&peer));
+    assert_eq!(dialer.next(), None);
+}

@@ -1,0 +1,136 @@
+//! Every bound of the network room, with its arithmetic.
+
+use std::time::Duration;
+
+/// Largest gossip message on the wire, in bytes (protocol bound: 64 KiB).
+pub const GOSSIP_BYTES_MAX: usize = 64 * 1024;
+
+/// Largest gossip payload that fits a message: the envelope holds author (≤ 42 bytes), sequence
+/// number (8), topic (≤ 128), signature (64) and field tags; 1 KiB is left for them.
+pub const GOSSIP_PAYLOAD_BYTES_MAX: usize = GOSSIP_BYTES_MAX - 1024;
+
+/// Largest frame of the sync protocol, in bytes (protocol bound: 4 MiB).
+pub const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// First allocation for an incoming frame; it grows only as bytes really arrive, so that a peer
+/// who announces 4 MiB and sends nothing costs 16 KiB.
+pub const FRAME_BYTES_START: usize = 16 * 1024;
+
+/// Longest scope name: a region (`CN-330106`) is 9 characters, 32 leave room.
+pub const SCOPE_BYTES_MAX: usize = 32;
+
+/// Topics that a peer may subscribe to: 34 provinces and about 150 countries, doubled.
+pub const TOPICS_MAX: usize = 400;
+
+/// Addresses kept per peer from the directory and as many learned from the peer itself.
+pub const ADDRESSES_PER_PEER_MAX: usize = 8;
+
+/// Bounds that an operator may change.
+#[derive(Debug, Clone)]
+pub struct NetLimits {
+    /// Members that the node keeps connections to, by its own dialing.
+    pub peers_target: usize,
+    /// Established connections in total.
+    pub connections_max: u32,
+    /// Established connections with one peer: a simultaneous dial gives two, a hole punch a third.
+    pub connections_per_peer_max: u32,
+    /// Inbound connections that have not finished their handshake.
+    pub pending_inbound_max: u32,
+    /// Outbound connections that have not finished their handshake.
+    pub pending_outbound_max: u32,
+    /// Connected peers that are not members.
+    pub strangers_max: usize,
+    /// Connected strangers from one IP address.
+    pub strangers_per_ip_max: usize,
+    /// A stranger who asked nothing for so long is disconnected.
+    pub stranger_idle: Duration,
+    /// No new connections while the process holds more resident bytes; `None` for no check.
+    pub memory_bytes_max: Option<usize>,
+    /// Dials in flight started by the node itself.
+    pub dials_max: usize,
+    /// Bootstrap addresses kept.
+    pub bootstrap_max: usize,
+    /// First delay after a failed dial; doubled each time.
+    pub dial_delay_min: Duration,
+    /// Longest delay between two dials of one peer.
+    pub dial_delay_max: Duration,
+    /// Time for an answer to a request, and for reading or writing one.
+    pub request_timeout: Duration,
+    /// Own requests without an answer, in total: 256 × 4 MiB = 1 GiB if every peer answered with
+    /// the largest frame at once; answers are handed on as they come, so that the real figure is
+    /// what the receiver has not read.
+    pub requests_max: usize,
+    /// Own requests without an answer at one peer.
+    pub requests_per_peer_max: usize,
+    /// A member's requests that this node has not answered.
+    pub inbound_per_member_max: usize,
+    /// A stranger's requests that this node has not answered.
+    pub inbound_per_stranger_max: usize,
+    /// Unanswered requests in total.
+    pub inbound_max: usize,
+    /// Sync streams on one connection, both directions.
+    pub streams_per_connection_max: usize,
+    /// Gossip messages that wait for a verdict: 4,096 × 64 KiB = 256 MiB at the very worst.
+    pub gossip_pending_max: usize,
+    /// Requests per second that a member may make, with a burst of twice as many.
+    pub member_requests_per_s: u32,
+    /// Requests per second that a stranger may make, with a burst of twice as many.
+    pub stranger_requests_per_s: u32,
+    /// Gossip bytes per second that a member may pass on, with a burst of four times as many.
+    pub member_gossip_bytes_per_s: u32,
+    /// Gossip bytes per second that a stranger may pass on, with a burst of four times as many.
+    pub stranger_gossip_bytes_per_s: u32,
+    /// Penalty points at which a peer is disconnected and banned. One point is forgiven a second.
+    pub penalty_max: f64,
+    /// First ban; doubled for each further one.
+    pub ban_min: Duration,
+    /// Longest ban of a member: a mistake of ours must not cut a member off for long.
+    pub member_ban_max: Duration,
+    /// Longest ban of a stranger.
+    pub stranger_ban_max: Duration,
+    /// Peers whose penalties and bans are remembered.
+    pub offenders_max: usize,
+    /// Events that wait for the receiver.
+    pub events_max: usize,
+    /// Commands that wait for the network task.
+    pub commands_max: usize,
+}
+
+impl Default for NetLimits {
+    fn default() -> Self {
+        Self {
+            peers_target: 50,
+            connections_max: 512,
+            connections_per_peer_max: 4,
+            pending_inbound_max: 64,
+            pending_outbound_max: 64,
+            strangers_max: 64,
+            strangers_per_ip_max: 16,
+            stranger_idle: Duration::from_mins(10),
+            memory_bytes_max: None,
+            dials_max: 16,
+            bootstrap_max: 64,
+            dial_delay_min: Duration::from_millis(250),
+            dial_delay_max: Duration::from_mins(1),
+            request_timeout: Duration::from_secs(30),
+            requests_max: 256,
+            requests_per_peer_max: 32,
+            inbound_per_member_max: 32,
+            inbound_per_stranger_max: 4,
+            inbound_max: 256,
+            streams_per_connection_max: 128,
+            gossip_pending_max: 4_096,
+            member_requests_per_s: 500,
+            stranger_requests_per_s: 5,
+            member_gossip_bytes_per_s: 4 * 1024 * 1024,
+            stranger_gossip_bytes_per_s: 64 * 1024,
+            penalty_max: 100.0,
+            ban_min: Duration::from_secs(30),
+            member_ban_max: Duration::from_mins(1),
+            stranger_ban_max: Duration::from_hours(1),
+            offenders_max: 1_024,
+            events_max: 1_024,
+            commands_max: 1_024,
+        }
+    }
+}
