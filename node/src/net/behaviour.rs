@@ -15,6 +15,7 @@ use libp2p::{
 use super::codec::FrameCodec;
 use super::config::{NetConfig, NetError};
 use super::gate::Gate;
+use super::late_ping::LatePing;
 use super::limits::NetLimits;
 use super::names::Names;
 use super::scoring::{self, Gossip};
@@ -28,7 +29,7 @@ pub(super) struct Behaviour {
     limits: connection_limits::Behaviour,
     memory: Toggle<memory_connection_limits::Behaviour>,
     pub(super) identify: identify::Behaviour,
-    ping: ping::Behaviour,
+    ping: LatePing,
     pub(super) gossip: Gossip,
     pub(super) sync: request_response::Behaviour<FrameCodec>,
     pub(super) kad: kad::Behaviour<MemoryStore>,
@@ -67,7 +68,7 @@ impl Behaviour {
                 .map(memory_connection_limits::Behaviour::with_max_bytes)
                 .into(),
             identify: identify::Behaviour::new(identify_config(key, config)),
-            ping: ping::Behaviour::new(
+            ping: LatePing::new(
                 ping::Config::new().with_interval(config.ping_interval).with_timeout(PING_TIMEOUT),
             ),
             gossip,
@@ -103,6 +104,8 @@ fn identify_config(key: &Keypair, config: &NetConfig) -> identify::Config {
         .with_agent_version(agent)
         .with_interval(Duration::from_mins(15))
         .with_push_listen_addr_updates(false)
+        // Whoever names external addresses wants to be reached there and not elsewhere.
+        .with_hide_listen_addrs(!config.external.is_empty())
         .with_cache_size(0)
 }
 

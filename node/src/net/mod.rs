@@ -9,7 +9,7 @@
 //! | `config`, `limits`, `names` | what the network is told at its start |
 //! | `handle`, `event`, `outbox` | the border to the node |
 //! | `task` and `task/…` | the event loop |
-//! | `behaviour`, `transport`, `codec`, `scoring` | how libp2p is put together |
+//! | `behaviour`, `transport`, `codec`, `scoring`, `late_ping` | how libp2p is put together |
 //! | `dial`, `lookup`, `relays` | whom to connect to |
 //! | `gate`, `reputation`, `bucket` | whom to refuse |
 //! | `peers`, `requests`, `verdicts`, `bandwidth`, `metrics` | books |
@@ -26,6 +26,7 @@ mod dial;
 mod event;
 mod gate;
 mod handle;
+mod late_ping;
 pub mod limits;
 mod lookup;
 mod metrics;

@@ -56,6 +56,8 @@ pub(super) struct Task {
     requests: Requests,
     verdicts: Verdicts,
     lookups: Lookups,
+    /// A peer has searched here since the last housekeeping.
+    searched: bool,
     relays: Relays,
     bandwidth: Bandwidth,
     metrics: Arc<NetMetrics>,
@@ -86,6 +88,7 @@ impl Task {
             requests: Requests::default(),
             verdicts: Verdicts::default(),
             lookups: Lookups::default(),
+            searched: false,
             relays,
             bandwidth,
             metrics,
@@ -204,6 +207,9 @@ impl Task {
         }
         self.check_peers(now);
         self.swarm.behaviour_mut().gate.reputation.sweep(now);
+        if std::mem::take(&mut self.searched) {
+            self.fill_table();
+        }
         self.search_lost(now);
         self.reserve_circuits(now);
     }
@@ -243,21 +249,28 @@ impl Task {
 
     /// Searches for one member that cannot be found, if any peer answers searches.
     fn search_lost(&mut self, now: Instant) {
-        let helpers = self.peers.iter().filter(|(_, state)| !state.kad.is_empty());
-        let helpers: Vec<_> = helpers.map(|(peer, state)| (*peer, state.kad.clone())).collect();
-        if helpers.is_empty() {
-            return;
+        let lost: Vec<PeerId> = self.dialer.lost().collect();
+        let Some(lost) = self.lookups.choose(&lost, now) else { return };
+        if self.fill_table() {
+            let query = self.swarm.behaviour_mut().kad.get_closest_peers(lost);
+            tracing::debug!(peer = %lost, "searching for the address of a member");
+            self.lookups.started(lost, query, now);
         }
-        let Some(lost) = self.lookups.choose(self.dialer.lost(), now) else { return };
+    }
+
+    /// Puts the connected peers that answer searches into the Kademlia table. Done only when a
+    /// search is made or met: a new entry makes Kademlia ask around, which is not worth its bytes
+    /// among nodes that know each other. False if there are none.
+    fn fill_table(&mut self) -> bool {
         let kad: &mut kad::Behaviour<_> = &mut self.swarm.behaviour_mut().kad;
-        for (peer, addresses) in helpers {
-            for address in addresses {
-                kad.add_address(&peer, address);
+        let mut any = false;
+        for (peer, state) in &self.peers {
+            for address in &state.kad {
+                kad.add_address(peer, address.clone());
+                any = true;
             }
         }
-        let query = kad.get_closest_peers(lost);
-        tracing::debug!(peer = %lost, "searching for the address of a member");
-        self.lookups.started(lost, query, now);
+        any
     }
 
     fn reserve_circuits(&mut self, now: Instant) {

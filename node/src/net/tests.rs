@@ -4,8 +4,10 @@
 #![expect(clippy::panic, reason = "a panic is a failed test")]
 
 mod connecting;
+mod finding;
 mod gossiping;
 mod harness;
+mod hostile;
 mod refusing;
 mod requesting;
 mod wire;

@@ -181,7 +181,15 @@ impl Task {
     }
 
     fn kad_event(&mut self, event: kad::Event) {
-        let kad::Event::OutboundQueryProgressed { id, result, step, .. } = event else { return };
+        let (id, result, step) = match event {
+            kad::Event::OutboundQueryProgressed { id, result, step, .. } => (id, result, step),
+            kad::Event::InboundRequest { .. } => {
+                // At the next housekeeping, so that many requests cost no more than one.
+                self.searched = true;
+                return;
+            }
+            _ => return,
+        };
         if step.last {
             self.lookups.finished(id);
         }
