@@ -1,4 +1,5 @@
-//! Real networks on loopback: free ports, awaited events, no sleeps.
+//! Real networks on loopback: free ports, awaited events, counters asked again until they are right.
+//! Every wait ends; none has a fixed length.
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 #![expect(clippy::panic, reason = "a panic is a failed test")]

@@ -108,3 +108,33 @@ async fn wrong_configurations_are_refused() {
     wrong = config(1, &format!("/ip4/127.0.0.1/tcp/{}", taken.local_addr().unwrap().port()));
     assert!(matches!(Net::start(&wrong), Err(NetError::Listen { .. })));
 }
+
+#[tokio::test]
+async fn two_nets_with_every_optional_part_connect() {
+    let all = |seed, listen| {
+        let mut config = config(seed, listen);
+        config.public = true;
+        config.mdns = true;
+        config.autonat = true;
+        config.relay_server = true;
+        config.limits.memory_bytes_max = Some(1 << 40);
+        config
+    };
+    let (mut a, mut b) = pair(&all(1, TCP), &all(2, QUIC)).await;
+    b.handle.send_request(1, a.peer(), bytes::Bytes::from_static(b"?")).await.unwrap();
+    let (inbound, ..) = a.request().await;
+    a.handle.respond(inbound, bytes::Bytes::from_static(b"!")).await.unwrap();
+    assert!(b.response(1).await.is_ok());
+}
+
+#[tokio::test]
+async fn no_connection_is_taken_while_memory_is_short() {
+    let mut full = config(1, TCP);
+    full.limits.memory_bytes_max = Some(1);
+    let a = Node::start(&full).await;
+    let mut visitor = config(2, TCP);
+    visitor.bootstrap = vec![a.address.clone()];
+    let _b = Node::start(&visitor).await;
+    a.reaches("a refusal", async |net| net.metrics().inbound_failed.value() > 0).await;
+    assert!(a.handle.snapshot().await.unwrap().peers.is_empty());
+}
