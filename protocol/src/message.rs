@@ -106,7 +106,7 @@ pub enum Request {
     Cosignature {
         /// The size of the checkpoint.
         size: u64,
-        /// The note line, `— name base64`, without line feed.
+        /// The note line, `— name base64`, with its line feed.
         line: String,
     },
     /// Evidence against the logs after `after`, in order of exchange id.

@@ -1,0 +1,394 @@
+//! A node's decisions: one way in, one way out.
+//!
+//! [`State::handle`] takes what happened and returns what to do. Time and randomness arrive as
+//! arguments; the same inputs give the same effects. The parts, each understood alone:
+//!
+//! - `own`: the log of this exchange: append, announce, and never sign below;
+//! - `offer`: checkpoints that peers show;
+//! - `fetch`: leaves on their way into a replica;
+//! - `gaps`: entries that were not handed out at first;
+//! - `sync`: comparing holdings with a peer, and answering it;
+//! - `gossip`: messages from everybody;
+//! - `witness`: cosignatures, given and gathered;
+//! - `equivocation`: logs that exist in two versions.
+//!
+//! Not here: disk, network, threads ([`Effect`]s ask for them), and the meaning of listings and
+//! contracts, which is derived from the logs afterwards.
+
+mod equivocation;
+mod fetch;
+mod gaps;
+mod gossip;
+mod offer;
+mod own;
+mod ranges;
+mod replica;
+mod sync;
+mod timers;
+mod witness;
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::ToString;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use hutong_crypto::keys::SigningKey;
+
+use self::own::Own;
+use self::replica::Replica;
+use self::sync::{Asked, PeerState};
+use self::timers::{Timer, Timers};
+use crate::audience::Viewer;
+use crate::charter::{CharterChain, SignedCharter};
+use crate::directory::{Directory, Facts};
+use crate::entry::Entry;
+use crate::id::{ExchangeId, Origin};
+use crate::io::{CheckTicket, Effect, Input, Notice, Peer, PeerFault, RequestId};
+use crate::message::Request;
+use crate::persist::{Persist, StoredLog};
+use crate::region::Scope;
+use crate::serve::Owner;
+use crate::time::Timestamp;
+
+/// The keys with which a state signs checkpoints and cosignatures.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// Signs the own log's checkpoints.
+    pub log: SigningKey,
+    /// Cosigns other logs' checkpoints.
+    pub witness: SigningKey,
+}
+
+/// Which logs a node replicates in full.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Follow {
+    /// All.
+    All,
+    /// Those of these scopes, and of the council.
+    Scopes(BTreeSet<Scope>),
+}
+
+/// How a state behaves.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The exchange that runs the node.
+    pub me: ExchangeId,
+    /// The node's own peer id.
+    pub peer: Peer,
+    /// Which logs are replicated.
+    pub follow: Follow,
+    /// Whether the keys were restored from a backup: then nothing is signed before a peer has
+    /// shown its copy of the own log.
+    pub restored: bool,
+    /// The shortest time between two announcements of the own log, in milliseconds.
+    pub announce_interval_ms: u64,
+    /// The time between two comparisons with a peer, in milliseconds.
+    pub anti_entropy_interval_ms: u64,
+    /// How long to wait for a peer's copy of the own log before signing, in milliseconds.
+    pub own_log_check_ms: u64,
+}
+
+/// Everything a node knows and decides.
+#[derive(Debug)]
+pub struct State {
+    config: Config,
+    keys: Keys,
+    now: Timestamp,
+    charters: CharterChain,
+    facts: Facts,
+    directory: Arc<Directory>,
+    directory_stale: bool,
+    replicas: BTreeMap<ExchangeId, Replica>,
+    own: Own,
+    peers: BTreeMap<Peer, PeerState>,
+    asked: BTreeMap<RequestId, (Peer, Asked)>,
+    checks: BTreeMap<CheckTicket, Check>,
+    timers: Timers,
+    last_number: u64,
+    /// The peer that was last chosen in rotation.
+    rotation: Option<Peer>,
+    effects: Vec<Effect>,
+}
+
+/// What a batch of entries is checked for.
+#[derive(Debug)]
+enum Check {
+    /// It is the next part of a log.
+    Batch { log: ExchangeId },
+    /// It fills gaps of a log.
+    Fill { log: ExchangeId, entries: Vec<(u64, Entry)> },
+}
+
+impl State {
+    /// A state that goes on from what was stored.
+    ///
+    /// `facts` are the membership entries among the stored ones, by log and index.
+    pub fn new(
+        config: Config,
+        keys: Keys,
+        charters: CharterChain,
+        stored: &[StoredLog],
+        facts: Facts,
+    ) -> Self {
+        let directory = Arc::new(Directory::build(&charters, &facts));
+        let mut replicas: BTreeMap<_, _> =
+            stored.iter().map(|stored| (stored.log.clone(), Replica::restored(stored))).collect();
+        let own_log = replicas.entry(config.me.clone()).or_default();
+        let own = Own::at(own_log.frontier.size());
+        Self {
+            own,
+            config,
+            keys,
+            now: Timestamp::default(),
+            charters,
+            facts,
+            directory,
+            directory_stale: true,
+            replicas,
+            peers: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            checks: BTreeMap::new(),
+            timers: Timers::default(),
+            last_number: 0,
+            rotation: None,
+            effects: Vec::new(),
+        }
+    }
+
+    /// Takes what happened at `now` and returns what to do, in order.
+    ///
+    /// A clock that goes back stands still until it has caught up.
+    pub fn handle(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
+        self.now = self.now.max(now);
+        match input {
+            Input::Started => self.start(),
+            Input::Tick => {}
+            Input::Append { ticket, entries } => self.append(ticket, &entries),
+            Input::PeerConnected { peer } => self.peer_connected(peer),
+            Input::PeerDisconnected { peer } => self.peer_disconnected(&peer),
+            Input::Gossip { id, from, author, scope, bytes } => {
+                self.gossip(id, from, author, &scope, bytes);
+            }
+            Input::Request { inbound, peer, bytes } => self.request(inbound, &peer, bytes),
+            Input::Response { request, answer } => self.response(request, answer),
+            Input::Checked { ticket, outcomes } => self.checked(ticket, outcomes),
+            Input::RangeRead { log, old_size, new_size, left, right } => {
+                self.range_read(&log, old_size, new_size, left, right);
+            }
+            Input::Charter { bytes } => self.charter_offered(&bytes),
+        }
+        for timer in self.timers.take_due(self.now) {
+            self.expired(timer);
+        }
+        self.refresh_directory();
+        core::mem::take(&mut self.effects)
+    }
+
+    /// When [`Input::Tick`] is wanted next.
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        self.timers.next()
+    }
+
+    /// The directory as of the last input.
+    pub fn directory(&self) -> &Arc<Directory> {
+        &self.directory
+    }
+
+    /// The charters known.
+    pub fn charters(&self) -> &CharterChain {
+        &self.charters
+    }
+
+    /// Whether the own log was compared with the peers' copies, so that it may be continued.
+    pub fn may_sign(&self) -> bool {
+        self.own.may_sign()
+    }
+
+    /// The logs here: what is held of each.
+    pub fn logs(&self) -> impl Iterator<Item = LogStatus<'_>> {
+        self.replicas.iter().map(|(log, replica)| LogStatus {
+            log,
+            size: replica.frontier.size(),
+            held: replica.held_size(),
+            cosigned: replica.cosigned.as_ref().map_or(0, replica::Signed::size),
+            target: replica.target.as_ref().map(|target| target.signed.size()),
+            withheld: replica.gaps.count() + replica.declined.count(),
+            frozen: replica.frozen,
+        })
+    }
+
+    fn start(&mut self) {
+        self.timers.set(Timer::AntiEntropy, self.now.plus_millis(self.config.anti_entropy_interval_ms));
+        self.start_own_log_check();
+    }
+
+    fn expired(&mut self, timer: Timer) {
+        match timer {
+            Timer::Announce => self.announce(),
+            Timer::AntiEntropy => self.anti_entropy(),
+            Timer::OwnLogUnanswered => self.own_log_unanswered(),
+            Timer::FindSource(log) => self.find_source(&log),
+            Timer::SeekWithheld(log) => self.seek_again(&log),
+            Timer::Cosign(log) => self.cosign(&log),
+        }
+    }
+
+    fn charter_offered(&mut self, bytes: &[u8]) {
+        use crate::charter::Extend;
+        let signed = match SignedCharter::parse(bytes) {
+            Ok(signed) => signed,
+            Err(error) => {
+                return self.notice(Notice::CharterRefused { reason: error.to_string() });
+            }
+        };
+        match self.charters.extend(signed) {
+            Ok(Extend::Known) => {}
+            Ok(Extend::Added) => {
+                let version = self.charters.version();
+                self.effect(Effect::Persist(Persist::Charter { bytes: bytes.to_vec() }));
+                self.notice(Notice::CharterInstalled { version });
+                self.directory_stale = true;
+            }
+            Ok(Extend::Equivocation(evidence)) => {
+                let version = evidence.common_version();
+                self.directory_stale = true;
+                self.effect(Effect::Persist(Persist::Charter { bytes: bytes.to_vec() }));
+                self.notice(Notice::CharterConflict { version });
+            }
+            Err(error) => {
+                self.notice(Notice::CharterRefused { reason: error.to_string() });
+            }
+        }
+    }
+
+    /// Rebuilds the directory where something it rests on has come, and acts on what changed.
+    fn refresh_directory(&mut self) {
+        if !core::mem::take(&mut self.directory_stale) {
+            return;
+        }
+        let before = core::mem::replace(
+            &mut self.directory,
+            Arc::new(Directory::build(&self.charters, &self.facts)),
+        );
+        let directory = Arc::clone(&self.directory);
+        let me = self.config.me.clone();
+        for member in directory.members() {
+            if self.follows(&member.id) {
+                self.replicas.entry(member.id.clone()).or_default();
+            }
+        }
+        if before.member(&me).is_none() && directory.member(&me).is_some() {
+            self.became_member();
+        }
+        let scopes = self.scopes();
+        self.effect(Effect::Members { directory: Arc::clone(&directory), scopes });
+        self.greet_new_members(&before);
+    }
+
+    /// Whether this node replicates the log.
+    fn follows(&self, log: &ExchangeId) -> bool {
+        let Some(member) = self.directory.member(log) else { return false };
+        match &self.config.follow {
+            Follow::All => true,
+            Follow::Scopes(scopes) => {
+                *log == self.config.me
+                    || scopes.contains(&member.scope)
+                    || self.charters.latest().is_council_member(log)
+            }
+        }
+    }
+
+    /// The scopes of the logs that are replicated.
+    fn scopes(&self) -> Vec<Scope> {
+        let scopes: BTreeSet<_> = self
+            .directory
+            .members()
+            .filter(|member| self.follows(&member.id))
+            .map(|member| member.scope.clone())
+            .collect();
+        scopes.into_iter().collect()
+    }
+
+    fn origin(&self, log: &ExchangeId) -> Origin {
+        Origin::new(&self.charters.federation_id(), log)
+    }
+
+    fn owner(&self, log: &ExchangeId) -> Option<Owner> {
+        let member = self.directory.member(log)?;
+        Some(Owner { exchange: log.clone(), region: member.region().clone() })
+    }
+
+    /// What a peer may see.
+    fn viewer(&self, peer: &Peer) -> Viewer {
+        match self.directory.by_transport(peer.as_str()) {
+            Some(member) => Viewer::member(member.id.clone(), member.region().clone()),
+            None => Viewer::stranger(),
+        }
+    }
+
+    /// The connected peer that is the exchange's node.
+    fn peer_of(&self, exchange: &ExchangeId) -> Option<Peer> {
+        let member = self.directory.member(exchange)?;
+        let peer = Peer::new(member.transport());
+        self.peers.contains_key(&peer).then_some(peer)
+    }
+
+    fn number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    fn effect(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        self.effects.push(Effect::Notice(notice));
+    }
+
+    fn penalise(&mut self, peer: &Peer, fault: PeerFault) {
+        self.effect(Effect::Penalise { peer: peer.clone(), fault });
+        self.notice(Notice::PeerMisbehaved { peer: peer.clone(), fault });
+    }
+
+    fn send(&mut self, peer: &Peer, request: &Request, asked: Asked) -> RequestId {
+        let id = RequestId(self.number());
+        self.asked.insert(id, (peer.clone(), asked));
+        self.effect(Effect::Send { request: id, peer: peer.clone(), bytes: request.encode() });
+        id
+    }
+
+    /// The connected peer after the one chosen last, among those that `wanted` admits.
+    fn next_peer(&mut self, wanted: impl Fn(&Peer) -> bool) -> Option<Peer> {
+        use core::ops::Bound::{Excluded, Unbounded};
+        let after = self.rotation.as_ref().map_or(Unbounded, Excluded);
+        let chosen = self
+            .peers
+            .range::<Peer, _>((after, Unbounded))
+            .chain(self.peers.iter())
+            .map(|(peer, _)| peer)
+            .find(|peer| wanted(peer))
+            .cloned()?;
+        self.rotation = Some(chosen.clone());
+        Some(chosen)
+    }
+}
+
+/// What a node holds of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogStatus<'a> {
+    /// The log.
+    pub log: &'a ExchangeId,
+    /// How many leaves are here.
+    pub size: u64,
+    /// The size of the newest checkpoint held in full.
+    pub held: u64,
+    /// The size of the newest checkpoint with a witness quorum.
+    pub cosigned: u64,
+    /// The size of a newer checkpoint that is being fetched.
+    pub target: Option<u64>,
+    /// How many entries are not held.
+    pub withheld: u64,
+    /// The size at which the log is frozen.
+    pub frozen: Option<u64>,
+}

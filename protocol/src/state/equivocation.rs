@@ -1,0 +1,97 @@
+//! Logs that exist in two versions.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use hutong_crypto::checkpoint::Checkpoint;
+use hutong_crypto::digest::Hash;
+use hutong_crypto::note::Note;
+
+use super::State;
+use super::replica::Signed;
+use crate::evidence::Evidence;
+use crate::id::ExchangeId;
+use crate::io::{Effect, Notice};
+use crate::message::Gossip;
+use crate::persist::Persist;
+
+impl State {
+    /// Two checkpoints of one size have different roots.
+    pub(super) fn convict_at_one_size(&mut self, log: &ExchangeId, a: &Signed, b: &Signed) {
+        let evidence = Evidence {
+            first: a.note.encode(),
+            second: b.note.encode(),
+            left: Vec::new(),
+            right: Vec::new(),
+        };
+        self.convict_if_proven(log, &evidence);
+    }
+
+    /// The tree of `second`, as `left` and `right` show it, does not extend that of `first`.
+    ///
+    /// Returns whether that is so; if not, nothing happens.
+    pub(super) fn convict_by_range(
+        &mut self,
+        log: &ExchangeId,
+        first: &Signed,
+        second: &Signed,
+        left: Vec<Hash>,
+        right: Vec<Hash>,
+    ) -> bool {
+        let (first, second) = (first.note.encode(), second.note.encode());
+        self.convict_if_proven(log, &Evidence { first, second, left, right })
+    }
+
+    /// The answer about a smaller checkpoint that was being compared with the one held.
+    pub(super) fn range_read(
+        &mut self,
+        log: &ExchangeId,
+        old_size: u64,
+        new_size: u64,
+        left: Vec<Hash>,
+        right: Vec<Hash>,
+    ) {
+        let Some(replica) = self.replicas.get_mut(log) else { return };
+        let Some(suspect) = replica.suspects.remove(&old_size) else { return };
+        let Some(held) = replica.recent.get(&new_size).cloned() else { return };
+        self.convict_by_range(log, &suspect, &held, left, right);
+    }
+
+    /// Whether `evidence` holds; if so, it is acted upon.
+    pub(super) fn convict_if_proven(&mut self, log: &ExchangeId, evidence: &Evidence) -> bool {
+        let size = Note::parse(&evidence.second).ok();
+        let size = size.and_then(|note| Checkpoint::parse(&note.text).ok());
+        let Some(size) = size.map(|checkpoint| checkpoint.size) else { return false };
+        let Some(key) = self.directory.log_key_at(log, size) else { return false };
+        if evidence.verify(self.origin(log).as_str(), &key).is_err() {
+            return false;
+        }
+        self.convict(log, evidence.encode());
+        true
+    }
+
+    fn convict(&mut self, log: &ExchangeId, evidence: Bytes) {
+        let replica = self.replicas.entry(log.clone()).or_default();
+        if replica.frozen.is_some() {
+            return;
+        }
+        let frozen_at = replica.cosigned.as_ref().map_or(0, Signed::size);
+        replica.frozen = Some(frozen_at);
+        replica.evidence.push(evidence.to_vec());
+        replica.target = None;
+        replica.staged.clear();
+        replica.suspects.clear();
+        let (log, bytes) = (log.clone(), evidence.to_vec());
+        self.effect(Effect::Persist(Persist::Evidence { log: log.clone(), bytes }));
+        self.effect(Effect::Persist(Persist::Frozen { log: log.clone(), size: frozen_at }));
+        self.notice(Notice::Equivocation { log: log.clone(), frozen_at });
+        if log == self.config.me {
+            self.own_log_conflict();
+        }
+        let scope = self.directory.member(&log).map(|member| member.scope.clone());
+        if let Some(scope) = scope {
+            let bytes = Gossip::Evidence { log, bytes: evidence }.encode();
+            self.effect(Effect::Publish { scope, bytes });
+        }
+    }
+}

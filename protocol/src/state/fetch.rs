@@ -1,0 +1,277 @@
+//! Leaves on their way into a replica.
+//!
+//! A range is asked for with the hashes that tie it to a signed root, so that each answer is
+//! checked on its own: a bad peer costs one range. What belongs to the tree is staged while its
+//! signatures are checked, and handed over to be made durable in the log's order.
+
+use alloc::vec::Vec;
+
+use hutong_crypto::digest::Hash;
+use hutong_crypto::merkle::{Frontier, verify_extension};
+use hutong_crypto::note::Note;
+
+use super::replica::{Batch, Signed};
+use super::sync::Asked;
+use super::timers::Timer;
+use super::{Check, State};
+use crate::check::Outcome;
+use crate::entry::{Entry, Leaf};
+use crate::id::ExchangeId;
+use crate::io::{CheckTicket, Effect, Notice, Peer, PeerFault};
+use crate::limits::{FIND_SOURCE_DELAY_MS, LEAVES_PER_ANSWER_MAX, STAGED_BATCHES_MAX};
+use crate::message::{Leaves, LeavesRequest, Request, ServedLeaf};
+use crate::persist::Persist;
+
+/// What a request for leaves is to lead to.
+#[derive(Debug, Clone)]
+pub(super) struct FetchGoal {
+    pub(super) signed: Signed,
+    pub(super) note: Note,
+}
+
+impl State {
+    /// Asks for the next leaves of a log that is known to be longer, if nothing is under way.
+    pub(super) fn pursue(&mut self, log: &ExchangeId) {
+        let Some(replica) = self.replicas.get_mut(log) else { return };
+        let from = replica.staged_frontier().size();
+        let busy = replica.fetching.is_some() || replica.staged.len() >= STAGED_BATCHES_MAX;
+        let Some(target) = &mut replica.target else { return };
+        if busy || target.signed.size() <= from {
+            return;
+        }
+        target.sources.retain(|peer| self.peers.contains_key(peer));
+        let goal = FetchGoal { signed: target.signed.clone(), note: target.offered.clone() };
+        let Some(source) = target.sources.first().cloned() else {
+            let at = self.now.plus_millis(FIND_SOURCE_DELAY_MS);
+            self.timers.set(Timer::FindSource(log.clone()), at);
+            return;
+        };
+        let size = goal.signed.size();
+        let to = size.min(from + LEAVES_PER_ANSWER_MAX as u64);
+        let request =
+            Request::Leaves(LeavesRequest { log: log.clone(), from, to, size, left: false });
+        let asked = Asked::Leaves { log: log.clone(), from, goal };
+        let id = self.send(&source, &request, asked);
+        if let Some(replica) = self.replicas.get_mut(log) {
+            replica.fetching = Some(id);
+        }
+    }
+
+    /// Asks the next peer how far it holds a log that nobody at hand can continue.
+    pub(super) fn find_source(&mut self, log: &ExchangeId) {
+        let wanted = self.replicas.get(log).is_some_and(|replica| {
+            replica.target.as_ref().is_some_and(|target| target.sources.is_empty())
+        });
+        if !wanted {
+            return;
+        }
+        let owner = self.peer_of(log);
+        if let Some(peer) = owner.or_else(|| self.next_peer(|_| true)) {
+            let request = Request::Checkpoint { log: log.clone() };
+            self.send(&peer, &request, Asked::Checkpoint { log: log.clone() });
+        }
+        let at = self.now.plus_millis(FIND_SOURCE_DELAY_MS);
+        self.timers.set(Timer::FindSource(log.clone()), at);
+    }
+
+    /// A peer will not or cannot continue the log.
+    pub(super) fn source_failed(&mut self, log: &ExchangeId, peer: &Peer) {
+        let Some(replica) = self.replicas.get_mut(log) else { return };
+        replica.fetching = None;
+        if let Some(target) = &mut replica.target {
+            target.sources.remove(peer);
+        }
+        self.pursue(log);
+    }
+
+    /// The answer to [`Request::Leaves`].
+    pub(super) fn leaves_fetched(
+        &mut self,
+        peer: &Peer,
+        log: &ExchangeId,
+        from: u64,
+        goal: FetchGoal,
+        answer: Leaves,
+    ) {
+        let Some(replica) = self.replicas.get_mut(log) else { return };
+        replica.fetching = None;
+        if replica.frozen.is_some() || replica.staged_frontier().size() != from {
+            return self.pursue(log);
+        }
+        if answer.from != from || answer.leaves.is_empty() {
+            self.penalise(peer, PeerFault::WrongAnswer);
+            return self.source_failed(log, peer);
+        }
+        let hashes: Vec<Hash> = answer.leaves.iter().map(leaf_hash).collect();
+        let size = goal.signed.size();
+        let root = &goal.signed.checkpoint.root;
+        let extended =
+            verify_extension(replica.staged_frontier(), &hashes, &answer.right, size, root);
+        match extended {
+            Ok(frontier) => self.leaves_belong(peer, log, from, goal, answer.leaves, frontier),
+            Err(_) => self.leaves_do_not_belong(peer, log, goal),
+        }
+    }
+
+    fn leaves_belong(
+        &mut self,
+        peer: &Peer,
+        log: &ExchangeId,
+        from: u64,
+        goal: FetchGoal,
+        served: Vec<ServedLeaf>,
+        frontier: Frontier,
+    ) {
+        self.note_gaps(peer, log, from, &served);
+        let leaves = served.into_iter().map(ServedLeaf::into_leaf).collect();
+        let reached = frontier.size() == goal.signed.size();
+        let Some(replica) = self.replicas.get_mut(log) else { return };
+        replica.basis = Some(goal.signed.clone());
+        if reached && replica.target.as_ref().is_some_and(|t| t.signed.size() <= frontier.size()) {
+            replica.target = None;
+        }
+        let reaches = reached.then_some((goal.signed, goal.note));
+        let ticket = self.check_ticket();
+        self.stage(log, Batch { ticket, from, leaves, frontier, outcomes: None, reaches });
+        self.pursue(log);
+    }
+
+    /// Either the peer lies about the leaves, or the log exists in two versions. The peer is
+    /// asked to show how the tree here is part of the one it shows.
+    fn leaves_do_not_belong(&mut self, peer: &Peer, log: &ExchangeId, goal: FetchGoal) {
+        let basis = self.replicas.get(log).and_then(|replica| replica.basis.clone());
+        match basis {
+            Some(basis) if basis.size() > 0 && basis.size() < goal.signed.size() => {
+                let (from, size) = (basis.size(), goal.signed.size());
+                let range =
+                    LeavesRequest { log: log.clone(), from, to: from, size, left: true };
+                let asked = Asked::Proof { log: log.clone(), basis, goal };
+                self.send(peer, &Request::Leaves(range), asked);
+            }
+            Some(_) | None => self.penalise(peer, PeerFault::BadLeaves),
+        }
+        self.source_failed(log, peer);
+    }
+
+    /// The answer to a request for proof.
+    pub(super) fn proof_fetched(
+        &mut self,
+        peer: &Peer,
+        log: &ExchangeId,
+        basis: &Signed,
+        goal: &FetchGoal,
+        answer: Leaves,
+    ) {
+        let (left, right) = (answer.left, answer.right);
+        if !self.convict_by_range(log, basis, &goal.signed, left, right) {
+            self.penalise(peer, PeerFault::BadLeaves);
+        }
+    }
+
+    pub(super) fn check_ticket(&mut self) -> CheckTicket {
+        CheckTicket(self.number())
+    }
+
+    /// Queues a batch whose leaves belong to the tree, and has its entries checked.
+    pub(super) fn stage(&mut self, log: &ExchangeId, mut batch: Batch) {
+        let entries: Vec<Entry> = batch.leaves.iter().filter_map(Leaf::entry).cloned().collect();
+        let ticket = batch.ticket;
+        if entries.is_empty() {
+            batch.outcomes = Some(Vec::new());
+        }
+        let Some(replica) = self.replicas.get_mut(log) else { return };
+        replica.staged.push_back(batch);
+        if entries.is_empty() {
+            self.commit_checked(log);
+        } else {
+            self.checks.insert(ticket, Check::Batch { log: log.clone() });
+            self.effect(Effect::Check { ticket, log: log.clone(), entries });
+        }
+    }
+
+    /// The outcomes of a check.
+    pub(super) fn checked(&mut self, ticket: CheckTicket, outcomes: Vec<Outcome>) {
+        match self.checks.remove(&ticket) {
+            None => {}
+            Some(Check::Fill { log, entries }) => self.filled(&log, entries, &outcomes),
+            Some(Check::Batch { log }) => {
+                let replica = self.replicas.get_mut(&log);
+                let batch = replica.and_then(|replica| {
+                    replica.staged.iter_mut().find(|batch| batch.ticket == ticket)
+                });
+                if let Some(batch) = batch {
+                    batch.outcomes = Some(outcomes);
+                }
+                self.commit_checked(&log);
+                self.pursue(&log);
+            }
+        }
+    }
+
+    /// Hands over, in order, every batch whose entries are checked.
+    fn commit_checked(&mut self, log: &ExchangeId) {
+        loop {
+            let Some(replica) = self.replicas.get_mut(log) else { return };
+            if replica.staged.front().is_none_or(|batch| batch.outcomes.is_none()) {
+                return;
+            }
+            if let Some(batch) = replica.staged.pop_front() {
+                self.commit(log, batch);
+            }
+        }
+    }
+
+    fn commit(&mut self, log: &ExchangeId, batch: Batch) {
+        let mut void = Vec::new();
+        let entries = (batch.from..).zip(&batch.leaves).filter_map(with_entry);
+        for ((index, entry), outcome) in entries.zip(batch.outcomes.unwrap_or_default()) {
+            match outcome {
+                Outcome::Sound => {}
+                Outcome::Void => void.push(index),
+                Outcome::Membership => {
+                    self.facts.insert((log.clone(), index), entry.clone());
+                    self.directory_stale = true;
+                }
+            }
+        }
+        let (from, leaves) = (batch.from, batch.leaves);
+        self.effect(Effect::Persist(Persist::Leaves { log: log.clone(), from, leaves, void }));
+        let Some(replica) = self.replicas.get_mut(log) else { return };
+        replica.frontier = batch.frontier;
+        if let Some((signed, note)) = batch.reaches {
+            self.reached(log, signed, &note);
+        }
+    }
+
+    /// A checkpoint is held in full.
+    fn reached(&mut self, log: &ExchangeId, signed: Signed, note: &Note) {
+        let (size, bare) = (signed.size(), signed.encode());
+        let Some(replica) = self.replicas.get_mut(log) else { return };
+        replica.hold(signed);
+        let caught_up = replica.target.is_none();
+        self.effect(Effect::Persist(Persist::Checkpoint { log: log.clone(), note: bare, size }));
+        self.gather_cosignatures(log, size, note);
+        if *log == self.config.me {
+            if caught_up {
+                self.own_log_recovered();
+            }
+        } else {
+            self.cosign(log);
+        }
+        if caught_up {
+            self.notice(Notice::CaughtUp { log: log.clone(), size });
+        }
+        self.seek(log);
+    }
+}
+
+fn leaf_hash(leaf: &ServedLeaf) -> Hash {
+    match leaf {
+        ServedLeaf::Entry(entry) => entry.leaf_hash(),
+        ServedLeaf::Withheld(hash) | ServedLeaf::Absent(hash) => *hash,
+    }
+}
+
+fn with_entry((index, leaf): (u64, &Leaf)) -> Option<(u64, &Entry)> {
+    leaf.entry().map(|entry| (index, entry))
+}

@@ -1,0 +1,130 @@
+//! Messages from everybody.
+
+use bytes::Bytes;
+
+use super::State;
+use super::offer::Offer;
+use super::replica::Batch;
+use crate::entry::Leaf;
+use crate::evidence::Evidence;
+use crate::id::ExchangeId;
+use crate::io::{Effect, GossipId, Peer, PeerFault, Verdict};
+use crate::message::{Announcement, Gossip, TailLeaf};
+use crate::region::Scope;
+
+impl State {
+    /// Judges a gossip message and takes from it what is new.
+    pub(super) fn gossip(
+        &mut self,
+        id: GossipId,
+        from: Peer,
+        author: Peer,
+        scope: &Scope,
+        bytes: Bytes,
+    ) {
+        let verdict = match Gossip::decode(bytes) {
+            Err(_) => Verdict::Reject,
+            Ok(Gossip::Announcement(news)) => self.announced(&from, &author, scope, news),
+            Ok(Gossip::Evidence { log, bytes }) => self.evidence_spread(&log, bytes),
+        };
+        if verdict == Verdict::Reject {
+            self.penalise(&author, PeerFault::Malformed);
+        }
+        self.effect(Effect::Verdict { id, verdict });
+    }
+
+    fn announced(
+        &mut self,
+        from: &Peer,
+        author: &Peer,
+        scope: &Scope,
+        news: Announcement,
+    ) -> Verdict {
+        let Some(member) = self.directory.member(&news.log) else { return Verdict::Ignore };
+        if member.scope != *scope || member.transport() != author.as_str() {
+            return Verdict::Reject;
+        }
+        if !self.follows(&news.log) {
+            return Verdict::Ignore;
+        }
+        match self.offered(&news.log, &news.note, author) {
+            Offer::Unknown | Offer::Conflict => Verdict::Ignore,
+            Offer::Unsigned => Verdict::Reject,
+            Offer::Known => Verdict::Accept,
+            Offer::Newer => {
+                self.add_source(&news.log, from);
+                self.take_tail(&news);
+                self.pursue(&news.log);
+                Verdict::Accept
+            }
+        }
+    }
+
+    fn add_source(&mut self, log: &ExchangeId, peer: &Peer) {
+        let target = self.replicas.get_mut(log).and_then(|replica| replica.target.as_mut());
+        if let Some(target) = target {
+            target.sources.insert(peer.clone());
+        }
+    }
+
+    /// Stages the announced leaves where they continue what is here and lead to the root.
+    fn take_tail(&mut self, news: &Announcement) {
+        let restricted_may_concern_me = self.may_be_shown_restricted(&news.log);
+        let worth_asking = |leaf: &TailLeaf| match leaf {
+            TailLeaf::Entry(_) => false,
+            TailLeaf::Large(_) => true,
+            TailLeaf::Restricted(_) => restricted_may_concern_me,
+        };
+        let Some(replica) = self.replicas.get_mut(&news.log) else { return };
+        let Some(target) = &replica.target else { return };
+        let size = replica.staged_frontier().size();
+        let Some(skip) = size.checked_sub(news.old_size) else { return };
+        let Some(leaves) = usize::try_from(skip).ok().and_then(|skip| news.tail.get(skip..)) else {
+            return;
+        };
+        let complete = size + leaves.len() as u64 == target.signed.size();
+        if !complete || leaves.is_empty() || leaves.iter().any(worth_asking) {
+            return;
+        }
+        let mut frontier = replica.staged_frontier().clone();
+        for leaf in leaves {
+            frontier.append(leaf.hash());
+        }
+        if frontier.root() != target.signed.checkpoint.root {
+            return;
+        }
+        let Some(target) = replica.target.take() else { return };
+        let leaves = leaves.iter().cloned().map(into_leaf).collect();
+        let reaches = Some((target.signed, target.offered));
+        let ticket = self.check_ticket();
+        let batch = Batch { ticket, from: size, leaves, frontier, outcomes: None, reaches };
+        self.stage(&news.log, batch);
+    }
+
+    /// Whether entries of the log that are not for everybody might be for this node.
+    pub(super) fn may_be_shown_restricted(&self, log: &ExchangeId) -> bool {
+        let me = self.directory.member(&self.config.me);
+        let owner = self.directory.member(log);
+        me.zip(owner).is_some_and(|(me, owner)| me.region().country() == owner.region().country())
+    }
+
+    fn evidence_spread(&mut self, log: &ExchangeId, bytes: Bytes) -> Verdict {
+        if self.directory.member(log).is_none() {
+            return Verdict::Ignore;
+        }
+        if self.replicas.get(log).is_some_and(|replica| replica.frozen.is_some()) {
+            return Verdict::Ignore;
+        }
+        match Evidence::decode(bytes) {
+            Ok(evidence) if self.convict_if_proven(log, &evidence) => Verdict::Accept,
+            Ok(_) | Err(_) => Verdict::Reject,
+        }
+    }
+}
+
+fn into_leaf(leaf: TailLeaf) -> Leaf {
+    match leaf {
+        TailLeaf::Entry(entry) => Leaf::Entry(entry),
+        TailLeaf::Large(hash) | TailLeaf::Restricted(hash) => Leaf::Withheld(hash),
+    }
+}

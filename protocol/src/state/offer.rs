@@ -1,0 +1,110 @@
+//! Checkpoints that peers show.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+
+use hutong_crypto::checkpoint::Checkpoint;
+use hutong_crypto::note::Note;
+
+use super::State;
+use super::replica::{Replica, Signed, Target};
+use crate::id::ExchangeId;
+use crate::io::{Effect, Peer};
+use crate::limits::SUSPECTS_MAX;
+
+/// What a checkpoint that was shown turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Offer {
+    /// The log is not a member's, or not one that is replicated here.
+    Unknown,
+    /// It is not a checkpoint, or not signed by the log's key.
+    Unsigned,
+    /// It is older than what is held, or the same.
+    Known,
+    /// It is newer than what is held.
+    Newer,
+    /// It contradicts another checkpoint of the log.
+    Conflict,
+}
+
+impl State {
+    /// Looks at a checkpoint that `source` shows, and says that it holds in full if `holds`.
+    pub(super) fn offered(&mut self, log: &ExchangeId, text: &str, source: &Peer) -> Offer {
+        if !self.replicas.contains_key(log) || self.directory.member(log).is_none() {
+            return Offer::Unknown;
+        }
+        let Some((signed, note)) = self.signed_by_log(log, text) else { return Offer::Unsigned };
+        let Some(replica) = self.replicas.get_mut(log) else { return Offer::Unknown };
+        if replica.frozen.is_some() {
+            return Offer::Known;
+        }
+        if let Some(other) = contradicted(replica, &signed) {
+            self.convict_at_one_size(log, &other, &signed);
+            return Offer::Conflict;
+        }
+        if signed.size() <= replica.held_size() {
+            self.offered_old(log, signed, &note);
+            return Offer::Known;
+        }
+        self.offered_new(log, signed, note, source);
+        Offer::Newer
+    }
+
+    /// The checkpoint in `text`, if the key of the log signed it.
+    fn signed_by_log(&self, log: &ExchangeId, text: &str) -> Option<(Signed, Note)> {
+        let note = Note::parse(text).ok()?;
+        let size = Checkpoint::parse(&note.text).ok()?.size;
+        let key = self.directory.log_key_at(log, size)?;
+        let origin = self.origin(log);
+        let checkpoint = Checkpoint::verify_log_signature(&note, origin.as_str(), &key).ok()?;
+        let own_line = note.signatures.iter().find(|line| line.name == origin.as_str())?.clone();
+        let bare = Note { text: note.text.clone(), signatures: alloc::vec![own_line] };
+        Some((Signed { checkpoint, note: bare, cosignatures: BTreeMap::new() }, note))
+    }
+
+    fn offered_old(&mut self, log: &ExchangeId, signed: Signed, note: &Note) {
+        let Some(replica) = self.replicas.get_mut(log) else { return };
+        let (old_size, new_size) = (signed.size(), replica.held_size());
+        if replica.recent.contains_key(&old_size) {
+            self.gather_cosignatures(log, old_size, note);
+        } else if old_size > 0
+            && replica.suspects.len() < SUSPECTS_MAX
+            && replica.suspects.insert(old_size, signed).is_none()
+        {
+            self.effect(Effect::ReadRange { log: log.clone(), old_size, new_size });
+        }
+    }
+
+    fn offered_new(&mut self, log: &ExchangeId, signed: Signed, note: Note, source: &Peer) {
+        let size = signed.size();
+        let me = self.config.me == *log;
+        let Some(replica) = self.replicas.get_mut(log) else { return };
+        match &mut replica.target {
+            Some(target) if target.signed.size() > size => {}
+            Some(target) if target.signed.size() == size => {
+                target.sources.insert(source.clone());
+            }
+            target => {
+                let sources = BTreeSet::from([source.clone()]);
+                *target = Some(Target { signed, offered: note, sources });
+                if me {
+                    self.own_log_behind(size);
+                }
+            }
+        }
+    }
+}
+
+/// The checkpoint of the same size and another root, if one is known.
+fn contradicted(replica: &Replica, signed: &Signed) -> Option<Signed> {
+    let target = replica.target.as_ref().map(|target| &target.signed);
+    replica
+        .recent
+        .get(&signed.size())
+        .into_iter()
+        .chain(target)
+        .chain(&replica.basis)
+        .chain(&replica.cosigned)
+        .find(|other| other.size() == signed.size())
+        .filter(|other| other.checkpoint.root != signed.checkpoint.root)
+        .cloned()
+}

@@ -1,0 +1,237 @@
+//! The log of this exchange: append, announce, and never sign below.
+
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use hutong_crypto::checkpoint::Checkpoint;
+
+use super::State;
+use super::replica::Signed;
+use super::timers::Timer;
+use crate::entry::Leaf;
+use crate::io::{AppendError, Effect, Notice, Peer, Ticket};
+use crate::limits::{ANNOUNCED_ENTRY_BYTES_MAX, LOG_ENTRIES_MAX, TAIL_BYTES_MAX, TAIL_LEAVES_MAX};
+use crate::message::{Announcement, Gossip, TailLeaf};
+use crate::persist::Persist;
+use crate::prepare::Prepared;
+use crate::serve;
+use crate::time::Timestamp;
+
+/// Whether the own log may be continued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gate {
+    /// It has not been compared with a peer's copy yet.
+    Unchecked,
+    /// Peers hold more of it; that is being fetched back.
+    Recovering,
+    /// It may.
+    Open,
+    /// It exists in two versions. It may never be continued.
+    Conflict,
+}
+
+/// What there is to the own log beyond its replica.
+#[derive(Debug)]
+pub(super) struct Own {
+    gate: Gate,
+    /// The size last announced.
+    announced: u64,
+    announced_at: Option<Timestamp>,
+    /// The leaves since then; `None` where they have become too many for a message.
+    tail: Option<Vec<TailLeaf>>,
+    tail_bytes: usize,
+}
+
+impl Own {
+    pub(super) fn at(size: u64) -> Self {
+        Self {
+            gate: Gate::Unchecked,
+            announced: size,
+            announced_at: None,
+            tail: Some(Vec::new()),
+            tail_bytes: 0,
+        }
+    }
+
+    pub(super) fn may_sign(&self) -> bool {
+        self.gate == Gate::Open
+    }
+
+    fn push(&mut self, leaf: TailLeaf, bytes: usize) {
+        self.tail_bytes += bytes;
+        let Some(tail) = &mut self.tail else { return };
+        if tail.len() >= TAIL_LEAVES_MAX || self.tail_bytes > TAIL_BYTES_MAX {
+            self.tail = None;
+        } else {
+            tail.push(leaf);
+        }
+    }
+}
+
+impl State {
+    /// Sets the time after which this node signs although no peer has answered.
+    pub(super) fn start_own_log_check(&mut self) {
+        if !self.config.restored {
+            let at = self.now.plus_millis(self.config.own_log_check_ms);
+            self.timers.set(Timer::OwnLogUnanswered, at);
+        }
+    }
+
+    pub(super) fn own_log_unanswered(&mut self) {
+        if self.own.gate == Gate::Unchecked {
+            self.open_gate(None);
+        }
+    }
+
+    /// A peer has shown what it holds of the own log, and that was looked at.
+    pub(super) fn own_log_shown(&mut self, by: &Peer) {
+        if self.own.gate == Gate::Unchecked {
+            self.open_gate(Some(by.clone()));
+        }
+    }
+
+    /// Peers hold more of the own log than is here.
+    pub(super) fn own_log_behind(&mut self, held_by_peer: u64) {
+        let size = self.replicas.get(&self.config.me).map_or(0, |own| own.frontier.size());
+        match self.own.gate {
+            Gate::Unchecked | Gate::Recovering => self.own.gate = Gate::Recovering,
+            // What was signed since the gate opened contradicts what the peer shows, or the
+            // peer's copy extends it: the fetch will tell, and meanwhile nothing is signed.
+            Gate::Open => self.own.gate = Gate::Recovering,
+            Gate::Conflict => return,
+        }
+        self.notice(Notice::OwnLogBehind { size, held_by_peer });
+    }
+
+    /// The own log was brought up to what peers hold.
+    pub(super) fn own_log_recovered(&mut self) {
+        let size = self.replicas.get(&self.config.me).map_or(0, |own| own.frontier.size());
+        self.own.announced = size;
+        self.own.tail = Some(Vec::new());
+        self.own.tail_bytes = 0;
+        if self.own.gate == Gate::Recovering {
+            self.open_gate(None);
+        }
+    }
+
+    pub(super) fn own_log_conflict(&mut self) {
+        self.own.gate = Gate::Conflict;
+        self.notice(Notice::OwnLogConflict);
+    }
+
+    fn open_gate(&mut self, by: Option<Peer>) {
+        self.own.gate = Gate::Open;
+        self.timers.clear(&Timer::OwnLogUnanswered);
+        let size = self.replicas.get(&self.config.me).map_or(0, |own| own.frontier.size());
+        self.notice(Notice::OwnLogChecked { by, size });
+    }
+
+    /// Appends own statements as one group, all or none.
+    pub(super) fn append(&mut self, ticket: Ticket, entries: &[Prepared]) {
+        let outcome = match self.may_append(entries) {
+            Ok(()) => Ok(self.append_checked(entries)),
+            Err(error) => Err(error),
+        };
+        self.effect(Effect::Appended { ticket, outcome });
+        self.schedule_announcement();
+    }
+
+    fn may_append(&self, entries: &[Prepared]) -> Result<(), AppendError> {
+        match self.own.gate {
+            Gate::Open => {}
+            Gate::Unchecked | Gate::Recovering => return Err(AppendError::OwnLogUnchecked),
+            Gate::Conflict => return Err(AppendError::OwnLogConflict),
+        }
+        let size = self.replicas.get(&self.config.me).map_or(0, |own| own.frontier.size());
+        if LOG_ENTRIES_MAX - size < entries.len() as u64 {
+            return Err(AppendError::Full);
+        }
+        for (index, prepared) in entries.iter().enumerate() {
+            let key = prepared.entry().issuer_key();
+            self.directory
+                .authorizes(&self.config.me, size + index as u64, &key, prepared.kind())
+                .map_err(|void| AppendError::NotAuthorised { index, reason: void.to_string() })?;
+        }
+        Ok(())
+    }
+
+    fn append_checked(&mut self, entries: &[Prepared]) -> Vec<(u64, crate::id::StatementId)> {
+        let me = self.config.me.clone();
+        let origin = self.origin(&me);
+        let owner = self.owner(&me);
+        let Some(replica) = self.replicas.get_mut(&me) else { return Vec::new() };
+        let from = replica.frontier.size();
+        let mut positions = Vec::with_capacity(entries.len());
+        let mut leaves = Vec::with_capacity(entries.len());
+        for prepared in entries {
+            let entry = prepared.entry();
+            let (index, id) = (replica.frontier.size(), entry.leaf_hash());
+            replica.frontier.append(id);
+            positions.push((index, id));
+            leaves.push(Leaf::Entry(entry.clone()));
+            if prepared.is_membership() {
+                self.facts.insert((me.clone(), index), entry.clone());
+                self.directory_stale = true;
+            }
+            let bytes = entry.as_bytes().len();
+            let stranger = crate::audience::Viewer::stranger();
+            let public = owner.as_ref().is_some_and(|owner| serve::admits(owner, entry, &stranger));
+            self.own.push(
+                match (public, bytes <= ANNOUNCED_ENTRY_BYTES_MAX) {
+                    (true, true) => TailLeaf::Entry(entry.clone()),
+                    (true, false) => TailLeaf::Large(id),
+                    (false, _) => TailLeaf::Restricted(id),
+                },
+                if public && bytes <= ANNOUNCED_ENTRY_BYTES_MAX { bytes + 4 } else { 33 },
+            );
+        }
+        let checkpoint = Checkpoint {
+            origin: origin.to_string(),
+            size: replica.frontier.size(),
+            root: replica.frontier.root(),
+            extensions: Vec::new(),
+        };
+        let note = checkpoint.sign(&self.keys.log);
+        let signed = Signed { checkpoint, note, cosignatures: alloc::collections::BTreeMap::new() };
+        let (size, text) = (signed.size(), signed.encode());
+        replica.hold(signed);
+        self.effect(Effect::Persist(Persist::Leaves {
+            log: me.clone(),
+            from,
+            leaves,
+            void: Vec::new(),
+        }));
+        self.effect(Effect::Persist(Persist::Checkpoint { log: me, note: text, size }));
+        positions
+    }
+
+    /// Announces at once where the last announcement is long enough ago, and else as soon as
+    /// it is.
+    pub(super) fn schedule_announcement(&mut self) {
+        let interval = self.config.announce_interval_ms;
+        let at = self.own.announced_at.map_or(self.now, |last| last.plus_millis(interval));
+        self.timers.set(Timer::Announce, at.max(self.now));
+    }
+
+    pub(super) fn announce(&mut self) {
+        let me = &self.config.me;
+        let Some(held) = self.replicas.get(me).and_then(|own| own.held.as_ref()) else { return };
+        let Some(scope) = self.directory.member(me).map(|member| member.scope.clone()) else {
+            return;
+        };
+        let size = held.size();
+        let tail = self.own.tail.take();
+        let announcement = Announcement {
+            log: me.clone(),
+            note: held.encode(),
+            old_size: if tail.is_some() { self.own.announced } else { size },
+            tail: tail.unwrap_or_default(),
+        };
+        self.own.announced = size;
+        self.own.announced_at = Some(self.now);
+        self.own.tail = Some(Vec::new());
+        self.own.tail_bytes = 0;
+        let bytes = Gossip::Announcement(announcement).encode();
+        self.effect(Effect::Publish { scope, bytes });
+    }
+}

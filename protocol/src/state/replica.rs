@@ -1,0 +1,155 @@
+//! One log as a node holds it: its own, or a copy of another's.
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use hutong_crypto::checkpoint::Checkpoint;
+use hutong_crypto::digest::Hash;
+use hutong_crypto::merkle::Frontier;
+use hutong_crypto::note::{Note, NoteSignature};
+
+use super::ranges::Ranges;
+use crate::check::Outcome;
+use crate::entry::Leaf;
+use crate::id::ExchangeId;
+use crate::io::{CheckTicket, Peer, RequestId};
+use crate::limits::RECENT_CHECKPOINTS_MAX;
+use crate::persist::StoredLog;
+use crate::time::Timestamp;
+
+/// A checkpoint whose log signature holds.
+#[derive(Debug, Clone)]
+pub(super) struct Signed {
+    pub(super) checkpoint: Checkpoint,
+    /// The note's text and the log's own signature line.
+    pub(super) note: Note,
+    /// Cosignatures that hold, by witness.
+    pub(super) cosignatures: BTreeMap<ExchangeId, NoteSignature>,
+}
+
+impl Signed {
+    pub(super) fn size(&self) -> u64 {
+        self.checkpoint.size
+    }
+
+    /// The note with all cosignatures at hand.
+    pub(super) fn encode(&self) -> String {
+        let mut note = self.note.clone();
+        note.signatures.extend(self.cosignatures.values().cloned());
+        note.encode()
+    }
+}
+
+/// Where a log is known to go, and who has shown to be there.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) signed: Signed,
+    /// The note as it was received, for its cosignatures.
+    pub(super) offered: Note,
+    pub(super) sources: BTreeSet<Peer>,
+}
+
+/// Leaves that belong to the tree and whose signatures are being checked.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) ticket: CheckTicket,
+    pub(super) from: u64,
+    pub(super) leaves: Vec<Leaf>,
+    pub(super) frontier: Frontier,
+    pub(super) outcomes: Option<Vec<Outcome>>,
+    /// The checkpoint that the log reaches with this batch.
+    pub(super) reaches: Option<(Signed, Note)>,
+}
+
+/// A log as this node holds it.
+#[derive(Debug, Default)]
+pub(super) struct Replica {
+    /// The tree of what has been handed over to be made durable.
+    pub(super) frontier: Frontier,
+    /// What follows it and is being checked, in order.
+    pub(super) staged: VecDeque<Batch>,
+    /// The newest checkpoint that is held in full.
+    pub(super) held: Option<Signed>,
+    /// The newest checkpoint that a witness quorum cosigned.
+    pub(super) cosigned: Option<Signed>,
+    /// The newest checkpoint that all leaves here have been checked against, held or not.
+    pub(super) basis: Option<Signed>,
+    /// The newest checkpoints up to `held`, by size, for late cosignatures and comparisons.
+    pub(super) recent: BTreeMap<u64, Signed>,
+    /// A newer checkpoint that is not held yet.
+    pub(super) target: Option<Target>,
+    /// The request for leaves that is under way.
+    pub(super) fetching: Option<RequestId>,
+    /// Entries that are not held and that somebody may hand out.
+    pub(super) gaps: Ranges,
+    /// Entries that are not held and that the owner declined to hand out.
+    pub(super) declined: Ranges,
+    /// The request for an entry that is not held.
+    pub(super) seeking: Option<RequestId>,
+    /// Peers that were asked in vain for what is in `gaps`.
+    pub(super) asked: BTreeSet<Peer>,
+    /// How long to wait before asking again, in milliseconds.
+    pub(super) seek_delay_ms: u64,
+    /// What this node last cosigned.
+    pub(super) witnessed: Option<(u64, Hash)>,
+    /// When that was.
+    pub(super) witnessed_at: Option<Timestamp>,
+    /// The size at which the log is frozen for equivocation.
+    pub(super) frozen: Option<u64>,
+    /// Encoded evidence against the log.
+    pub(super) evidence: Vec<Vec<u8>>,
+    /// Smaller checkpoints that are being compared with the one held.
+    pub(super) suspects: BTreeMap<u64, Signed>,
+}
+
+impl Replica {
+    /// The log as it was stored.
+    pub(super) fn restored(stored: &StoredLog) -> Self {
+        let held = stored.checkpoint.as_deref().and_then(trusted);
+        let mut gaps = Ranges::default();
+        for (from, to) in &stored.withheld {
+            gaps.insert(*from, *to);
+        }
+        Self {
+            frontier: stored.frontier.clone(),
+            recent: held.iter().map(|held| (held.size(), held.clone())).collect(),
+            basis: held.clone(),
+            held,
+            cosigned: stored.cosigned.as_deref().and_then(trusted),
+            witnessed: stored.witness,
+            frozen: stored.frozen,
+            evidence: stored.evidence.clone(),
+            gaps,
+            ..Self::default()
+        }
+    }
+
+    /// The tree after everything staged.
+    pub(super) fn staged_frontier(&self) -> &Frontier {
+        self.staged.back().map_or(&self.frontier, |batch| &batch.frontier)
+    }
+
+    /// The size of the newest checkpoint held in full.
+    pub(super) fn held_size(&self) -> u64 {
+        self.held.as_ref().map_or(0, Signed::size)
+    }
+
+    /// Makes `signed` the newest checkpoint held.
+    pub(super) fn hold(&mut self, signed: Signed) {
+        self.recent.insert(signed.size(), signed.clone());
+        while self.recent.len() > RECENT_CHECKPOINTS_MAX {
+            self.recent.pop_first();
+        }
+        self.basis = Some(signed.clone());
+        self.held = Some(signed);
+    }
+}
+
+/// A note from our own disk: its log signature was checked before it was stored.
+fn trusted(note: &str) -> Option<Signed> {
+    let mut note = Note::parse(note).ok()?;
+    let checkpoint = Checkpoint::parse(&note.text).ok()?;
+    note.signatures.truncate(1);
+    Some(Signed { checkpoint, note, cosignatures: BTreeMap::new() })
+}

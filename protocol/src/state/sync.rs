@@ -1,0 +1,377 @@
+//! Comparing holdings with a peer, and answering it.
+//!
+//! One of two connected nodes says hello with a digest for each scope. Equal digests end the
+//! comparison at once; where they differ each side asks for the other's checkpoints and pursues
+//! those that are newer. Gossip makes replication fast; this makes it complete.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use hutong_crypto::digest::{Hash, blake3};
+
+use super::State;
+use super::fetch::FetchGoal;
+use super::gaps::SeekGoal;
+use super::offer::Offer;
+use super::replica::Signed;
+use super::timers::Timer;
+use crate::directory::Directory;
+use crate::evidence::Evidence;
+use crate::id::ExchangeId;
+use crate::io::{Effect, InboundId, Peer, PeerFault, RequestId};
+use crate::limits::{
+    CHARTERS_PER_ANSWER_MAX, EVIDENCE_PER_ANSWER_MAX, HEADS_BYTES_MAX, HEADS_PER_PAGE_MAX,
+    LEAVES_PER_ANSWER_MAX,
+};
+use crate::message::{Hello, LeavesRequest, Refusal, Request, Response};
+use crate::region::Scope;
+use crate::wire::Writer;
+
+/// What is known of a connected peer.
+#[derive(Debug, Default)]
+pub(super) struct PeerState {
+    /// Whether it has told what it holds on this connection.
+    greeted: bool,
+}
+
+/// What an answer is awaited for.
+#[derive(Debug)]
+pub(super) enum Asked {
+    Hello,
+    Heads { scope: Scope },
+    Leaves { log: ExchangeId, from: u64, goal: FetchGoal },
+    Proof { log: ExchangeId, basis: Signed, goal: FetchGoal },
+    Gap { log: ExchangeId, goal: SeekGoal },
+    Checkpoint { log: ExchangeId },
+    Charters,
+    Evidence,
+    Acknowledgement,
+}
+
+impl State {
+    pub(super) fn peer_connected(&mut self, peer: Peer) {
+        // One of the two begins; the other learns from the request.
+        let begin = self.config.peer < peer;
+        self.peers.entry(peer.clone()).or_default().greeted = false;
+        if begin {
+            self.say_hello(&peer);
+        }
+        self.greet_as_witness(&peer);
+    }
+
+    pub(super) fn peer_disconnected(&mut self, peer: &Peer) {
+        self.peers.remove(peer);
+        let lost: Vec<RequestId> = self
+            .asked
+            .iter()
+            .filter(|(_, (asked, _))| asked == peer)
+            .map(|(request, _)| *request)
+            .collect();
+        for request in lost {
+            self.response(request, None);
+        }
+    }
+
+    /// Compares holdings with the next peer in rotation.
+    pub(super) fn anti_entropy(&mut self) {
+        if let Some(peer) = self.next_peer(|_| true) {
+            self.say_hello(&peer);
+        }
+        let at = self.now.plus_millis(self.config.anti_entropy_interval_ms);
+        self.timers.set(Timer::AntiEntropy, at);
+    }
+
+    fn say_hello(&mut self, peer: &Peer) {
+        let hello = Request::Hello(self.hello());
+        self.send(peer, &hello, Asked::Hello);
+    }
+
+    /// Asks for the logs of members that were not known before.
+    pub(super) fn greet_new_members(&mut self, before: &Directory) {
+        let directory = self.directory.clone();
+        let new = directory.members().filter(|member| before.member(&member.id).is_none());
+        let mut scopes: Vec<Scope> = new
+            .filter(|member| self.follows(&member.id))
+            .map(|member| member.scope.clone())
+            .collect();
+        scopes.sort();
+        scopes.dedup();
+        let peers: Vec<Peer> = self.peers.keys().cloned().collect();
+        for peer in &peers {
+            for scope in &scopes {
+                self.ask_heads(peer, scope.clone(), None);
+            }
+            let is_new = directory.by_transport(peer.as_str()).is_some()
+                && before.by_transport(peer.as_str()).is_none();
+            if is_new {
+                self.greet_as_witness(peer);
+            }
+        }
+    }
+
+    fn ask_heads(&mut self, peer: &Peer, scope: Scope, after: Option<ExchangeId>) {
+        let request = Request::Heads { scope: scope.clone(), after };
+        self.send(peer, &request, Asked::Heads { scope });
+    }
+
+    fn hello(&self) -> Hello {
+        let mut frozen = Writer::new();
+        let mut scopes: BTreeMap<Scope, Writer> = BTreeMap::new();
+        for scope in self.scopes() {
+            scopes.insert(scope, Writer::new());
+        }
+        for (log, replica) in &self.replicas {
+            if replica.frozen.is_some() {
+                frozen.text(log.as_str());
+                continue;
+            }
+            let scope = self.directory.member(log).and_then(|m| scopes.get_mut(&m.scope));
+            if let (Some(scope), Some(held)) = (scope, &replica.held) {
+                scope.text(log.as_str()).u64(held.size()).hash(&held.checkpoint.root);
+            }
+        }
+        Hello {
+            federation: self.charters.federation_id().hash(),
+            charter_version: self.charters.version(),
+            frozen: digest(frozen),
+            scopes: scopes.into_iter().map(|(scope, held)| (scope, digest(held))).collect(),
+        }
+    }
+
+    /// A peer has told what it holds.
+    fn met(&mut self, peer: &Peer, theirs: &Hello) {
+        let ours = self.hello();
+        if theirs.federation != ours.federation {
+            return self.penalise(peer, PeerFault::OtherFederation);
+        }
+        if let Some(state) = self.peers.get_mut(peer) {
+            state.greeted = true;
+        }
+        if theirs.charter_version > ours.charter_version {
+            let request = Request::Charter { from: ours.charter_version + 1 };
+            self.send(peer, &request, Asked::Charters);
+        }
+        if theirs.frozen != ours.frozen {
+            self.send(peer, &Request::Evidence { after: None }, Asked::Evidence);
+        }
+        let ours: BTreeMap<_, _> = ours.scopes.into_iter().collect();
+        for (scope, theirs) in &theirs.scopes {
+            match ours.get(scope) {
+                Some(ours) if ours == theirs => self.own_log_shown_in(scope, peer),
+                Some(_) => self.ask_heads(peer, scope.clone(), None),
+                None => {}
+            }
+        }
+    }
+
+    /// If the own log is in `scope`, the peer has shown what it holds of it.
+    fn own_log_shown_in(&mut self, scope: &Scope, peer: &Peer) {
+        let mine = self.directory.member(&self.config.me).map(|member| &member.scope);
+        if mine == Some(scope) {
+            self.own_log_shown(peer);
+        }
+    }
+
+    /// Answers a peer's request.
+    pub(super) fn request(&mut self, inbound: InboundId, peer: &Peer, bytes: Bytes) {
+        let answer = match Request::decode(bytes) {
+            Err(_) => {
+                self.penalise(peer, PeerFault::Malformed);
+                Response::Refused(Refusal::Malformed)
+            }
+            Ok(Request::Hello(theirs)) => {
+                let answer = Response::Hello(self.hello());
+                self.respond(inbound, &answer);
+                return self.met(peer, &theirs);
+            }
+            Ok(Request::Leaves(range)) => return self.serve(inbound, peer, range),
+            Ok(Request::Heads { scope, after }) => self.heads(&scope, after.as_ref()),
+            Ok(Request::Checkpoint { log }) => self.checkpoint(&log),
+            Ok(Request::Charter { from }) => self.charters_from(from),
+            Ok(Request::Evidence { after }) => self.evidence_after(after.as_ref()),
+            Ok(Request::Cosignature { size, line }) => {
+                if self.cosignature_delivered(peer, size, &line) {
+                    Response::Done
+                } else {
+                    Response::Refused(Refusal::Malformed)
+                }
+            }
+        };
+        self.respond(inbound, &answer);
+    }
+
+    fn respond(&mut self, inbound: InboundId, answer: &Response) {
+        self.effect(Effect::Respond { inbound, bytes: answer.encode() });
+    }
+
+    fn serve(&mut self, inbound: InboundId, peer: &Peer, mut range: LeavesRequest) {
+        let owner = self.owner(&range.log);
+        let replica = self.replicas.get(&range.log);
+        let (Some(owner), Some(replica)) = (owner, replica) else {
+            return self.respond(inbound, &Response::Refused(Refusal::NotHeld));
+        };
+        if replica.frozen.is_some_and(|frozen| range.size > frozen) {
+            return self.respond(inbound, &Response::Refused(Refusal::Frozen));
+        }
+        let in_order = range.from <= range.to && range.to <= range.size;
+        let empty_without_left = range.from == range.to && !range.left;
+        if !in_order || empty_without_left {
+            self.penalise(peer, PeerFault::Malformed);
+            return self.respond(inbound, &Response::Refused(Refusal::Malformed));
+        }
+        if range.size > replica.frontier.size() {
+            return self.respond(inbound, &Response::Refused(Refusal::NotHeld));
+        }
+        range.to = range.to.min(range.from + LEAVES_PER_ANSWER_MAX as u64);
+        let viewer = self.viewer(peer);
+        self.effect(Effect::Serve { inbound, range, owner, viewer });
+    }
+
+    fn heads(&self, scope: &Scope, after: Option<&ExchangeId>) -> Response {
+        let mut heads: Vec<(ExchangeId, String)> = Vec::new();
+        let mut bytes = 0;
+        for (log, replica) in &self.replicas {
+            let in_scope = self.directory.member(log).is_some_and(|m| m.scope == *scope);
+            let passed = after.is_some_and(|after| log <= after);
+            let Some(held) = &replica.held else { continue };
+            if !in_scope || passed || replica.frozen.is_some() {
+                continue;
+            }
+            let note = held.encode();
+            bytes += note.len() + log.as_str().len() + 4;
+            if heads.len() == HEADS_PER_PAGE_MAX || bytes > HEADS_BYTES_MAX {
+                return Response::Heads { heads, more: true };
+            }
+            heads.push((log.clone(), note));
+        }
+        Response::Heads { heads, more: false }
+    }
+
+    fn checkpoint(&self, log: &ExchangeId) -> Response {
+        let replica = self.replicas.get(log).filter(|replica| replica.frozen.is_none());
+        match replica.and_then(|replica| replica.held.as_ref()) {
+            Some(held) => Response::Checkpoint { note: held.encode() },
+            None => Response::Refused(Refusal::NotHeld),
+        }
+    }
+
+    fn charters_from(&self, from: u64) -> Response {
+        let charters = self
+            .charters
+            .versions()
+            .iter()
+            .filter(|version| version.charter().version >= from)
+            .take(CHARTERS_PER_ANSWER_MAX)
+            .map(|version| Bytes::from(version.signed().encode()))
+            .collect();
+        Response::Charters(charters)
+    }
+
+    fn evidence_after(&self, after: Option<&ExchangeId>) -> Response {
+        let evidence = self
+            .replicas
+            .iter()
+            .filter(|(log, _)| after.is_none_or(|after| *log > after))
+            .filter_map(|(log, replica)| Some((log, replica.evidence.first()?)))
+            .take(EVIDENCE_PER_ANSWER_MAX)
+            .map(|(log, evidence)| (log.clone(), Bytes::from(evidence.clone())))
+            .collect();
+        Response::Evidence(evidence)
+    }
+
+    /// The answer to a request of ours, or that there will be none.
+    pub(super) fn response(&mut self, request: RequestId, answer: Option<Bytes>) {
+        let Some((peer, asked)) = self.asked.remove(&request) else { return };
+        let answer = match answer.map(Response::decode) {
+            None | Some(Ok(Response::Refused(_))) => return self.unanswered(&peer, asked),
+            Some(Ok(answer)) => answer,
+            Some(Err(_)) => {
+                self.penalise(&peer, PeerFault::Malformed);
+                return self.unanswered(&peer, asked);
+            }
+        };
+        match (asked, answer) {
+            (Asked::Hello, Response::Hello(theirs)) => self.met(&peer, &theirs),
+            (Asked::Heads { scope }, Response::Heads { heads, more }) => {
+                self.heads_shown(&peer, scope, &heads, more);
+            }
+            (Asked::Leaves { log, from, goal }, Response::Leaves(leaves)) => {
+                self.leaves_fetched(&peer, &log, from, goal, leaves);
+            }
+            (Asked::Proof { log, basis, goal }, Response::Leaves(leaves)) => {
+                self.proof_fetched(&peer, &log, &basis, &goal, leaves);
+            }
+            (Asked::Gap { log, goal }, Response::Leaves(leaves)) => {
+                self.gap_fetched(&peer, &log, &goal, leaves);
+            }
+            (Asked::Checkpoint { log }, Response::Checkpoint { note }) => {
+                self.head_shown(&peer, &log, &note);
+            }
+            (Asked::Charters, Response::Charters(charters)) => {
+                for charter in charters {
+                    self.charter_offered(&charter);
+                }
+            }
+            (Asked::Evidence, Response::Evidence(evidence)) => self.evidence_shown(evidence),
+            (Asked::Acknowledgement, Response::Done) => {}
+            (asked, _) => {
+                self.penalise(&peer, PeerFault::WrongAnswer);
+                self.unanswered(&peer, asked);
+            }
+        }
+    }
+
+    /// A peer did not answer, or answered that it will not.
+    fn unanswered(&mut self, peer: &Peer, asked: Asked) {
+        match asked {
+            Asked::Leaves { log, .. } => self.source_failed(&log, peer),
+            Asked::Gap { log, .. } => self.seek_failed(&log, peer),
+            Asked::Hello
+            | Asked::Heads { .. }
+            | Asked::Proof { .. }
+            | Asked::Checkpoint { .. }
+            | Asked::Charters
+            | Asked::Evidence
+            | Asked::Acknowledgement => {}
+        }
+    }
+
+    fn heads_shown(
+        &mut self,
+        peer: &Peer,
+        scope: Scope,
+        heads: &[(ExchangeId, String)],
+        more: bool,
+    ) {
+        for (log, note) in heads {
+            self.head_shown(peer, log, note);
+        }
+        match heads.last() {
+            Some((last, _)) if more => self.ask_heads(peer, scope, Some(last.clone())),
+            Some(_) | None => self.own_log_shown_in(&scope, peer),
+        }
+    }
+
+    fn head_shown(&mut self, peer: &Peer, log: &ExchangeId, note: &str) {
+        match self.offered(log, note, peer) {
+            Offer::Unsigned => self.penalise(peer, PeerFault::BadSignature),
+            Offer::Newer => self.pursue(log),
+            Offer::Unknown | Offer::Known | Offer::Conflict => {}
+        }
+    }
+
+    fn evidence_shown(&mut self, evidence: Vec<(ExchangeId, Bytes)>) {
+        for (log, bytes) in evidence {
+            let frozen = self.replicas.get(&log).is_some_and(|replica| replica.frozen.is_some());
+            if let (false, Ok(evidence)) = (frozen, Evidence::decode(bytes)) {
+                self.convict_if_proven(&log, &evidence);
+            }
+        }
+    }
+}
+
+fn digest(held: Writer) -> Hash {
+    blake3(&held.finish())
+}

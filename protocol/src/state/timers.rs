@@ -1,0 +1,98 @@
+//! What falls due, and when.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use crate::id::ExchangeId;
+use crate::time::Timestamp;
+
+/// Something that falls due.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// Tell the network what was appended since the last announcement.
+    Announce,
+    /// Compare holdings with the next peer.
+    AntiEntropy,
+    /// Sign although no peer has shown its copy of the own log.
+    OwnLogUnanswered,
+    /// Look for another peer that holds what a log lacks.
+    FindSource(ExchangeId),
+    /// Ask again for entries that were not handed out.
+    SeekWithheld(ExchangeId),
+    /// Cosign what a log has become since the last cosignature.
+    Cosign(ExchangeId),
+}
+
+/// Timers, each set at most once.
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    queue: BTreeSet<(Timestamp, Timer)>,
+    due: BTreeMap<Timer, Timestamp>,
+}
+
+impl Timers {
+    /// Sets `timer` for `at`, unless it is set for an earlier time already.
+    pub(super) fn set(&mut self, timer: Timer, at: Timestamp) {
+        if let Some(earlier) = self.due.get(&timer) {
+            if *earlier <= at {
+                return;
+            }
+            self.queue.remove(&(*earlier, timer.clone()));
+        }
+        self.due.insert(timer.clone(), at);
+        self.queue.insert((at, timer));
+    }
+
+    /// Forgets `timer`.
+    pub(super) fn clear(&mut self, timer: &Timer) {
+        if let Some(at) = self.due.remove(timer) {
+            self.queue.remove(&(at, timer.clone()));
+        }
+    }
+
+    /// When the next timer falls due.
+    pub(super) fn next(&self) -> Option<Timestamp> {
+        self.queue.first().map(|(at, _)| *at)
+    }
+
+    /// Takes out what is due at `now`.
+    pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<Timer> {
+        let mut due = Vec::new();
+        while self.next().is_some_and(|at| at <= now) {
+            if let Some((_, timer)) = self.queue.pop_first() {
+                self.due.remove(&timer);
+                due.push(timer);
+            }
+        }
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    #[test]
+    fn the_earlier_of_two_times_holds_and_each_timer_fires_once() {
+        let at = Timestamp::from_millis;
+        let mut timers = Timers::default();
+        timers.set(Timer::Announce, at(30));
+        timers.set(Timer::Announce, at(20));
+        timers.set(Timer::Announce, at(40));
+        timers.set(Timer::AntiEntropy, at(25));
+        assert_eq!(timers.next(), Some(at(20)));
+        assert_eq!(timers.take_due(at(19)), vec![]);
+        assert_eq!(timers.take_due(at(40)), vec![Timer::Announce, Timer::AntiEntropy]);
+        assert_eq!(timers.next(), None);
+    }
+
+    #[test]
+    fn a_cleared_timer_does_not_fire() {
+        let mut timers = Timers::default();
+        timers.set(Timer::Announce, Timestamp::from_millis(1));
+        timers.clear(&Timer::Announce);
+        assert_eq!(timers.take_due(Timestamp::from_millis(9)), vec![]);
+    }
+}

@@ -1,0 +1,160 @@
+//! Cosignatures, given and gathered.
+//!
+//! A node cosigns what it holds, when it is the parent or a child of the log's owner or sits on
+//! the council, and sends the cosignature to the owner, who gathers them until the charter's
+//! quorum is reached and announces the cosigned checkpoint. What a node cosigned is on disk
+//! before the cosignature leaves.
+
+use alloc::collections::BTreeSet;
+use alloc::string::String;
+
+use hutong_crypto::cosignature::{cosign, verify_cosignature};
+use hutong_crypto::note::{Note, NoteSignature};
+
+use super::State;
+use super::replica::Signed;
+use super::sync::Asked;
+use super::timers::Timer;
+use crate::id::ExchangeId;
+use crate::io::{Effect, Notice, Peer, PeerFault};
+use crate::limits::{COSIGN_INTERVAL_MS, COSIGNATURES_MAX};
+use crate::message::Request;
+use crate::persist::Persist;
+
+impl State {
+    /// The name under which an exchange cosigns.
+    fn witness_name(&self, exchange: &ExchangeId) -> String {
+        self.origin(exchange).witness_name()
+    }
+
+    /// Cosigns the newest checkpoint held of another's log, if this node is its witness.
+    pub(super) fn cosign(&mut self, log: &ExchangeId) {
+        let me = self.config.me.clone();
+        if *log == me || !self.directory.is_witness_of(&me, log) {
+            return;
+        }
+        let name = self.witness_name(&me);
+        let Some(replica) = self.replicas.get_mut(log) else { return };
+        let Some(held) = replica.held.clone() else { return };
+        let grown = replica.witnessed.is_none_or(|(size, _)| held.size() > size);
+        if replica.frozen.is_some() || !grown {
+            return;
+        }
+        let not_before =
+            replica.witnessed_at.map_or(self.now, |last| last.plus_millis(COSIGN_INTERVAL_MS));
+        if not_before > self.now {
+            return self.timers.set(Timer::Cosign(log.clone()), not_before);
+        }
+        let (size, root) = (held.size(), held.checkpoint.root);
+        let line = cosign(&held.note.text, &name, &self.keys.witness, self.now.seconds());
+        replica.witnessed = Some((size, root));
+        replica.witnessed_at = Some(self.now);
+        self.effect(Effect::Persist(Persist::WitnessMemory { log: log.clone(), size, root }));
+        self.add_cosignature(log, size, me, line);
+        self.deliver_cosignature(log);
+    }
+
+    /// Sends this node's newest cosignature of a log to the log's owner, if it is connected.
+    pub(super) fn deliver_cosignature(&mut self, log: &ExchangeId) {
+        let Some(owner) = self.peer_of(log) else { return };
+        let Some(replica) = self.replicas.get(log) else { return };
+        let Some((size, _)) = replica.witnessed else { return };
+        let Some(recent) = replica.recent.get(&size) else { return };
+        let Some(line) = recent.cosignatures.get(&self.config.me) else { return };
+        let request = Request::Cosignature { size, line: line.encode() };
+        self.send(&owner, &request, Asked::Acknowledgement);
+    }
+
+    /// A witness delivers its cosignature of the own log. Returns whether it holds.
+    pub(super) fn cosignature_delivered(&mut self, peer: &Peer, size: u64, line: &str) -> bool {
+        let me = self.config.me.clone();
+        let own = self.replicas.get(&me);
+        let Some(recent) = own.and_then(|own| own.recent.get(&size)) else { return true };
+        let checked = NoteSignature::parse_line(line)
+            .ok()
+            .and_then(|line| Some((self.witness_of_line(&me, recent, &line)?, line)));
+        let Some((witness, line)) = checked else {
+            self.penalise(peer, PeerFault::BadSignature);
+            return false;
+        };
+        if self.add_cosignature(&me, size, witness, line) {
+            self.schedule_announcement();
+        }
+        true
+    }
+
+    /// Takes from `note` the cosignatures of a known checkpoint that hold and are not at hand.
+    pub(super) fn gather_cosignatures(&mut self, log: &ExchangeId, size: u64, note: &Note) {
+        for line in &note.signatures {
+            let Some(recent) = self.replicas.get(log).and_then(|r| r.recent.get(&size)) else {
+                return;
+            };
+            let at_hand = recent.cosignatures.values().any(|known| known.name == line.name);
+            if at_hand {
+                continue;
+            }
+            if let Some(witness) = self.witness_of_line(log, recent, line) {
+                self.add_cosignature(log, size, witness, line.clone());
+            }
+        }
+    }
+
+    /// The witness whose valid cosignature `line` is.
+    fn witness_of_line(
+        &self,
+        log: &ExchangeId,
+        signed: &Signed,
+        line: &NoteSignature,
+    ) -> Option<ExchangeId> {
+        let witness = line.name.strip_suffix("/witness")?.rsplit('/').next()?;
+        let witness: ExchangeId = witness.parse().ok()?;
+        if witness == *log {
+            return None;
+        }
+        let key = self.directory.member(&witness)?.descriptor.witness_key;
+        let name = self.witness_name(&witness);
+        verify_cosignature(&signed.note.text, line, &name, &key).ok()?;
+        Some(witness)
+    }
+
+    /// Adds a cosignature that holds. Returns whether the quorum is reached by it for a newer
+    /// checkpoint than before.
+    fn add_cosignature(
+        &mut self,
+        log: &ExchangeId,
+        size: u64,
+        witness: ExchangeId,
+        line: NoteSignature,
+    ) -> bool {
+        let Some(replica) = self.replicas.get_mut(log) else { return false };
+        let Some(recent) = replica.recent.get_mut(&size) else { return false };
+        if recent.cosignatures.len() >= COSIGNATURES_MAX {
+            return false;
+        }
+        recent.cosignatures.insert(witness, line);
+        if let Some(held) = replica.held.as_mut().filter(|held| held.size() == size) {
+            held.cosignatures.clone_from(&recent.cosignatures);
+        }
+        let witnesses: BTreeSet<ExchangeId> = recent.cosignatures.keys().cloned().collect();
+        let newer = replica.cosigned.as_ref().is_none_or(|cosigned| size > cosigned.size());
+        if !newer || !self.charters.latest().witness_quorum.satisfied(&witnesses) {
+            return false;
+        }
+        let cosigned = recent.clone();
+        let note = cosigned.encode();
+        replica.cosigned = Some(cosigned);
+        self.effect(Effect::Persist(Persist::Cosigned { log: log.clone(), note, size }));
+        let (log, witnesses) = (log.clone(), witnesses.len());
+        self.notice(Notice::Cosigned { log, size, witnesses });
+        true
+    }
+
+    /// Cosignatures for a peer that has just connected, where it owns logs cosigned here.
+    pub(super) fn greet_as_witness(&mut self, peer: &Peer) {
+        let owner = self.directory.by_transport(peer.as_str()).map(|member| member.id.clone());
+        if let Some(log) = owner {
+            self.cosign(&log);
+            self.deliver_cosignature(&log);
+        }
+    }
+}
