@@ -164,10 +164,10 @@ impl State {
             Input::Started => self.start(),
             Input::Tick => {}
             Input::Append { ticket, entries } => self.append(ticket, &entries),
-            Input::PeerConnected { peer } => self.peer_connected(peer),
+            Input::PeerConnected { peer } => self.peer_connected(&peer),
             Input::PeerDisconnected { peer } => self.peer_disconnected(&peer),
             Input::Gossip { id, from, author, scope, bytes } => {
-                self.gossip(id, from, author, &scope, bytes);
+                self.gossip(id, &from, &author, &scope, bytes);
             }
             Input::Request { inbound, peer, bytes } => self.request(inbound, &peer, bytes),
             Input::Response { request, answer } => self.response(request, answer),

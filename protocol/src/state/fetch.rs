@@ -124,13 +124,13 @@ impl State {
     ) {
         self.note_gaps(peer, log, from, &served);
         let leaves = served.into_iter().map(ServedLeaf::into_leaf).collect();
-        let reached = frontier.size() == goal.signed.size();
+        let complete = frontier.size() == goal.signed.size();
         let Some(replica) = self.replicas.get_mut(log) else { return };
         replica.basis = Some(goal.signed.clone());
-        if reached && replica.target.as_ref().is_some_and(|t| t.signed.size() <= frontier.size()) {
+        if complete && replica.target.as_ref().is_some_and(|t| t.signed.size() <= frontier.size()) {
             replica.target = None;
         }
-        let reaches = reached.then_some((goal.signed, goal.note));
+        let reaches = complete.then_some((goal.signed, goal.note));
         let ticket = self.check_ticket();
         self.stage(log, Batch { ticket, from, leaves, frontier, outcomes: None, reaches });
         self.pursue(log);

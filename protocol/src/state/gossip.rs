@@ -17,18 +17,18 @@ impl State {
     pub(super) fn gossip(
         &mut self,
         id: GossipId,
-        from: Peer,
-        author: Peer,
+        from: &Peer,
+        author: &Peer,
         scope: &Scope,
         bytes: Bytes,
     ) {
         let verdict = match Gossip::decode(bytes) {
             Err(_) => Verdict::Reject,
-            Ok(Gossip::Announcement(news)) => self.announced(&from, &author, scope, news),
+            Ok(Gossip::Announcement(news)) => self.announced(from, author, scope, &news),
             Ok(Gossip::Evidence { log, bytes }) => self.evidence_spread(&log, bytes),
         };
         if verdict == Verdict::Reject {
-            self.penalise(&author, PeerFault::Malformed);
+            self.penalise(author, PeerFault::Malformed);
         }
         self.effect(Effect::Verdict { id, verdict });
     }
@@ -38,7 +38,7 @@ impl State {
         from: &Peer,
         author: &Peer,
         scope: &Scope,
-        news: Announcement,
+        news: &Announcement,
     ) -> Verdict {
         let Some(member) = self.directory.member(&news.log) else { return Verdict::Ignore };
         if member.scope != *scope || member.transport() != author.as_str() {
@@ -53,7 +53,7 @@ impl State {
             Offer::Known => Verdict::Accept,
             Offer::Newer => {
                 self.add_source(&news.log, from);
-                self.take_tail(&news);
+                self.take_tail(news);
                 self.pursue(&news.log);
                 Verdict::Accept
             }

@@ -94,10 +94,9 @@ impl State {
     pub(super) fn own_log_behind(&mut self, held_by_peer: u64) {
         let size = self.replicas.get(&self.config.me).map_or(0, |own| own.frontier.size());
         match self.own.gate {
-            Gate::Unchecked | Gate::Recovering => self.own.gate = Gate::Recovering,
-            // What was signed since the gate opened contradicts what the peer shows, or the
-            // peer's copy extends it: the fetch will tell, and meanwhile nothing is signed.
-            Gate::Open => self.own.gate = Gate::Recovering,
+            // Even where the gate was open: what was signed since contradicts what the peer shows,
+            // or is extended by it. The fetch will tell, and meanwhile nothing is signed.
+            Gate::Unchecked | Gate::Recovering | Gate::Open => self.own.gate = Gate::Recovering,
             Gate::Conflict => return,
         }
         self.notice(Notice::OwnLogBehind { size, held_by_peer });

@@ -51,14 +51,14 @@ pub(super) enum Asked {
 }
 
 impl State {
-    pub(super) fn peer_connected(&mut self, peer: Peer) {
+    pub(super) fn peer_connected(&mut self, peer: &Peer) {
         // One of the two begins; the other learns from the request.
-        let begin = self.config.peer < peer;
+        let begin = self.config.peer < *peer;
         self.peers.entry(peer.clone()).or_default().greeted = false;
         if begin {
-            self.say_hello(&peer);
+            self.say_hello(peer);
         }
-        self.greet_as_witness(&peer);
+        self.greet_as_witness(peer);
     }
 
     pub(super) fn peer_disconnected(&mut self, peer: &Peer) {
