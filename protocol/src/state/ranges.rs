@@ -44,6 +44,9 @@ impl Ranges {
 
     /// Takes `[from, to)` out.
     pub(super) fn remove(&mut self, from: u64, to: u64) {
+        if from >= to {
+            return;
+        }
         while let Some((start, end)) = self.ends.range(..to).next_back() {
             let (start, end) = (*start, *end);
             if end <= from {
