@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod config;
+pub mod import;
 pub mod keys;
 pub mod logging;
 pub mod net;

@@ -1,0 +1,255 @@
+//! From a source's text to a member's value.
+
+use super::mapping::{Shape, Unit};
+use super::row::shorten;
+use jiff::civil::Date;
+use serde_json::Value;
+
+/// Forms of dates that are understood without being declared.
+const DATE_FORMS: &[&str] = &["%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%Y%m%d"];
+
+/// Brings one text into a single member's shape. What is changed on the way is told in `warnings`.
+pub(super) fn single(
+    shape: Shape,
+    text: &str,
+    dates: &[String],
+    unit: Unit,
+    warnings: &mut Vec<(String, String)>,
+) -> Result<Value, String> {
+    match shape {
+        Shape::Text(bytes_max) => Ok(trimmed(&paragraphs(text), bytes_max, warnings).into()),
+        Shape::Line(bytes_max) | Shape::Lines(bytes_max, _) => {
+            Ok(trimmed(&one_line(text), bytes_max, warnings).into())
+        }
+        Shape::Code | Shape::Codes | Shape::Audience => Ok(text.into()),
+        Shape::Whole => whole(text).map(Value::from),
+        Shape::Money => amount(text, unit).map(Value::from),
+        Shape::Date => date(text, dates).map(Value::from),
+        Shape::Flag => flag(text).map(Value::from),
+        Shape::Address => address(text).map(Value::from),
+        Shape::Region => Ok(region(text).into()),
+    }
+}
+
+/// Brings one text into the shape of a list's item.
+pub(super) fn item(shape: Shape, text: &str, warnings: &mut Vec<(String, String)>) -> String {
+    match shape {
+        Shape::Lines(bytes_max, _) => trimmed(&one_line(text), bytes_max, warnings),
+        _ => text.trim().to_owned(),
+    }
+}
+
+/// The audience that these words name.
+pub(super) fn audience(words: &[String]) -> Result<Value, String> {
+    match words {
+        [word] if word == "public" || word == "domestic" => Ok(word.as_str().into()),
+        members if members.iter().any(|word| word == "public" || word == "domestic") => {
+            Err("public and domestic stand alone".to_owned())
+        }
+        members => Ok(serde_json::json!({ "members": members })),
+    }
+}
+
+/// Text on one line: white space and control characters become single spaces.
+fn one_line(text: &str) -> String {
+    text.split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Text with its line breaks, without other control characters and without trailing space.
+fn paragraphs(text: &str) -> String {
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| line.replace(|c: char| c.is_control(), " ").trim_end().to_owned())
+        .collect();
+    lines.join("\n").trim().to_owned()
+}
+
+/// At most `bytes_max` bytes of `text`, cut at a character and, if one is near, between words, with `…`.
+fn trimmed(text: &str, bytes_max: usize, warnings: &mut Vec<(String, String)>) -> String {
+    if text.len() <= bytes_max {
+        return text.to_owned();
+    }
+    let mut end = bytes_max.saturating_sub('…'.len_utf8());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let cut = &text[..end];
+    let cut = match cut.rfind(' ') {
+        Some(space) if end - space < 40 => &cut[..space],
+        _ => cut,
+    };
+    let reason = format!("trimmed from {} to at most {bytes_max} bytes", text.len());
+    warnings.push((shorten(text), reason));
+    format!("{}…", cut.trim_end())
+}
+
+fn whole(text: &str) -> Result<i64, String> {
+    text.parse().map_err(|_| "expected a whole number".to_owned())
+}
+
+fn flag(text: &str) -> Result<bool, String> {
+    match text.to_lowercase().as_str() {
+        "true" | "yes" | "y" | "1" | "是" | "有" => Ok(true),
+        "false" | "no" | "n" | "0" | "否" | "无" => Ok(false),
+        _ => Err("expected true or false (yes or no, 是 or 否, 1 or 0)".to_owned()),
+    }
+}
+
+/// An amount as a whole number of minor units, without rounding.
+fn amount(text: &str, unit: Unit) -> Result<i64, String> {
+    let fault = || "expected an amount such as 1200 or 1,200.50".to_owned();
+    let plain: String = text
+        .trim_start_matches(['¥', '\u{ffe5}', '$', '€', '£'])
+        .trim_end_matches('元')
+        .chars()
+        .filter(|c| !matches!(c, ',' | '\u{ff0c}' | ' ' | '\u{a0}'))
+        .collect();
+    let (whole, fraction) = plain.split_once('.').unwrap_or((&plain, ""));
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !digits(whole) || !digits(fraction) {
+        return Err(fault());
+    }
+    let places = match unit {
+        Unit::Minor => 0,
+        Unit::Main => 2,
+        Unit::TenThousand => 6,
+    };
+    let fraction = fraction.trim_end_matches('0');
+    if fraction.len() > places {
+        return Err("the amount is finer than the currency's minor unit".to_owned());
+    }
+    format!("{whole}{fraction:0<places$}")
+        .parse::<i64>()
+        .ok()
+        .filter(|minor| *minor < (1 << 53))
+        .ok_or_else(|| "the amount is too large: at most 2^53 - 1 minor units".to_owned())
+}
+
+/// A day in one of the declared forms or, when none is declared, of [`DATE_FORMS`]; a time after it is left out.
+fn date(text: &str, forms: &[String]) -> Result<String, String> {
+    let known = |form: &str| Date::strptime(form, text).ok();
+    let found = if forms.is_empty() {
+        let day = text.split(['T', ' ']).next().unwrap_or(text);
+        DATE_FORMS.iter().find_map(|form| Date::strptime(form, day).ok())
+    } else {
+        forms.iter().find_map(|form| known(form))
+    };
+    found.map(|day| day.to_string()).ok_or_else(|| {
+        let expected = if forms.is_empty() { DATE_FORMS.join(", ") } else { forms.join(", ") };
+        format!("expected a date in one of the forms {expected}: declare others under `dates`")
+    })
+}
+
+fn address(text: &str) -> Result<String, String> {
+    let known = ["https://", "http://", "ftp://"];
+    let host = known.iter().find_map(|scheme| text.strip_prefix(scheme));
+    match host {
+        Some(rest)
+            if !rest.is_empty()
+                && !text.contains(|c: char| c.is_whitespace() || c.is_control()) =>
+        {
+            Ok(text.to_owned())
+        }
+        _ => Err("expected a web address that begins with https://, http:// or ftp://".to_owned()),
+    }
+}
+
+/// A region code; `330100` becomes `CN-3301`, `330000` becomes `CN-33`. Others are left for validation.
+fn region(text: &str) -> String {
+    if text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        let significant =
+            text.strip_suffix("0000").or_else(|| text.strip_suffix("00")).unwrap_or(text);
+        return format!("CN-{significant}");
+    }
+    text.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(shape: Shape, text: &str, expected: impl Into<Option<Value>>) {
+        let value = single(shape, text, &[], Unit::Main, &mut Vec::new());
+        assert_eq!(value.ok(), expected.into(), "{shape:?} of {text:?}");
+    }
+
+    #[test]
+    fn dates_are_days_that_exist() {
+        for text in [
+            "2026-02-28",
+            "2026/2/28",
+            "2026.02.28",
+            "2026年2月28日",
+            "20260228",
+            "2026-02-28T08:00:00Z",
+        ] {
+            check(Shape::Date, text, Some("2026-02-28".into()));
+        }
+        for text in ["2026-02-29", "YYYY-MM-DD", "28.02.2026", "", "2026-13-01"] {
+            check(Shape::Date, text, None);
+        }
+        let declared =
+            single(Shape::Date, "28.02.2026", &["%d.%m.%Y".into()], Unit::Main, &mut Vec::new());
+        assert_eq!(declared, Ok("2026-02-28".into()));
+    }
+
+    #[test]
+    fn amounts_are_exact() {
+        check(Shape::Money, "1,200.50", Some(120_050.into()));
+        check(Shape::Money, "¥0.1", Some(10.into()));
+        check(Shape::Money, "90071992547409.91", Some(9_007_199_254_740_991_i64.into()));
+        for text in ["1.005", "-3", "12e3", "", ".5", "90071992547409.92", "面议"] {
+            check(Shape::Money, text, None);
+        }
+        assert_eq!(amount("12.345678", Unit::TenThousand), Ok(12_345_678));
+        assert!(amount("12.3456789", Unit::TenThousand).is_err());
+        assert_eq!(amount("7", Unit::Minor), Ok(7));
+        assert!(amount("7.5", Unit::Minor).is_err());
+    }
+
+    #[test]
+    fn division_codes_become_regions() {
+        for (text, region) in
+            [("330000", "CN-33"), ("330100", "CN-3301"), ("330106", "CN-330106"), ("KZ", "KZ")]
+        {
+            check(Shape::Region, text, Some(region.into()));
+        }
+    }
+
+    #[test]
+    fn addresses_have_a_scheme_and_no_space() {
+        check(Shape::Address, "https://example.org/a", Some("https://example.org/a".into()));
+        for text in ["example.org", "https://", "javascript:x", "https://a b"] {
+            check(Shape::Address, text, None);
+        }
+    }
+
+    #[test]
+    fn flags_and_whole_numbers_refuse_their_neighbours() {
+        check(Shape::Flag, "是", Some(true.into()));
+        check(Shape::Flag, "maybe", None);
+        check(Shape::Whole, "9", Some(9.into()));
+        check(Shape::Whole, "9.5", None);
+    }
+
+    #[test]
+    fn long_text_is_cut_between_words_with_a_warning() {
+        let mut warnings = Vec::new();
+        let value =
+            single(Shape::Line(20), "alpha  beta\n gamma delta", &[], Unit::Main, &mut warnings);
+        assert_eq!(value, Ok("alpha beta gamma…".into()));
+        assert_eq!(warnings.len(), 1);
+        let wide = single(Shape::Line(10), "示例示例", &[], Unit::Main, &mut warnings);
+        assert_eq!(wide, Ok("示例…".into()));
+    }
+
+    #[test]
+    fn audiences_are_words_or_members() {
+        assert_eq!(audience(&["domestic".into()]), Ok("domestic".into()));
+        assert_eq!(audience(&["a-1".into()]), Ok(serde_json::json!({"members": ["a-1"]})));
+        assert!(audience(&["public".into(), "a-1".into()]).is_err());
+    }
+}

@@ -1,0 +1,215 @@
+//! From a source row to what is to be published.
+
+use super::contacts;
+use super::mapping::{Kind, Mapping, Shape, Target};
+use super::publisher::Submission;
+use super::row::{Problem, SourceRow};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Applies a mapping to the rows of one file, in their order.
+#[derive(Debug)]
+pub struct Mapper<'a> {
+    mapping: &'a Mapping,
+    occurrences: BTreeMap<[u8; 16], u32>,
+    subjects: BTreeSet<[u8; 16]>,
+    unmet: BTreeSet<String>,
+}
+
+/// A row that can be published.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mapped {
+    /// The row's number in the source.
+    pub row: u64,
+    /// The listing id or registration number.
+    pub subject: String,
+    /// The statement, without revision or event: those follow from what the node already has.
+    pub submission: Submission,
+    /// What was trimmed, left out, or looks like contact data.
+    pub warnings: Vec<Problem>,
+}
+
+/// What became of a row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// It can be published.
+    Ready(Box<Mapped>),
+    /// A `[[where]]` does not hold: the row is none of this import's.
+    Filtered,
+    /// A `[[drop]]` holds, with its reason.
+    Dropped(String),
+    /// It cannot be published; all its problems.
+    Failed(Vec<Problem>),
+}
+
+impl<'a> Mapper<'a> {
+    /// A mapper for the rows of one file.
+    pub fn new(mapping: &'a Mapping) -> Self {
+        Self {
+            mapping,
+            occurrences: BTreeMap::new(),
+            subjects: BTreeSet::new(),
+            unmet: mapping.columns(),
+        }
+    }
+
+    /// Columns that the mapping reads and no row has had so far.
+    pub fn unmet_columns(&self) -> impl Iterator<Item = &str> {
+        self.unmet.iter().map(String::as_str)
+    }
+
+    /// Maps the next row of the file.
+    pub fn map(&mut self, source: &SourceRow) -> Outcome {
+        let row = match &source.values {
+            Ok(values) => values,
+            Err(problem) => return Outcome::Failed(vec![problem.clone()]),
+        };
+        self.unmet.retain(|column| super::cell::value(row, column).is_none());
+        // Counted before any condition, so that an id does not depend on which rows are imported.
+        let identity = self.identity(row);
+        if !self.mapping.filter.iter().all(|condition| condition.holds(row)) {
+            return Outcome::Filtered;
+        }
+        if let Some(drop) = self.mapping.drop.iter().find(|drop| drop.condition.holds(row)) {
+            return Outcome::Dropped(drop.reason.clone());
+        }
+        let mut problems = Vec::new();
+        let subject = self.subject(source.number, row, identity, &mut problems);
+        let mut parts = Parts::new(self.mapping, source.number);
+        for (target, rule) in &self.mapping.fields {
+            match rule.fill(target, row) {
+                Ok(filled) => parts.put(target, &rule.source_columns(), filled),
+                Err(unfit) => {
+                    let column = place(target, &rule.source_columns());
+                    problems.push(Problem::new(source.number, &column, &unfit.value, unfit.reason));
+                }
+            }
+        }
+        match subject {
+            Some(subject) if problems.is_empty() => Outcome::Ready(Box::new(parts.finish(subject))),
+            _ => Outcome::Failed(problems),
+        }
+    }
+
+    fn identity(&mut self, row: &Map<String, Value>) -> Option<([u8; 16], u32)> {
+        let key = self.mapping.id.key_of(row)?;
+        let occurrence = self.occurrences.entry(key).or_insert(0);
+        *occurrence += 1;
+        Some((key, *occurrence))
+    }
+
+    fn subject(
+        &mut self,
+        number: u64,
+        row: &Map<String, Value>,
+        identity: Option<([u8; 16], u32)>,
+        problems: &mut Vec<Problem>,
+    ) -> Option<String> {
+        let rule = &self.mapping.id;
+        let columns = rule.columns().cloned().collect::<Vec<_>>().join(", ");
+        let mut fail = |value: &str, reason: &str| {
+            problems.push(Problem::new(number, &columns, value, reason));
+            None
+        };
+        let Some((key, occurrence)) = identity else {
+            return fail("", "the columns that the id is made of are empty");
+        };
+        let made = match self.mapping.kind {
+            Kind::Listing => rule.id_of(row, &key, occurrence),
+            Kind::Contract => rule.own_of(row),
+        };
+        let Some(subject) = made else {
+            return fail("", "no id can be made of the column: expected letters or digits");
+        };
+        let repeated = rule.column.is_some() && occurrence > 1;
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&hutong_crypto::blake3(subject.as_bytes()).as_bytes()[..16]);
+        if repeated || !self.subjects.insert(digest) {
+            return fail(&subject, "an earlier row of the file has the same id");
+        }
+        Some(subject)
+    }
+}
+
+/// A statement under way.
+struct Parts<'a> {
+    mapping: &'a Mapping,
+    row: u64,
+    audience: Value,
+    body: Map<String, Value>,
+    confidential: Map<String, Value>,
+    warnings: Vec<Problem>,
+}
+
+impl<'a> Parts<'a> {
+    fn new(mapping: &'a Mapping, row: u64) -> Self {
+        Self {
+            mapping,
+            row,
+            audience: mapping.audience.clone(),
+            body: Map::new(),
+            confidential: Map::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    fn put(&mut self, target: &Target, columns: &[String], filled: super::mapping::Filled) {
+        let column = place(target, columns);
+        for (value, reason) in filled.warnings {
+            self.warnings.push(Problem::new(self.row, &column, &value, reason));
+        }
+        let Some(mut value) = filled.value else { return };
+        if target.is_audience() {
+            self.audience = value;
+            return;
+        }
+        if matches!(target.shape, Shape::Text(_) | Shape::Line(_) | Shape::Lines(..)) {
+            self.check_contacts(&column, &mut value);
+        }
+        if target.is_claim() {
+            self.confidential.insert(target.last().to_owned(), value);
+        } else {
+            target.put(&mut self.body, value);
+        }
+    }
+
+    fn check_contacts(&mut self, column: &str, value: &mut Value) {
+        match value {
+            Value::String(text) => {
+                let found = contacts::find(text);
+                if found.is_empty() {
+                    return;
+                }
+                let reason = if self.mapping.redact_contacts {
+                    *text = contacts::redact(text);
+                    "contact data was taken out"
+                } else {
+                    "looks like contact data, which does not belong in a listing: correct the source or set redact_contacts"
+                };
+                self.warnings.push(Problem::new(self.row, column, &found.join(", "), reason));
+            }
+            Value::Array(items) => {
+                for item in items {
+                    self.check_contacts(column, item);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn finish(mut self, subject: String) -> Mapped {
+        super::mapping::close_gaps(&mut self.body);
+        self.body.insert(self.mapping.kind.subject_member().to_owned(), subject.clone().into());
+        let submission = Submission {
+            kind: self.mapping.kind.statement_type(),
+            audience: self.audience,
+            body: self.body,
+            confidential: self.confidential,
+        };
+        Mapped { row: self.row, subject, submission, warnings: self.warnings }
+    }
+}
+
+fn place(target: &Target, columns: &[String]) -> String {
+    if columns.is_empty() { target.path() } else { columns.join(", ") }
+}

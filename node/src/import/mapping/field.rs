@@ -1,0 +1,355 @@
+//! A rule: where a member's value comes from, and how it is brought into shape.
+
+use super::target::{Shape, Target};
+use crate::import::cell;
+use crate::import::convert;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is done with a value that the value map does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unmapped {
+    /// The row fails.
+    #[default]
+    Fail,
+    /// The value is left out.
+    Drop,
+    /// The value is taken as it is.
+    Keep,
+}
+
+/// What is done with a value that cannot be brought into shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Invalid {
+    /// The row fails.
+    #[default]
+    Fail,
+    /// The value is left out, with a warning.
+    Drop,
+}
+
+/// The unit in which a source writes amounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    /// The currency's main unit, of a hundred minor ones: yuan, dollar, euro.
+    #[default]
+    Main,
+    /// The minor unit: fen, cent; for currencies without one, the only unit.
+    Minor,
+    /// Ten thousand of the main unit (万元).
+    TenThousand,
+}
+
+/// How one member is filled. Exactly one of `column`, `columns`, `constant` and `template` is set.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FieldRule {
+    /// The column, or a path with dots into a JSON row.
+    pub column: Option<String>,
+    /// Several columns: a list takes the values of all, a single member the first that is not empty.
+    pub columns: Option<Vec<String>>,
+    /// The same value for every row.
+    pub constant: Option<Value>,
+    /// Text with `{column}` in it; `{{` and `}}` stand for braces.
+    pub template: Option<String>,
+    /// The value where the source has none.
+    pub default: Option<Value>,
+    /// Whether a row without the value fails.
+    #[serde(default)]
+    pub required: bool,
+    /// From the source's value to ours.
+    #[serde(default)]
+    pub map: BTreeMap<String, String>,
+    /// What happens to values that `map` does not have.
+    #[serde(default)]
+    pub unmapped: Unmapped,
+    /// Texts that separate the items of a list in one cell.
+    #[serde(default)]
+    pub separators: Vec<String>,
+    /// Taken off the beginning of every value.
+    pub strip_prefix: Option<String>,
+    /// Values of a list that are left out, whatever their case.
+    #[serde(default)]
+    pub exclude: Vec<String>,
+    /// Values that mean "nothing", whatever their case: `N/A`, `无`.
+    #[serde(default)]
+    pub absent: Vec<String>,
+    /// Forms of dates (strftime), tried in order; the usual ones when empty.
+    #[serde(default)]
+    pub dates: Vec<String>,
+    /// The unit of amounts.
+    #[serde(default)]
+    pub unit: Unit,
+    /// Takes at most so many items of a list.
+    pub items_max: Option<usize>,
+    /// What happens to a value that cannot be brought into shape.
+    #[serde(default)]
+    pub invalid: Invalid,
+}
+
+/// What a rule gave for a row.
+#[derive(Debug, Default, PartialEq)]
+pub(in crate::import) struct Filled {
+    /// The member's value; none when the source has none.
+    pub(in crate::import) value: Option<Value>,
+    /// What was changed or left out: value and reason.
+    pub(in crate::import) warnings: Vec<(String, String)>,
+}
+
+/// A value that the rule cannot take, and why.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::import) struct Unfit {
+    pub(in crate::import) value: String,
+    pub(in crate::import) reason: String,
+}
+
+impl FieldRule {
+    pub(super) fn check(&self, target: &Target) -> Result<(), String> {
+        let sources = [
+            self.column.is_some(),
+            self.columns.is_some(),
+            self.constant.is_some(),
+            self.template.is_some(),
+        ];
+        if sources.into_iter().filter(|set| *set).count() != 1 {
+            return Err("set exactly one of column, columns, constant and template".to_owned());
+        }
+        let list = target.shape.is_list();
+        let misplaced = [
+            (!self.separators.is_empty() && !list, "separators are for lists"),
+            (self.separators.iter().any(String::is_empty), "a separator is empty"),
+            (!self.exclude.is_empty() && !list, "exclude is for lists: use absent"),
+            (self.items_max.is_some() && !list, "items_max is for lists"),
+            (!self.dates.is_empty() && target.shape != Shape::Date, "dates are for dates"),
+            (self.unit != Unit::Main && target.shape != Shape::Money, "unit is for amounts"),
+            (self.unmapped != Unmapped::Fail && self.map.is_empty(), "unmapped needs a map"),
+            (self.required && self.default.is_some(), "required and default exclude each other"),
+        ];
+        if let Some((_, reason)) = misplaced.into_iter().find(|(wrong, _)| *wrong) {
+            return Err(reason.to_owned());
+        }
+        if let Some(template) = &self.template {
+            template_parts(template)?;
+        }
+        for value in self.constant.iter().chain(&self.default) {
+            self.shaped(target, &texts_of(value), &mut Filled::default())
+                .map_err(|unfit| format!("`{}`: {}", unfit.value, unfit.reason))?;
+        }
+        Ok(())
+    }
+
+    /// The columns that the rule reads.
+    pub fn source_columns(&self) -> Vec<String> {
+        let mut columns: Vec<String> =
+            self.column.iter().chain(self.columns.iter().flatten()).cloned().collect();
+        if let Some(Ok(parts)) = self.template.as_deref().map(template_parts) {
+            columns.extend(parts.into_iter().filter_map(|part| match part {
+                Part::Column(name) => Some(name),
+                Part::Text(_) => None,
+            }));
+        }
+        columns
+    }
+
+    /// Fills the member from `row`.
+    pub(in crate::import) fn fill(
+        &self,
+        target: &Target,
+        row: &Map<String, Value>,
+    ) -> Result<Filled, Unfit> {
+        let mut filled = Filled::default();
+        if let Some(constant) = &self.constant {
+            filled.value = self.shaped(target, &texts_of(constant), &mut Filled::default())?;
+            return Ok(filled);
+        }
+        let texts = self.prepared(target, row)?;
+        match self.shaped(target, &texts, &mut filled) {
+            Ok(value) => filled.value = value,
+            Err(unfit) if self.invalid == Invalid::Drop => {
+                filled.warnings.push((unfit.value, format!("left out: {}", unfit.reason)));
+            }
+            Err(unfit) => return Err(unfit),
+        }
+        if filled.value.is_none()
+            && let Some(default) = &self.default
+        {
+            filled.value = self.shaped(target, &texts_of(default), &mut Filled::default())?;
+        }
+        if filled.value.is_none() && self.required {
+            return Err(Unfit {
+                value: String::new(),
+                reason: format!("a value is required for {}", target.path()),
+            });
+        }
+        Ok(filled)
+    }
+
+    /// The source's texts, split, stripped, mapped and without the ones that mean nothing.
+    fn prepared(&self, target: &Target, row: &Map<String, Value>) -> Result<Vec<String>, Unfit> {
+        let mut prepared = Vec::new();
+        for text in self.gathered(target, row)? {
+            let text = text.trim();
+            let text = match &self.strip_prefix {
+                Some(prefix) => text.strip_prefix(prefix.as_str()).unwrap_or(text).trim_start(),
+                None => text,
+            };
+            let means_nothing = |word: &String| word.to_lowercase() == text.to_lowercase();
+            if text.is_empty() || self.absent.iter().chain(&self.exclude).any(means_nothing) {
+                continue;
+            }
+            prepared.extend(self.mapped(text)?);
+        }
+        Ok(prepared)
+    }
+
+    fn mapped(&self, text: &str) -> Result<Option<String>, Unfit> {
+        if self.map.is_empty() {
+            return Ok(Some(text.to_owned()));
+        }
+        match (self.map.get(text), self.unmapped) {
+            (Some(value), _) => Ok(Some(value.clone()).filter(|value| !value.is_empty())),
+            (None, Unmapped::Keep) => Ok(Some(text.to_owned())),
+            (None, Unmapped::Drop) => Ok(None),
+            (None, Unmapped::Fail) => {
+                let known: Vec<&str> = self.map.keys().take(12).map(String::as_str).collect();
+                let reason = format!(
+                    "the mapping's map has no such value (it has {}): add it, or set unmapped to \"keep\" or \"drop\"",
+                    known.join(", ")
+                );
+                Err(Unfit { value: text.to_owned(), reason })
+            }
+        }
+    }
+
+    fn gathered(&self, target: &Target, row: &Map<String, Value>) -> Result<Vec<String>, Unfit> {
+        if let Some(template) = &self.template {
+            return Ok(rendered(template, row).into_iter().collect());
+        }
+        let columns = self.column.iter().chain(self.columns.iter().flatten());
+        let mut found =
+            columns.map(|column| cell::texts(row, column)).filter(|texts| !texts.is_empty());
+        if target.shape.is_list() {
+            let texts: Vec<String> = found.flatten().collect();
+            return Ok(self.separators.iter().fold(texts, |texts, separator| {
+                texts
+                    .iter()
+                    .flat_map(|text| text.split(separator.as_str()))
+                    .map(str::to_owned)
+                    .collect()
+            }));
+        }
+        let texts = found.next().unwrap_or_default();
+        if texts.len() > 1 {
+            let reason =
+                "expected one value, met a list: name one item (`column.0`) or use a template";
+            return Err(Unfit { value: texts.join(", "), reason: reason.to_owned() });
+        }
+        Ok(texts)
+    }
+
+    fn shaped(
+        &self,
+        target: &Target,
+        texts: &[String],
+        filled: &mut Filled,
+    ) -> Result<Option<Value>, Unfit> {
+        if !target.shape.is_list() {
+            let Some(text) = texts.first() else { return Ok(None) };
+            return convert::single(
+                target.shape,
+                text,
+                &self.dates,
+                self.unit,
+                &mut filled.warnings,
+            )
+            .map(Some)
+            .map_err(|reason| Unfit { value: text.clone(), reason });
+        }
+        let mut seen = BTreeSet::new();
+        let mut items = Vec::new();
+        for text in texts {
+            let item = convert::item(target.shape, text, &mut filled.warnings);
+            if !item.is_empty() && seen.insert(item.to_lowercase()) {
+                items.push(item);
+            }
+        }
+        if items.is_empty() {
+            return Ok(None);
+        }
+        if target.shape == Shape::Audience {
+            return convert::audience(&items)
+                .map(Some)
+                .map_err(|reason| Unfit { value: items.join(", "), reason });
+        }
+        let bound = match target.shape {
+            Shape::Lines(_, items_max) => items_max,
+            _ => usize::MAX,
+        };
+        // The mapping's own limit is a wish and passes in silence; the format's is reported.
+        items.truncate(self.items_max.unwrap_or(usize::MAX));
+        if items.len() > bound {
+            let reason =
+                format!("the last {} of {} items are left out", items.len() - bound, items.len());
+            filled.warnings.push((items[bound..].join(", "), reason));
+            items.truncate(bound);
+        }
+        Ok(Some(Value::from(items)))
+    }
+}
+
+fn texts_of(value: &Value) -> Vec<String> {
+    let row = Map::from_iter([("value".to_owned(), value.clone())]);
+    cell::texts(&row, "value")
+}
+
+enum Part {
+    Text(String),
+    Column(String),
+}
+
+fn template_parts(template: &str) -> Result<Vec<Part>, String> {
+    let mut parts = Vec::new();
+    let mut text = String::new();
+    let mut rest = template.chars().peekable();
+    while let Some(next) = rest.next() {
+        match next {
+            '{' | '}' if rest.peek() == Some(&next) => {
+                rest.next();
+                text.push(next);
+            }
+            '{' => {
+                parts.push(Part::Text(std::mem::take(&mut text)));
+                let name: String = rest.by_ref().take_while(|c| *c != '}').collect();
+                if name.is_empty() || !template.contains(&format!("{{{name}}}")) {
+                    return Err("the template has a `{` without its column and `}`".to_owned());
+                }
+                parts.push(Part::Column(name));
+            }
+            '}' => return Err("the template has a `}` without its `{`: write `}}`".to_owned()),
+            other => text.push(other),
+        }
+    }
+    parts.push(Part::Text(text));
+    Ok(parts)
+}
+
+/// The template's text; none when all its columns are empty.
+fn rendered(template: &str, row: &Map<String, Value>) -> Option<String> {
+    let mut text = String::new();
+    let mut any = false;
+    for part in template_parts(template).ok()? {
+        match part {
+            Part::Text(own) => text.push_str(&own),
+            Part::Column(name) => {
+                let found = cell::texts(row, &name).join(", ");
+                any |= !found.is_empty();
+                text.push_str(&found);
+            }
+        }
+    }
+    any.then_some(text)
+}
