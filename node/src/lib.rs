@@ -6,3 +6,4 @@ pub mod import;
 pub mod keys;
 pub mod logging;
 pub mod net;
+pub mod store;

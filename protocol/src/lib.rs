@@ -7,7 +7,7 @@
 //! |---|---|
 //! | names and values | [`id`], [`region`], [`tier`], [`time`], [`json`] |
 //! | what exchanges say | [`statement`], [`body`], [`audience`], [`entry`] |
-//! | what a node does | [`limits`] |
+//! | what a node does | [`limits`], [`persist`] |
 #![no_std]
 
 extern crate alloc;

@@ -1,0 +1,360 @@
+//! The one writer: durable group commits.
+//!
+//! Order is what makes a crash harmless. (1) Plan, reading only. (2) Grow the files and sync them,
+//! then the folders that gained names. (3) One batch in the index moves the heads, and is flushed.
+//! (4) Readers see the new heads. Before (3) is durable the old heads count, and opening cuts the
+//! files back to them; a failure in (2) does the same at once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hutong_crypto::digest::{Hash, sha256};
+use hutong_protocol::id::ExchangeId;
+use hutong_protocol::persist::Persist;
+
+use super::bundle;
+use super::core::{Core, Held, index_error};
+use super::edge::Edge;
+use super::error::StoreError;
+use super::files::{Growth, LogFiles};
+use super::folder::{Folder, Folders};
+use super::path::TILE_WIDTH;
+use super::record::{Kind, charter_key, decode_sized, encode_sized, log_key, number_key};
+use super::stage::{Stage, Staged};
+
+/// State of the writing side.
+#[derive(Debug)]
+pub(super) struct Writer {
+    folders: Folders,
+    next_log: u32,
+    charters: Vec<Hash>,
+    poisoned: Option<String>,
+}
+
+/// What one commit puts into the index.
+#[derive(Default)]
+struct Plan {
+    stage: Stage,
+    batch: sled::Batch,
+    charters: Vec<Hash>,
+    logs_added: u32,
+    witness: BTreeMap<ExchangeId, (u64, Hash)>,
+}
+
+impl Writer {
+    pub(super) fn open(
+        heads: &sled::Tree,
+        next_log: u32,
+        folders: Folders,
+        folder: &Folder,
+    ) -> Result<Self, StoreError> {
+        let mut charters = Vec::new();
+        for item in heads.scan_prefix([Kind::Charter as u8]) {
+            let (_, value) = item.map_err(index_error("read", folder.index()))?;
+            charters.push(sha256(&value));
+        }
+        Ok(Self { folders, next_log, charters, poisoned: None })
+    }
+}
+
+impl Core {
+    /// Makes a group of changes durable together; see the module's description.
+    pub(super) fn commit(&self, changes: &[Persist]) -> Result<(), StoreError> {
+        let Ok(mut writer) = self.writer.lock() else {
+            let reason = "a commit was broken off".to_owned();
+            return Err(StoreError::Poisoned { reason });
+        };
+        if let Some(reason) = &writer.poisoned {
+            return Err(StoreError::Poisoned { reason: reason.clone() });
+        }
+        let mut plan = self.plan(&writer, changes)?;
+        self.check_room(&plan.stage)?;
+        if let Err(error) = write_files(&mut writer, &mut plan.stage) {
+            self.take_back(&mut writer, &plan.stage, &error);
+            return Err(error);
+        }
+        self.move_heads(&mut plan).inspect_err(|error| {
+            // Whether the batch is on disk is not known; the next opening will find out.
+            writer.poisoned = Some(error.to_string());
+        })?;
+        writer.next_log += plan.logs_added;
+        writer.charters.append(&mut plan.charters);
+        let published = plan.stage.into_values().map(|staged| staged.held);
+        self.publish(published);
+        Ok(())
+    }
+
+    /// Refuses a commit that would leave the index without room.
+    fn check_room(&self, stage: &Stage) -> Result<(), StoreError> {
+        let folder = self.folder.root();
+        let room = rustix::fs::statvfs(folder)
+            .map_err(|error| StoreError::io("ask the free space of", folder)(error.into()))?;
+        let free = room.f_bavail.saturating_mul(room.f_frsize);
+        let growth = stage.values().flat_map(|staged| staged.growth.values());
+        let added: u64 = growth.map(|growth| growth.bytes.len() as u64).sum();
+        let needed = self.free_bytes_min.saturating_add(added);
+        if self.free_bytes_min > 0 && free < needed {
+            return Err(StoreError::NoRoom { folder: folder.to_path_buf(), free, needed });
+        }
+        Ok(())
+    }
+
+    fn plan(&self, writer: &Writer, changes: &[Persist]) -> Result<Plan, StoreError> {
+        let mut plan = Plan::default();
+        for change in changes {
+            self.plan_one(writer, &mut plan, change)?;
+        }
+        Ok(plan)
+    }
+
+    fn plan_one(
+        &self,
+        writer: &Writer,
+        plan: &mut Plan,
+        change: &Persist,
+    ) -> Result<(), StoreError> {
+        match change {
+            Persist::Leaves { log, from, leaves, void } => {
+                self.stage(writer, plan, log)?.append(self, *from, leaves, void)
+            }
+            Persist::Fill { log, entries, void } => {
+                self.stage(writer, plan, log)?.fill(self, entries, void)
+            }
+            Persist::Checkpoint { log, note, size } => {
+                self.stage(writer, plan, log)?;
+                let value = encode_sized(*size, note.as_bytes());
+                plan.batch.insert(log_key(Kind::Checkpoint, log), value);
+                Ok(())
+            }
+            Persist::Cosigned { log, note, size } => {
+                self.stage(writer, plan, log)?;
+                let value = encode_sized(*size, note.as_bytes());
+                plan.batch.insert(log_key(Kind::Cosigned, log), value);
+                Ok(())
+            }
+            Persist::WitnessMemory { log, size, root } => {
+                self.stage(writer, plan, log)?;
+                self.plan_witness(plan, log, *size, *root)
+            }
+            Persist::Frozen { log, size } => {
+                self.stage(writer, plan, log)?;
+                plan.batch.insert(log_key(Kind::Frozen, log), &size.to_be_bytes());
+                Ok(())
+            }
+            Persist::Evidence { log, bytes } => {
+                let number = self.stage(writer, plan, log)?.held.number;
+                let mut key = number_key(Kind::Evidence, number);
+                key.extend_from_slice(sha256(bytes).as_bytes());
+                plan.batch.insert(key, bytes.as_slice());
+                Ok(())
+            }
+            Persist::Charter { bytes } => {
+                let digest = sha256(bytes);
+                if !writer.charters.contains(&digest) && !plan.charters.contains(&digest) {
+                    let number = (writer.charters.len() + plan.charters.len()) as u64;
+                    plan.batch.insert(charter_key(number), bytes.as_slice());
+                    plan.charters.push(digest);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// A witness that forgot what it cosigned could be led to cosign a fork.
+    fn plan_witness(
+        &self,
+        plan: &mut Plan,
+        log: &ExchangeId,
+        size: u64,
+        root: Hash,
+    ) -> Result<(), StoreError> {
+        let held = match plan.witness.get(log) {
+            Some(memory) => Some(*memory),
+            None => self.witness(log)?,
+        };
+        if let Some((held_size, held_root)) = held
+            && (size < held_size || size == held_size && root != held_root)
+        {
+            return Err(StoreError::misuse(
+                log,
+                format!("cosigned size {held_size} root {held_root}, met size {size} root {root}"),
+            ));
+        }
+        plan.witness.insert(log.clone(), (size, root));
+        plan.batch.insert(log_key(Kind::Witness, log), encode_sized(size, root.as_bytes()));
+        Ok(())
+    }
+
+    /// Size and root last cosigned as a witness.
+    pub(super) fn witness(&self, log: &ExchangeId) -> Result<Option<(u64, Hash)>, StoreError> {
+        let Some(value) = self.value(&log_key(Kind::Witness, log))? else { return Ok(None) };
+        decode_sized(&value)
+            .and_then(|(size, root)| Some((size, Hash::try_from(root).ok()?)))
+            .map(Some)
+            .ok_or_else(|| {
+                let what = format!("the witness memory of {log} is unreadable");
+                StoreError::corrupt(&self.folder.index(), None, what)
+            })
+    }
+
+    fn stage<'a>(
+        &self,
+        writer: &Writer,
+        plan: &'a mut Plan,
+        log: &ExchangeId,
+    ) -> Result<&'a mut Staged, StoreError> {
+        if !plan.stage.contains_key(log) {
+            let staged = match self.held(log) {
+                Ok(held) => Staged::new(held, false),
+                Err(StoreError::UnknownLog(_)) => {
+                    let number = writer.next_log + plan.logs_added;
+                    plan.logs_added += 1;
+                    Staged::new(Arc::new(self.empty_log(log, number)), true)
+                }
+                Err(error) => return Err(error),
+            };
+            plan.stage.insert(log.clone(), staged);
+        }
+        plan.stage.get_mut(log).ok_or_else(|| StoreError::UnknownLog(log.clone()))
+    }
+
+    fn empty_log(&self, log: &ExchangeId, number: u32) -> Held {
+        Held {
+            exchange: log.clone(),
+            number,
+            files: LogFiles::new(self.folder.logs().join(log.as_str())),
+            edge: Edge::default(),
+            bundle_bytes: 0,
+            withheld: Arc::default(),
+            void: Arc::default(),
+        }
+    }
+
+    /// After a failure in step 2: cuts the files back to the committed heads.
+    fn take_back(&self, writer: &mut Writer, stage: &Stage, cause: &StoreError) {
+        writer.folders.forget();
+        let mut restored = Vec::new();
+        for staged in
+            stage.values().filter(|staged| !staged.growth.is_empty() || !staged.fills.is_empty())
+        {
+            let before = &staged.before;
+            match before.files.trim(before.size(), &mut writer.folders) {
+                Ok(bundle_bytes) => {
+                    if !staged.fresh {
+                        restored.push(Held { bundle_bytes, ..Held::clone(before) });
+                    }
+                }
+                Err(error) => writer.poisoned = Some(format!("{cause}; and then {error}")),
+            }
+        }
+        // A sync that failed leaves open what the disk holds; only a new start reads it afresh.
+        if matches!(cause, StoreError::Io { action: "sync" | "sync folder", .. }) {
+            writer.poisoned = Some(cause.to_string());
+        }
+        if let Err(error) = writer.folders.sync() {
+            writer.poisoned = Some(format!("{cause}; and then {error}"));
+        }
+        self.publish(restored);
+    }
+
+    /// Step 3: the heads move in one step.
+    fn move_heads(&self, plan: &mut Plan) -> Result<(), StoreError> {
+        let mut batch = std::mem::take(&mut plan.batch);
+        for (log, staged) in &plan.stage {
+            if staged.fresh || staged.held.size() != staged.before.size() {
+                batch.insert(log_key(Kind::Head, log), staged.held.head().encode());
+            }
+            staged.encode_marks(&mut batch);
+            staged.encode_refilled(&mut batch);
+        }
+        self.heads.apply_batch(batch).map_err(self.index_error("write"))?;
+        self.heads.flush().map_err(self.index_error("flush"))?;
+        Ok(())
+    }
+
+    /// Step 4: readers see the new snapshots, and the views are told.
+    fn publish(&self, published: impl IntoIterator<Item = Held>) {
+        self.replace_held(published);
+        self.wake_views();
+    }
+}
+
+/// Step 2: everything that goes into files, durable.
+fn write_files(writer: &mut Writer, stage: &mut Stage) -> Result<(), StoreError> {
+    let mut work: Vec<(&LogFiles, &Growth)> = Vec::new();
+    for staged in stage.values() {
+        if staged.fresh && !staged.growth.is_empty() {
+            // What a crash may have left of a log that never had a head.
+            staged.held.files.trim(0, &mut writer.folders)?;
+        }
+        for growth in staged.growth.values() {
+            staged.held.files.prepare(growth.tile, &mut writer.folders)?;
+            if growth.start == 0 || growth.start + growth.count == TILE_WIDTH {
+                let path = staged.held.files.path(growth.tile, true);
+                writer.folders.changed_parent(&path);
+            }
+            work.push((&staged.held.files, growth));
+        }
+    }
+    grow_all(&work)?;
+    for staged in stage.values_mut() {
+        fill_bundles(staged, &mut writer.folders)?;
+    }
+    writer.folders.sync()
+}
+
+/// Grows many files, several at a time: each waits for the disk, which takes requests together.
+fn grow_all(work: &[(&LogFiles, &Growth)]) -> Result<(), StoreError> {
+    if work.len() <= 2 {
+        return work.iter().try_for_each(|(files, growth)| files.grow(growth));
+    }
+    let threads = work.len().min(SYNC_THREADS_MAX);
+    let share = work.len().div_ceil(threads);
+    std::thread::scope(|scope| {
+        let running: Vec<_> = work
+            .chunks(share)
+            .map(|chunk| {
+                scope.spawn(|| chunk.iter().try_for_each(|(files, growth)| files.grow(growth)))
+            })
+            .collect();
+        // Every thread has ended before any outcome counts, so that cutting back meets no writer.
+        let outcomes: Vec<_> =
+            running.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
+        outcomes.into_iter().try_for_each(|outcome| {
+            outcome.unwrap_or_else(|_| {
+                let reason = "a writing thread was broken off".to_owned();
+                Err(StoreError::Poisoned { reason })
+            })
+        })
+    })
+}
+
+/// Replaces the bundles of a log that gain entries; they were grown before.
+fn fill_bundles(staged: &mut Staged, folders: &mut Folders) -> Result<(), StoreError> {
+    let size = staged.held.size();
+    let mut incomplete_bytes = None;
+    for (number, filled) in staged.filled_bundles() {
+        let count = (size - number * TILE_WIDTH).min(TILE_WIDTH);
+        let old = staged.held.files.read_bundle(number, count)?;
+        let mut bytes = Vec::new();
+        for place in 0..old.count() {
+            let known = filled.get(&(place as u64)).map(|entry| entry.as_bytes().as_ref());
+            let kept = old.entry(place);
+            // Lengths were checked when each entry was parsed or read.
+            let fits = bundle::push(&mut bytes, known.or(kept.as_deref()));
+            debug_assert!(fits, "an entry fits its length field");
+        }
+        staged.held.files.replace_bundle(number, count == TILE_WIDTH, &bytes, folders)?;
+        if count < TILE_WIDTH {
+            incomplete_bytes = Some(bytes.len() as u64);
+        }
+    }
+    if let Some(bytes) = incomplete_bytes {
+        staged.held.bundle_bytes = bytes;
+    }
+    Ok(())
+}
+
+/// Files grown at a time. The disk takes a handful of syncs for the price of one; more threads only
+/// wait.
+const SYNC_THREADS_MAX: usize = 8;

@@ -1,0 +1,255 @@
+//! What readers, the writer and the views share: the folder, the index, and what is committed.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+
+use hutong_crypto::digest::Hash;
+use hutong_protocol::id::ExchangeId;
+
+use super::StoreOptions;
+use super::cache::TileCache;
+use super::commit::Writer;
+use super::edge::Edge;
+use super::error::StoreError;
+use super::files::LogFiles;
+use super::folder::{Folder, Folders};
+use super::marks::Marks;
+use super::record::{Head, Kind, decode_marks, number_key};
+use super::views::{Progress, Trees};
+
+/// What is committed of one log; a snapshot that never changes.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    pub(super) exchange: ExchangeId,
+    pub(super) number: u32,
+    pub(super) files: LogFiles,
+    pub(super) edge: Edge,
+    /// Bytes in the incomplete bundle.
+    pub(super) bundle_bytes: u64,
+    pub(super) withheld: Arc<Marks>,
+    pub(super) void: Arc<Marks>,
+}
+
+impl Held {
+    pub(super) fn size(&self) -> u64 {
+        self.edge.size()
+    }
+
+    pub(super) fn head(&self) -> Head {
+        Head { number: self.number, size: self.size(), root: self.edge.root() }
+    }
+}
+
+/// Every log held, by both of its names.
+#[derive(Debug, Default)]
+struct Logs {
+    by_id: BTreeMap<ExchangeId, Arc<Held>>,
+    by_number: BTreeMap<u32, ExchangeId>,
+}
+
+impl Logs {
+    fn insert(&mut self, held: Held) {
+        self.by_number.insert(held.number, held.exchange.clone());
+        self.by_id.insert(held.exchange.clone(), Arc::new(held));
+    }
+}
+
+/// The opened store.
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) folder: Folder,
+    pub(super) db: sled::Db,
+    pub(super) heads: sled::Tree,
+    pub(super) trees: Trees,
+    logs: RwLock<Logs>,
+    pub(super) tiles: Mutex<TileCache>,
+    pub(super) writer: Mutex<Writer>,
+    pub(super) progress: Mutex<Progress>,
+    pub(super) progressed: Condvar,
+    pub(super) free_bytes_min: u64,
+}
+
+impl Core {
+    /// Opens the folder: locks it, cuts torn tails, and reads what is committed.
+    pub(super) fn open(path: &Path, options: &StoreOptions) -> Result<Self, StoreError> {
+        Self::open_folder(Folder::open(path)?, options)
+    }
+
+    /// As [`Core::open`], for a folder that must be there already.
+    pub(super) fn open_existing(path: &Path, options: &StoreOptions) -> Result<Self, StoreError> {
+        Self::open_folder(Folder::open_existing(path)?, options)
+    }
+
+    fn open_folder(folder: Folder, options: &StoreOptions) -> Result<Self, StoreError> {
+        let db = open_index(&folder.index(), options.index_cache_bytes)?;
+        let tree = |name: &str| db.open_tree(name).map_err(index_error("open", folder.index()));
+        let heads = tree("heads")?;
+        let trees = Trees::open(&tree)?;
+        let mut folders = Folders::default();
+        let mut logs = Logs::default();
+        for (exchange, head) in read_heads(&heads, &folder)? {
+            logs.insert(open_log(&heads, &folder, exchange, head, &mut folders)?);
+        }
+        folders.sync()?;
+        let writer = Writer::open(
+            &heads,
+            logs.by_number.last_key_value().map_or(0, |(last, _)| last + 1),
+            folders,
+            &folder,
+        )?;
+        Ok(Self {
+            db,
+            heads,
+            trees,
+            logs: RwLock::new(logs),
+            tiles: Mutex::new(TileCache::new(options.tile_cache_tiles)),
+            writer: Mutex::new(writer),
+            progress: Mutex::default(),
+            progressed: Condvar::new(),
+            free_bytes_min: options.free_bytes_min,
+            folder,
+        })
+    }
+
+    /// What is committed of a log at this moment.
+    pub(super) fn held(&self, log: &ExchangeId) -> Result<Arc<Held>, StoreError> {
+        self.logs
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .by_id
+            .get(log)
+            .cloned()
+            .ok_or_else(|| StoreError::UnknownLog(log.clone()))
+    }
+
+    /// What is committed of every log at this moment, by exchange id.
+    pub(super) fn all_held(&self) -> Vec<Arc<Held>> {
+        self.logs.read().unwrap_or_else(PoisonError::into_inner).by_id.values().cloned().collect()
+    }
+
+    /// The log with this number, `None` when there is none.
+    pub(super) fn held_by_number(&self, number: u32) -> Option<Arc<Held>> {
+        let logs = self.logs.read().unwrap_or_else(PoisonError::into_inner);
+        logs.by_number.get(&number).and_then(|log| logs.by_id.get(log)).cloned()
+    }
+
+    /// Lets readers see these logs as they are now.
+    pub(super) fn replace_held(&self, changed: impl IntoIterator<Item = Held>) {
+        let mut logs = self.logs.write().unwrap_or_else(PoisonError::into_inner);
+        changed.into_iter().for_each(|held| logs.insert(held));
+    }
+
+    pub(super) fn tiles(&self) -> MutexGuard<'_, TileCache> {
+        self.tiles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Turns a failure of the index into one that names it.
+    pub(super) fn index_error(
+        &self,
+        action: &'static str,
+    ) -> impl Fn(sled::Error) -> StoreError + use<> {
+        index_error(action, self.folder.index())
+    }
+
+    /// Every value of the heads tree whose key starts with `prefix`, in the keys' order.
+    pub(super) fn values(&self, prefix: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
+        self.heads
+            .scan_prefix(prefix)
+            .values()
+            .map(|value| value.map(|value| value.to_vec()).map_err(self.index_error("read")))
+            .collect()
+    }
+
+    /// A value of the heads tree.
+    pub(super) fn value(&self, key: &[u8]) -> Result<Option<sled::IVec>, StoreError> {
+        self.heads.get(key).map_err(self.index_error("read"))
+    }
+}
+
+pub(super) fn index_error(
+    action: &'static str,
+    folder: PathBuf,
+) -> impl Fn(sled::Error) -> StoreError {
+    move |source| StoreError::Index { folder: folder.clone(), action, source }
+}
+
+fn open_index(path: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
+    sled::Config::new()
+        .path(path)
+        .cache_capacity(cache_bytes)
+        .open()
+        .map_err(index_error("open", path.to_path_buf()))
+}
+
+/// Every log and its head.
+pub(super) fn read_heads(
+    heads: &sled::Tree,
+    folder: &Folder,
+) -> Result<Vec<(ExchangeId, Head)>, StoreError> {
+    let mut found = Vec::new();
+    for item in heads.scan_prefix([Kind::Head as u8]) {
+        let (key, value) = item.map_err(index_error("read", folder.index()))?;
+        let exchange = std::str::from_utf8(&key[1..]).ok().and_then(|text| text.parse().ok());
+        match (exchange, Head::decode(&value)) {
+            (Some(exchange), Some(head)) => found.push((exchange, head)),
+            _ => return Err(StoreError::corrupt(&folder.index(), None, "a head is unreadable")),
+        }
+    }
+    Ok(found)
+}
+
+/// A log as its head says it is, its files cut back to that.
+fn open_log(
+    heads: &sled::Tree,
+    folder: &Folder,
+    exchange: ExchangeId,
+    head: Head,
+    folders: &mut Folders,
+) -> Result<Held, StoreError> {
+    let files = LogFiles::new(folder.logs().join(exchange.as_str()));
+    let bundle_bytes = files.trim(head.size, folders)?;
+    let edge = files.read_edge(head.size)?;
+    check_root(&files, &edge, &head.root)?;
+    let marks = |kind| read_marks(heads, folder, kind, head.number).map(Arc::new);
+    Ok(Held {
+        number: head.number,
+        files,
+        edge,
+        bundle_bytes,
+        withheld: marks(Kind::Withheld)?,
+        void: marks(Kind::Void)?,
+        exchange,
+    })
+}
+
+/// The incomplete tiles together must have the head's root.
+pub(super) fn check_root(files: &LogFiles, edge: &Edge, root: &Hash) -> Result<(), StoreError> {
+    let met = edge.root();
+    if met == *root {
+        return Ok(());
+    }
+    let what = format!(
+        "the incomplete tiles of a log of {} leaves have root {met}, expected {root}",
+        edge.size()
+    );
+    Err(StoreError::corrupt(&files.root().join("tile"), None, what))
+}
+
+/// One kind of marks of a log.
+pub(super) fn read_marks(
+    heads: &sled::Tree,
+    folder: &Folder,
+    kind: Kind,
+    log: u32,
+) -> Result<Marks, StoreError> {
+    let prefix = number_key(kind, log);
+    let mut marks = Marks::default();
+    for item in heads.scan_prefix(&prefix) {
+        let (key, value) = item.map_err(index_error("read", folder.index()))?;
+        let (bundle, bitmap) = decode_marks(&prefix, &key, &value)
+            .ok_or_else(|| StoreError::corrupt(&folder.index(), None, "marks are unreadable"))?;
+        marks.insert_bundle(bundle, bitmap);
+    }
+    Ok(marks)
+}

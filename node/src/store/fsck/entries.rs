@@ -1,0 +1,192 @@
+//! Entries: each against its leaf hash, its signature, its marks and the id index.
+
+use hutong_crypto::batch::{SignedMessage, verify_batch};
+use hutong_crypto::digest::Hash;
+use hutong_protocol::entry::Entry;
+use rayon::prelude::*;
+
+use super::tiles::RawTree;
+use super::{Examined, Finding, FsckProgress, LogReport, REPLACE_FILE};
+use crate::store::edge::subtree_root;
+use crate::store::error::StoreError;
+use crate::store::path::{TILE_WIDTH, TileId};
+use crate::store::read::checked_entry;
+use crate::store::views::{Trees, id_key};
+
+/// What one bundle showed.
+#[derive(Default)]
+struct BundleReport {
+    entries: u64,
+    signatures: u64,
+    findings: Vec<Finding>,
+}
+
+impl Examined {
+    /// Reads every bundle, several in parallel.
+    pub(super) fn examine_entries(
+        &self,
+        tree: &RawTree,
+        trees: &Trees,
+        cursor: u64,
+        progress: &mut dyn FnMut(&FsckProgress),
+        log: &mut LogReport,
+        findings: &mut Vec<Finding>,
+    ) -> Result<(), StoreError> {
+        let size = self.head.size;
+        let bundles: Vec<u64> = (0..size.div_ceil(TILE_WIDTH)).collect();
+        for window in bundles.chunks(WINDOW_BUNDLES) {
+            let reports: Result<Vec<BundleReport>, StoreError> = window
+                .par_iter()
+                .map(|&number| self.examine_bundle(tree, trees, cursor, number))
+                .collect();
+            for report in reports? {
+                log.entries += report.entries;
+                log.signatures += report.signatures;
+                findings.extend(report.findings);
+            }
+            let entries = window.last().map_or(size, |last| size.min((last + 1) * TILE_WIDTH));
+            progress(&FsckProgress { log: self.exchange.clone(), entries, size });
+        }
+        Ok(())
+    }
+
+    fn examine_bundle(
+        &self,
+        tree: &RawTree,
+        trees: &Trees,
+        cursor: u64,
+        number: u64,
+    ) -> Result<BundleReport, StoreError> {
+        let mut report = BundleReport::default();
+        let from = number * TILE_WIDTH;
+        let to = self.head.size.min(from + TILE_WIDTH);
+        let hashes = match tree.leaves(number) {
+            Ok((hashes, true)) => hashes,
+            Ok((_, false)) => {
+                let path = self.files.path(TileId::hashes(0, number), true);
+                let what = "the tile's hashes do not belong to the tile above";
+                report.findings.push(self.error(path, None, what, REPLACE_FILE));
+                Vec::new()
+            }
+            Err(error) => {
+                report.findings.push(self.unreadable(&error));
+                Vec::new()
+            }
+        };
+        let bundle = match self.files.read_bundle(number, to - from) {
+            Ok(bundle) => bundle,
+            Err(error) => {
+                report.findings.push(self.unreadable(&error));
+                return Ok(report);
+            }
+        };
+        let complete = to - from == TILE_WIDTH;
+        let path = self.files.path(TileId::entries(number), complete);
+        let mut entries: Vec<(u64, Entry)> = Vec::new();
+        for (place, index) in (from..to).enumerate() {
+            let expected = hashes.get(place).copied().flatten();
+            let bytes = bundle.entry(place);
+            if self.withheld.contains(index) {
+                if bytes.is_some() {
+                    let what = format!("index {index} is marked as withheld, but is there");
+                    report.findings.push(self.note(path.clone(), what, WITHHELD_THERE));
+                }
+                continue;
+            }
+            let Some(expected) =
+                expected.or_else(|| Some(hutong_crypto::merkle::leaf_hash(bytes.as_ref()?)))
+            else {
+                let what = "the entry is missing, though it is not marked as withheld";
+                report.findings.push(self.error(path.clone(), Some(index), what, REPLACE_FILE));
+                continue;
+            };
+            match checked_entry(bytes, &expected) {
+                Ok(entry) => entries.push((index, entry)),
+                Err(what) => {
+                    report.findings.push(self.error(path.clone(), Some(index), what, REPLACE_FILE));
+                }
+            }
+        }
+        report.entries = entries.len() as u64;
+        self.tell_remedy(tree, number, hashes.is_empty(), &entries, &mut report);
+        self.examine_ids(trees, cursor.min(to), &entries, &mut report)?;
+        self.examine_signatures(&path, &entries, &mut report);
+        Ok(report)
+    }
+
+    /// Where a tile is damaged and its bundle is not, says so: nothing is lost then.
+    fn tell_remedy(
+        &self,
+        tree: &RawTree,
+        number: u64,
+        tile_damaged: bool,
+        entries: &[(u64, Entry)],
+        report: &mut BundleReport,
+    ) {
+        if !tile_damaged || entries.len() as u64 != TILE_WIDTH {
+            return;
+        }
+        let hashes: Vec<Hash> = entries.iter().map(|(_, entry)| entry.leaf_hash()).collect();
+        if tree.above(0, number) == Some(subtree_root(&hashes)) {
+            let path = self.files.path(TileId::entries(number), true);
+            let what =
+                "this bundle is whole and agrees with the log's root; only the tile is damaged";
+            report.findings.push(self.note(path, what, REPLACE_FILE));
+        }
+    }
+
+    fn examine_ids(
+        &self,
+        trees: &Trees,
+        cursor: u64,
+        entries: &[(u64, Entry)],
+        report: &mut BundleReport,
+    ) -> Result<(), StoreError> {
+        for (index, entry) in entries.iter().filter(|(index, _)| *index < cursor) {
+            let key = id_key(&entry.leaf_hash(), self.head.number, *index);
+            let known = trees.ids.contains_key(key).map_err(self.index_failed())?;
+            if !known {
+                let what = "the statement's id is not in the index";
+                let finding = self.error(self.index.clone(), Some(*index), what, REBUILD);
+                report.findings.push(finding);
+            }
+        }
+        Ok(())
+    }
+
+    fn examine_signatures(
+        &self,
+        path: &std::path::Path,
+        entries: &[(u64, Entry)],
+        report: &mut BundleReport,
+    ) {
+        let signed: Vec<(u64, &Entry, Vec<u8>)> = entries
+            .iter()
+            .filter(|(index, _)| !self.void.contains(*index))
+            .map(|(index, entry)| (*index, entry, entry.signed_message()))
+            .collect();
+        let items: Vec<SignedMessage<'_>> = signed
+            .iter()
+            .map(|(_, entry, message)| SignedMessage {
+                key: entry.issuer_key(),
+                message,
+                signature: entry.signature(),
+            })
+            .collect();
+        for ((index, ..), valid) in signed.iter().zip(verify_batch(&items)) {
+            if valid {
+                report.signatures += 1;
+            } else {
+                let what = "the entry's signature does not verify, and it is not marked void";
+                report.findings.push(self.error(path.to_path_buf(), Some(*index), what, DROP_LOG));
+            }
+        }
+    }
+}
+
+/// Bundles read at a time: 64 × 256 KiB of ordinary entries, 16 MiB.
+const WINDOW_BUNDLES: usize = 64;
+
+const WITHHELD_THERE: &str = "left by an interrupted commit; it is asked for again";
+const REBUILD: &str = "run `hutong rebuild`";
+const DROP_LOG: &str = "drop the log so that it is fetched and checked again";

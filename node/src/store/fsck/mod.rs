@@ -1,0 +1,241 @@
+//! Looking at everything that is stored, and changing nothing.
+//!
+//! Every file of every log is read: incomplete tiles against the head's root, complete tiles against
+//! the tiles above them, entries against their leaf hashes, signatures again, checkpoints against
+//! the tree, the index against the files. All findings are reported, each with the file and what to
+//! do about it. No key is needed.
+
+mod entries;
+mod index;
+mod tiles;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use hutong_crypto::keys::PublicKey;
+use hutong_protocol::id::ExchangeId;
+use serde::Serialize;
+
+use super::core::{index_error, read_heads, read_marks};
+use super::error::StoreError;
+use super::files::LogFiles;
+use super::folder::Folder;
+use super::marks::Marks;
+use super::record::{Head, Kind};
+use super::views::Trees;
+
+/// How grave a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Untidy and harmless.
+    Note,
+    /// Something committed is lost, changed or contradictory.
+    Error,
+}
+
+/// One thing that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How grave it is.
+    pub severity: Severity,
+    /// The log concerned.
+    pub log: Option<String>,
+    /// The file concerned.
+    pub file: Option<PathBuf>,
+    /// The entry concerned, counted from 0.
+    pub index: Option<u64>,
+    /// What was expected and what was met.
+    pub what: String,
+    /// What to do about it.
+    pub advice: &'static str,
+}
+
+/// What was looked at in one log.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct LogReport {
+    /// The log.
+    pub log: String,
+    /// Leaves committed.
+    pub size: u64,
+    /// Entries read and found to have their leaf hash.
+    pub entries: u64,
+    /// Leaves of which only the hash is held.
+    pub withheld: u64,
+    /// Entries marked void.
+    pub void: u64,
+    /// Signatures that verified.
+    pub signatures: u64,
+    /// Whether the checkpoint's log signature was checked; false where the log's key is not known.
+    pub checkpoint_signature: bool,
+}
+
+/// Everything that was looked at and everything that was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct FsckReport {
+    /// Each log, by exchange id.
+    pub logs: Vec<LogReport>,
+    /// What is not as it should be, in no particular order of gravity.
+    pub findings: Vec<Finding>,
+}
+
+impl FsckReport {
+    /// Whether nothing that was committed is lost or changed; notes may remain.
+    pub fn is_sound(&self) -> bool {
+        self.findings.iter().all(|finding| finding.severity < Severity::Error)
+    }
+}
+
+/// How far the looking has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FsckProgress {
+    /// The log that is being read.
+    pub log: ExchangeId,
+    /// Its entries read so far.
+    pub entries: u64,
+    /// All its entries.
+    pub size: u64,
+}
+
+/// The key that signs a log's checkpoints, where it is known.
+pub type LogKey<'a> = dyn Fn(&ExchangeId) -> Option<PublicKey> + 'a;
+
+/// Looks at everything in the data folder at `path`; no node may work in it meanwhile.
+///
+/// # Errors
+///
+/// [`StoreError`] where the folder or its index cannot be opened at all; everything else becomes a
+/// finding.
+pub fn fsck(
+    path: &Path,
+    log_key: &LogKey<'_>,
+    progress: &mut dyn FnMut(&FsckProgress),
+) -> Result<FsckReport, StoreError> {
+    let folder = Folder::open_existing(path)?;
+    let failed = |action| index_error(action, folder.index());
+    // Opening by path would make a new index where there is none.
+    if !folder.index().is_dir() {
+        let what = "the index is missing; restore it from a backup";
+        return Err(StoreError::corrupt(&folder.index(), None, what));
+    }
+    let db = sled::open(folder.index()).map_err(failed("open"))?;
+    let heads = db.open_tree("heads").map_err(failed("open"))?;
+    let trees = Trees::open(&|name: &str| db.open_tree(name).map_err(failed("open")))?;
+    let mut report = FsckReport::default();
+    let all = read_heads(&heads, &folder)?;
+    find_strange_folders(&folder, &all, &mut report)?;
+    for (exchange, head) in all {
+        let examined = Examined {
+            files: LogFiles::new(folder.logs().join(exchange.as_str())),
+            withheld: read_marks(&heads, &folder, Kind::Withheld, head.number)?,
+            void: read_marks(&heads, &folder, Kind::Void, head.number)?,
+            index: folder.index(),
+            exchange,
+            head,
+        };
+        examined.examine(&heads, &trees, log_key, progress, &mut report)?;
+    }
+    Ok(report)
+}
+
+/// One log under examination.
+struct Examined {
+    exchange: ExchangeId,
+    head: Head,
+    files: LogFiles,
+    withheld: Marks,
+    void: Marks,
+    index: PathBuf,
+}
+
+impl Examined {
+    fn examine(
+        &self,
+        heads: &sled::Tree,
+        trees: &Trees,
+        log_key: &LogKey<'_>,
+        progress: &mut dyn FnMut(&FsckProgress),
+        report: &mut FsckReport,
+    ) -> Result<(), StoreError> {
+        let mut log = LogReport {
+            log: self.exchange.to_string(),
+            size: self.head.size,
+            withheld: self.withheld.count(),
+            void: self.void.count(),
+            ..LogReport::default()
+        };
+        let tree = self.examine_tiles(&mut report.findings)?;
+        let cursor = self.cursor(trees)?;
+        self.examine_entries(&tree, trees, cursor, progress, &mut log, &mut report.findings)?;
+        self.examine_checkpoints(&tree, heads, log_key, &mut log, &mut report.findings)?;
+        self.examine_marks(&mut report.findings);
+        report.logs.push(log);
+        Ok(())
+    }
+
+    fn error(
+        &self,
+        file: PathBuf,
+        index: Option<u64>,
+        what: impl Into<String>,
+        advice: &'static str,
+    ) -> Finding {
+        Finding {
+            severity: Severity::Error,
+            log: Some(self.exchange.to_string()),
+            file: Some(file),
+            index,
+            what: what.into(),
+            advice,
+        }
+    }
+
+    fn note(&self, file: PathBuf, what: impl Into<String>, advice: &'static str) -> Finding {
+        Finding { severity: Severity::Note, ..self.error(file, None, what, advice) }
+    }
+
+    /// A failed reading as a finding.
+    fn unreadable(&self, error: &StoreError) -> Finding {
+        match error {
+            StoreError::Corrupt { file, index, what } => {
+                self.error(file.clone(), *index, what.clone(), REPLACE_FILE)
+            }
+            StoreError::Io { file, action, source } => {
+                let what = format!("could not {action} it: {source}");
+                self.error(file.clone(), None, what, CHECK_DISK)
+            }
+            other => {
+                self.error(self.files.root().to_path_buf(), None, other.to_string(), CHECK_DISK)
+            }
+        }
+    }
+}
+
+/// Folders of logs that the index does not know.
+fn find_strange_folders(
+    folder: &Folder,
+    heads: &[(ExchangeId, Head)],
+    report: &mut FsckReport,
+) -> Result<(), StoreError> {
+    let known: BTreeSet<&str> = heads.iter().map(|(log, _)| log.as_str()).collect();
+    let logs = folder.logs();
+    for entry in fs::read_dir(&logs).map_err(StoreError::io("read folder", &logs))? {
+        let entry = entry.map_err(StoreError::io("read folder", &logs))?;
+        if !entry.file_name().to_str().is_some_and(|name| known.contains(name)) {
+            report.findings.push(Finding {
+                severity: Severity::Note,
+                log: None,
+                file: Some(entry.path()),
+                index: None,
+                what: "the index knows no such log".to_owned(),
+                advice: "left by an interrupted first commit; it may be deleted",
+            });
+        }
+    }
+    Ok(())
+}
+
+const REPLACE_FILE: &str = "restore this file from a backup, or drop the log so that it is fetched \
+                            again from other nodes";
+const CHECK_DISK: &str = "check the disk, the permissions and the system's messages";
