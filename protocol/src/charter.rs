@@ -12,3 +12,6 @@ pub use model::{COUNCIL_MAX, Charter, CharterError, Succession};
 pub use signed::{
     CHARTER_BYTES_MAX, CHARTER_PAYLOAD_TYPE, CharterSignature, SignedCharter, SignedCharterError,
 };
+
+#[cfg(test)]
+mod tests;

@@ -314,3 +314,6 @@ fn authorizes(
         Err(Void::NotAnIssuer { log, index, key })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,8 @@ pub mod directory;
 pub mod entry;
 pub mod evidence;
 mod fields;
+#[cfg(any(test, feature = "test-support"))]
+pub mod fixture;
 pub mod id;
 pub mod io;
 pub mod json;

@@ -218,7 +218,8 @@ impl State {
     }
 
     fn start(&mut self) {
-        self.timers.set(Timer::AntiEntropy, self.now.plus_millis(self.config.anti_entropy_interval_ms));
+        self.timers
+            .set(Timer::AntiEntropy, self.now.plus_millis(self.config.anti_entropy_interval_ms));
         self.start_own_log_check();
     }
 

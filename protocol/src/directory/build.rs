@@ -31,7 +31,9 @@ pub(super) fn build(charters: &CharterChain, facts: &Facts) -> Directory {
     };
     let decisions = builder.read(facts);
     builder.council(charters, &decisions);
-    for tiers in [&[Tier::Provincial, Tier::International][..], &[Tier::Municipal]] {
+    // The last ones may admit nobody; they are asked so that each decision finds its reason.
+    let idle = [Tier::National, Tier::Industry, Tier::County];
+    for tiers in [&[Tier::Provincial, Tier::International][..], &[Tier::Municipal], &idle] {
         builder.parents(tiers, &decisions);
     }
     builder.leftovers(&decisions);

@@ -143,8 +143,7 @@ impl State {
         match basis {
             Some(basis) if basis.size() > 0 && basis.size() < goal.signed.size() => {
                 let (from, size) = (basis.size(), goal.signed.size());
-                let range =
-                    LeavesRequest { log: log.clone(), from, to: from, size, left: true };
+                let range = LeavesRequest { log: log.clone(), from, to: from, size, left: true };
                 let asked = Asked::Proof { log: log.clone(), basis, goal };
                 self.send(peer, &Request::Leaves(range), asked);
             }

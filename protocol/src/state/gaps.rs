@@ -108,9 +108,8 @@ impl State {
         }
         let asked = replica.asked.clone();
         let directory = self.directory.clone();
-        let useful = |peer: &Peer| {
-            !asked.contains(peer) && directory.by_transport(peer.as_str()).is_some()
-        };
+        let useful =
+            |peer: &Peer| !asked.contains(peer) && directory.by_transport(peer.as_str()).is_some();
         let owner = owner.filter(|owner| useful(owner));
         let Some(peer) = owner.or_else(|| self.next_peer(useful)) else { return };
         let range = LeavesRequest { log: log.clone(), from, to, size, left: true };
