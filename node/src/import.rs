@@ -10,6 +10,7 @@
 //! Deliberately absent: fetching from the web, and any guess at what a column means.
 
 mod cell;
+pub mod check;
 pub mod contacts;
 mod convert;
 mod error_file;

@@ -6,4 +6,5 @@ pub mod import;
 pub mod keys;
 pub mod logging;
 pub mod net;
+pub mod samples;
 pub mod store;

@@ -46,7 +46,11 @@ pub(super) fn audience(words: &[String]) -> Result<Value, String> {
         members if members.iter().any(|word| word == "public" || word == "domestic") => {
             Err("public and domestic stand alone".to_owned())
         }
-        members => Ok(serde_json::json!({ "members": members })),
+        members => {
+            // The protocol wants them in order, so that one audience has one form.
+            let members: std::collections::BTreeSet<&String> = members.iter().collect();
+            Ok(serde_json::json!({ "members": members }))
+        }
     }
 }
 

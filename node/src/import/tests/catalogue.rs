@@ -2,6 +2,7 @@
 
 use super::Place;
 use super::memory::Node;
+use crate::import::check::check_draft;
 use crate::import::mapping::Mapping;
 use crate::import::run::{Options, run};
 use serde_json::Value;
@@ -26,9 +27,8 @@ fn catalogue() -> Option<PathBuf> {
 
 fn import(mapping: &Mapping, source: &Path, node: &mut Node) -> crate::import::Report {
     let place = Place::new();
-    let check = |_: &_| Ok(());
     let folder = place.imports();
-    let options = Options { source, mapping, folder: &folder, dry_run: false, check: &check };
+    let options = Options { source, mapping, folder: &folder, dry_run: false, check: &check_draft };
     run(&options, node, &mut |_| {}).unwrap()
 }
 

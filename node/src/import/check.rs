@@ -1,0 +1,47 @@
+//! Checking a statement as the node will, before it is sent there.
+
+use super::publisher::Submission;
+use hutong_protocol::audience::Audience;
+use hutong_protocol::id::ExchangeId;
+use hutong_protocol::statement::{Draft, StatementType};
+use hutong_protocol::time::Timestamp;
+use serde_json::{Map, Value};
+
+/// Checks `submission` by the rules of the protocol. Issuer, time and salt are the node's and stand in
+/// as values of the same length; commitments stand in for a contract's confidential values.
+///
+/// # Errors
+///
+/// Which member is wrong, what was expected, and what was met.
+pub fn check_draft(submission: &Submission) -> Result<(), String> {
+    let mut body = submission.body.clone();
+    if !submission.confidential.is_empty() {
+        let stand_in = || Value::String("0".repeat(64));
+        let claims: Map<String, Value> =
+            submission.confidential.keys().map(|name| (name.clone(), stand_in())).collect();
+        body.insert("claims".to_owned(), Value::Object(claims));
+    }
+    let audience = Audience::from_value(&submission.audience).map_err(|error| error.to_string())?;
+    let issuer: ExchangeId =
+        "exchange-of-the-node".parse().map_err(|_| "the stand-in issuer is not valid")?;
+    let draft = Draft {
+        audience,
+        issued_at: Timestamp::default(),
+        issuer,
+        salt: [0; 16],
+        kind: StatementType::from_name(submission.kind),
+        body: Value::Object(body),
+    };
+    draft.encode().map(drop).map_err(|error| chain(&error))
+}
+
+/// An error with its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
