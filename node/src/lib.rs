@@ -2,6 +2,8 @@
 
 pub mod api;
 pub mod config;
+pub mod driver;
+pub mod handle;
 pub mod import;
 pub mod keys;
 pub mod logging;

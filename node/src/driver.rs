@@ -1,0 +1,379 @@
+//! The running node: one loop that feeds the protocol's state and has its effects carried out.
+//!
+//! ```text
+//! network ─┐                    ┌─ check signatures (all cores) ─┐
+//! operator ─┼─▶ State::handle ──┼─▶ executor: disk, then network ─┼─▶ back as inputs
+//! clock ───┘                    └─ notices and views for people   ┘
+//! ```
+//!
+//! Nothing is decided here. A disk that fails ends the node: it must not say what it cannot keep.
+
+mod executor;
+mod notice;
+mod publish;
+mod view;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hutong_crypto::keys::{Purpose, Seed, SigningKey};
+use hutong_protocol::charter::CharterChain;
+use hutong_protocol::check;
+use hutong_protocol::directory::Facts;
+use hutong_protocol::id::ExchangeId;
+use hutong_protocol::io::{Effect, GossipId, InboundId, Input, Peer, RequestId, Ticket};
+use hutong_protocol::state::{Config as StateConfig, Follow, Keys, State};
+use hutong_protocol::time::Timestamp;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use self::executor::{Executor, QUEUE_MAX, Replies};
+use self::view::ViewKeeper;
+use crate::config::Config;
+use crate::handle::{CharterRefused, Command, DialRefused, NodeHandle, NodeView, PublishError};
+use crate::net::{Net, NetConfig, NetError, NetEvent, NetHandle, TransportSecret};
+use crate::store::{Store, StoreError};
+
+/// How often operators' views are renewed while things change.
+const VIEW_INTERVAL: Duration = Duration::from_millis(100);
+
+/// What a node is started with.
+pub struct Parts {
+    /// Its configuration, checked.
+    pub config: Config,
+    /// Its store, opened.
+    pub store: Store,
+    /// Its charters, verified.
+    pub charters: CharterChain,
+    /// Its seed.
+    pub seed: Seed,
+    /// Whether the seed was restored from a backup and the own log has not been checked since.
+    pub restored: bool,
+}
+
+/// Why a node could not start, or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeFault {
+    /// The configuration names no valid exchange or scope.
+    #[error("the configuration is incomplete: {0}; run `hutong config check`")]
+    Config(String),
+    /// The disk.
+    #[error("the node stops, since it could not keep what it would say")]
+    Store(#[from] StoreError),
+    /// The network.
+    #[error("the network did not start")]
+    Net(#[from] NetError),
+}
+
+/// A node that runs.
+pub struct Running {
+    /// How the rest of the process talks to it.
+    pub handle: NodeHandle,
+    /// Ends when the node does.
+    pub ended: JoinHandle<Result<(), NodeFault>>,
+}
+
+/// Starts a node.
+///
+/// # Errors
+///
+/// [`NodeFault`]: what is wrong with configuration, disk or network.
+pub fn start(parts: Parts) -> Result<Running, NodeFault> {
+    let Parts { config, store, charters, seed, restored } = parts;
+    let me: ExchangeId =
+        config.exchange.id.parse().map_err(|error| NodeFault::Config(format!("{error}")))?;
+    let secret = TransportSecret::from_bytes(seed.derive_bytes(Purpose::Transport));
+    let peer = Peer::new(&secret.peer());
+    let state_config = state_config(&config, &me, peer, restored)?;
+    let keys = Keys { log: seed.derive(Purpose::Log), witness: seed.derive(Purpose::Witness) };
+    let stored = store.restore()?;
+    let mut facts = Facts::new();
+    for (log, index, entry) in store.admin_facts()? {
+        facts.insert((log, index), entry);
+    }
+    let net_config = net_config(&config, secret, charters.federation_id().short());
+    let (net, events) = Net::start(&net_config)?;
+    let state = State::new(state_config, keys, charters, &stored, facts);
+    let started = now();
+    let first = view::first(&me, net.local_peer(), started, &state);
+    let (handle, commands, views) = NodeHandle::new(first, store.clone());
+    let driver = Driver::new(me, state, store, net, seed.derive(Purpose::Issuer), views);
+    let ended = tokio::spawn(driver.run(events, commands));
+    Ok(Running { handle, ended })
+}
+
+fn state_config(
+    config: &Config,
+    me: &ExchangeId,
+    peer: Peer,
+    restored: bool,
+) -> Result<StateConfig, NodeFault> {
+    let follow = if config.follow.all() {
+        Follow::All
+    } else {
+        let scopes = config.follow.scopes.iter().map(|scope| scope.parse());
+        Follow::Scopes(scopes.collect::<Result<_, _>>().map_err(|error| {
+            let error: hutong_protocol::region::ScopeError = error;
+            NodeFault::Config(error.to_string())
+        })?)
+    };
+    Ok(StateConfig {
+        me: me.clone(),
+        peer,
+        follow,
+        restored,
+        announce_interval_ms: config.log.batch_ms_max,
+        anti_entropy_interval_ms: config.sync.anti_entropy_s.saturating_mul(1_000),
+        own_log_check_ms: config.log.own_log_check_ms,
+    })
+}
+
+fn net_config(config: &Config, secret: TransportSecret, federation: String) -> NetConfig {
+    let mut net = NetConfig::new(secret, federation);
+    net.listen.clone_from(&config.network.listen);
+    net.external.clone_from(&config.exchange.addresses);
+    net.bootstrap.clone_from(&config.network.bootstrap);
+    net.mdns = config.network.mdns;
+    net.relay_server = config.network.relay;
+    net.public = !config.exchange.addresses.is_empty();
+    net
+}
+
+/// The time of this machine's clock.
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// An error with everything that led to it, on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// A group of own statements that has been signed, or not.
+type Signed = Result<(Ticket, Vec<hutong_protocol::prepare::Prepared>), ()>;
+
+struct Driver {
+    me: ExchangeId,
+    state: State,
+    store: Store,
+    net: NetHandle,
+    issuer: Arc<SigningKey>,
+    views: ViewKeeper,
+    replies: Replies,
+    last_ticket: u64,
+    signed: mpsc::UnboundedSender<Signed>,
+    signed_groups: mpsc::UnboundedReceiver<Signed>,
+    inputs: mpsc::UnboundedSender<Input>,
+    inner: mpsc::UnboundedReceiver<Input>,
+    effects: mpsc::Sender<Vec<Effect>>,
+    executor: JoinHandle<Result<(), StoreError>>,
+}
+
+impl Driver {
+    fn new(
+        me: ExchangeId,
+        state: State,
+        store: Store,
+        net: NetHandle,
+        issuer: SigningKey,
+        views: watch::Sender<Arc<NodeView>>,
+    ) -> Self {
+        let (inputs, inner) = mpsc::unbounded_channel();
+        let (signed, signed_groups) = mpsc::unbounded_channel();
+        let (effects, queue) = mpsc::channel(QUEUE_MAX);
+        let replies = Replies::default();
+        let executor = Executor {
+            me: me.clone(),
+            store: store.clone(),
+            net: net.clone(),
+            replies: replies.clone(),
+            inputs: inputs.clone(),
+        };
+        let executor = tokio::spawn(executor.run(queue));
+        let views = ViewKeeper::new(views);
+        let issuer = Arc::new(issuer);
+        Self {
+            me,
+            state,
+            store,
+            net,
+            issuer,
+            views,
+            replies,
+            last_ticket: 0,
+            signed,
+            signed_groups,
+            inputs,
+            inner,
+            effects,
+            executor,
+        }
+    }
+
+    /// Runs until it is told to stop, or must.
+    async fn run(
+        mut self,
+        mut events: mpsc::Receiver<NetEvent>,
+        mut commands: mpsc::Receiver<Command>,
+    ) -> Result<(), NodeFault> {
+        self.handle(Input::Started).await;
+        let mut renew = tokio::time::interval(VIEW_INTERVAL);
+        renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let wake = self.until_wake();
+            tokio::select! {
+                ended = &mut self.executor => {
+                    self.net.shutdown().await;
+                    let ended = ended.unwrap_or_else(|panic| {
+                        std::panic::resume_unwind(panic.into_panic())
+                    });
+                    return ended.map_err(NodeFault::Store);
+                }
+                Some(input) = self.inner.recv() => self.handle(input).await,
+                Some(group) = self.signed_groups.recv() => {
+                    if let Ok((ticket, entries)) = group {
+                        self.handle(Input::Append { ticket, entries }).await;
+                    }
+                }
+                event = events.recv() => match event {
+                    Some(event) => self.net_event(event).await,
+                    None => break,
+                },
+                command = commands.recv() => match command {
+                    Some(Command::Shutdown) | None => break,
+                    Some(command) => self.command(command).await,
+                },
+                () = tokio::time::sleep(wake) => self.handle(Input::Tick).await,
+                _ = renew.tick() => self.views.renew(&self.state, &self.store, &self.net).await,
+            }
+        }
+        self.stop().await
+    }
+
+    /// Ends in order: what was decided is carried out first.
+    async fn stop(self) -> Result<(), NodeFault> {
+        drop(self.effects);
+        let ended = self.executor.await;
+        self.net.shutdown().await;
+        let ended = ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+        ended.map_err(NodeFault::Store)
+    }
+
+    fn until_wake(&self) -> Duration {
+        let at = self.state.wake_at().unwrap_or_else(|| now().plus_millis(1_000));
+        Duration::from_millis(at.millis_since(now()))
+    }
+
+    async fn net_event(&mut self, event: NetEvent) {
+        let input = match event {
+            NetEvent::Listening { address } => {
+                tracing::info!(%address, "listening");
+                return;
+            }
+            NetEvent::PeerConnected { peer, .. } => Input::PeerConnected { peer: Peer::new(&peer) },
+            NetEvent::PeerDisconnected { peer } => {
+                Input::PeerDisconnected { peer: Peer::new(&peer) }
+            }
+            NetEvent::Gossip { id, source, author, scope, bytes } => {
+                let Ok(scope) = scope.parse() else { return };
+                let (from, author) = (Peer::new(&source), Peer::new(&author));
+                Input::Gossip { id: GossipId(id), from, author, scope, bytes }
+            }
+            NetEvent::Request { inbound, peer, bytes } => {
+                Input::Request { inbound: InboundId(inbound), peer: Peer::new(&peer), bytes }
+            }
+            NetEvent::Response { request, outcome, .. } => {
+                Input::Response { request: RequestId(request), answer: outcome.ok() }
+            }
+        };
+        self.handle(input).await;
+    }
+
+    async fn command(&mut self, command: Command) {
+        match command {
+            Command::Publish { statements, reply } => self.publish(statements, reply),
+            Command::InstallCharter { bytes, reply } => {
+                let refusal = self.handle_charter(bytes).await;
+                let version = self.state.charters().version();
+                // Whoever asked may have gone.
+                let _ = reply.send(refusal.map_or(Ok(version), Err));
+            }
+            Command::Dial { address, reply } => {
+                let dialled = self.net.dial(&address).await;
+                let _ = reply.send(dialled.map_err(|error| DialRefused::Invalid(chain(&error))));
+            }
+            Command::Shutdown => {}
+        }
+    }
+
+    /// Signs beside the loop; the group comes back as an input.
+    fn publish(
+        &mut self,
+        statements: Vec<crate::handle::PublishRequest>,
+        reply: oneshot::Sender<Result<Vec<crate::handle::Published>, PublishError>>,
+    ) {
+        self.last_ticket += 1;
+        let ticket = Ticket(self.last_ticket);
+        let (me, issuer) = (self.me.clone(), Arc::clone(&self.issuer));
+        let (signed, replies) = (self.signed.clone(), self.replies.clone());
+        rayon::spawn(move || match publish::sign(&me, &issuer, now(), statements) {
+            Ok(entries) => {
+                replies.insert(ticket, reply);
+                let _ = signed.send(Ok((ticket, entries)));
+            }
+            Err(error) => {
+                let _ = reply.send(Err(error));
+            }
+        });
+    }
+
+    /// Offers a charter to the state. Returns why it was refused, if it was.
+    async fn handle_charter(&mut self, bytes: Vec<u8>) -> Option<CharterRefused> {
+        use hutong_protocol::io::Notice;
+        let effects = self.state.handle(now(), Input::Charter { bytes });
+        let refused = effects.iter().find_map(|effect| match effect {
+            Effect::Notice(Notice::CharterRefused { reason }) => Some(reason.clone()),
+            Effect::Notice(Notice::CharterConflict { version }) => {
+                Some(format!("charter version {version} has two successors"))
+            }
+            _ => None,
+        });
+        self.dispatch(effects).await;
+        refused.map(CharterRefused::Invalid)
+    }
+
+    async fn handle(&mut self, input: Input) {
+        let effects = self.state.handle(now(), input);
+        self.dispatch(effects).await;
+    }
+
+    /// Starts checks at once, shows notices, and queues the rest in order.
+    async fn dispatch(&mut self, effects: Vec<Effect>) {
+        let mut queue = Vec::with_capacity(effects.len());
+        for effect in effects {
+            match effect {
+                Effect::Check { ticket, log, entries } => {
+                    let inputs = self.inputs.clone();
+                    rayon::spawn(move || {
+                        let outcomes = check::entries(&log, &entries);
+                        let _ = inputs.send(Input::Checked { ticket, outcomes });
+                    });
+                }
+                Effect::Notice(notice) => self.views.notice(now(), &notice),
+                other => queue.push(other),
+            }
+        }
+        if !queue.is_empty() {
+            // A closed queue means that the executor has ended: the loop sees that next.
+            let _ = self.effects.send(queue).await;
+        }
+    }
+}

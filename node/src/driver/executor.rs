@@ -1,0 +1,206 @@
+//! Carries effects out, in order, and nothing after a `Persist` before it is durable.
+//!
+//! Whatever is queued is taken in one go: all its `Persist`s become durable in one commit, then
+//! everything else follows in order. What becomes durable earlier than it must does no harm, and
+//! a group shares one fsync.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hutong_protocol::audience::Viewer;
+use hutong_protocol::id::ExchangeId;
+use hutong_protocol::io::{Effect, InboundId, Input, PeerFault, Ticket, Verdict};
+use hutong_protocol::limits::LEAVES_BYTES_MAX;
+use hutong_protocol::message::{LeavesRequest, Refusal, Response};
+use hutong_protocol::persist::Persist;
+use hutong_protocol::serve::{self, AnswerRange, Owner};
+use tokio::sync::{mpsc, oneshot};
+
+use super::publish::{published, refused};
+use crate::handle::{PublishError, Published};
+use crate::net::{Membership, NetHandle, Verdict as NetVerdict};
+use crate::store::{Store, StoreError};
+
+/// Lists of effects that wait for the disk or the network at most. The driver then waits, and
+/// with it everybody who feeds it.
+pub(super) const QUEUE_MAX: usize = 1_024;
+
+type Reply = oneshot::Sender<Result<Vec<Published>, PublishError>>;
+
+/// Operators who wait for their statements to be durable.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Replies(Arc<Mutex<BTreeMap<Ticket, Reply>>>);
+
+impl Replies {
+    pub(super) fn insert(&self, ticket: Ticket, reply: Reply) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(ticket, reply);
+    }
+
+    fn answer(&self, ticket: Ticket, outcome: Result<Vec<Published>, PublishError>) {
+        let reply = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&ticket);
+        // Whoever asked may have gone.
+        let _ = reply.map(|reply| reply.send(outcome));
+    }
+}
+
+/// Where effects end.
+pub(super) struct Executor {
+    pub(super) me: ExchangeId,
+    pub(super) store: Store,
+    pub(super) net: NetHandle,
+    pub(super) replies: Replies,
+    /// Answers that go back into the state.
+    pub(super) inputs: mpsc::UnboundedSender<Input>,
+}
+
+impl Executor {
+    /// Carries out until the driver hangs up, or a disk fault ends the node.
+    pub(super) async fn run(
+        self,
+        mut queue: mpsc::Receiver<Vec<Effect>>,
+    ) -> Result<(), StoreError> {
+        let mut lists = Vec::new();
+        while queue.recv_many(&mut lists, QUEUE_MAX).await > 0 {
+            let mut changes = Vec::new();
+            let mut rest = Vec::new();
+            for effect in lists.drain(..).flatten() {
+                match effect {
+                    Effect::Persist(change) => changes.push(change),
+                    other => rest.push(other),
+                }
+            }
+            self.persist(changes).await?;
+            for effect in rest {
+                self.carry_out(effect).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn persist(&self, changes: Vec<Persist>) -> Result<(), StoreError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let store = self.store.clone();
+        let committed = tokio::task::spawn_blocking(move || store.commit(&changes)).await;
+        committed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    }
+
+    async fn carry_out(&self, effect: Effect) {
+        let sent = match effect {
+            Effect::Appended { ticket, outcome } => {
+                let outcome = match outcome {
+                    Ok(positions) => Ok(published(&self.me, &positions)),
+                    Err(error) => Err(refused(error)),
+                };
+                self.replies.answer(ticket, outcome);
+                Ok(())
+            }
+            Effect::Publish { scope, bytes } => {
+                self.net.publish(scope.as_str(), bytes).await.map(|_| ())
+            }
+            Effect::Verdict { id, verdict } => self.net.verdict(id.0, net_verdict(verdict)).await,
+            Effect::Send { request, peer, bytes } => {
+                self.net.send_request(request.0, peer.as_str(), bytes).await
+            }
+            Effect::Respond { inbound, bytes } => self.net.respond(inbound.0, bytes).await,
+            Effect::Serve { inbound, range, owner, viewer } => {
+                self.serve(inbound, range, owner, viewer);
+                Ok(())
+            }
+            Effect::ReadRange { log, old_size, new_size } => {
+                self.read_range(log, old_size, new_size);
+                Ok(())
+            }
+            Effect::Members { directory, scopes } => {
+                let scopes = scopes.iter().map(ToString::to_string).collect();
+                match self.net.set_members(membership(&directory)).await {
+                    Ok(()) => self.net.subscribe(scopes).await,
+                    Err(error) => Err(error),
+                }
+            }
+            Effect::Penalise { peer, fault } => {
+                self.net.penalise(peer.as_str(), penalty(fault)).await
+            }
+            // The driver takes these out of the list before it gets here.
+            Effect::Check { .. } | Effect::Notice(_) | Effect::Persist(_) => Ok(()),
+        };
+        if let Err(error) = sent {
+            tracing::debug!(%error, "the network is closed");
+        }
+    }
+
+    /// Reads and answers beside the queue: what was persisted before is there already.
+    fn serve(&self, inbound: InboundId, range: LeavesRequest, owner: Owner, viewer: Viewer) {
+        let (store, net) = (self.store.clone(), self.net.clone());
+        tokio::spawn(async move {
+            let answer =
+                tokio::task::spawn_blocking(move || read_leaves(&store, &range, &owner, &viewer));
+            let bytes = match answer.await {
+                Ok(Ok(leaves)) => Response::Leaves(leaves).encode(),
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "cannot serve leaves");
+                    Response::Refused(Refusal::Fault).encode()
+                }
+                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            };
+            let _ = net.respond(inbound.0, bytes).await;
+        });
+    }
+
+    fn read_range(&self, log: ExchangeId, old_size: u64, new_size: u64) {
+        let (store, inputs) = (self.store.clone(), self.inputs.clone());
+        tokio::task::spawn_blocking(move || {
+            let left = store.range_hashes(&log, 0, old_size);
+            let right = store.range_hashes(&log, old_size, new_size);
+            match left.and_then(|left| Ok((left, right?))) {
+                Ok((left, right)) => {
+                    let _ = inputs.send(Input::RangeRead { log, old_size, new_size, left, right });
+                }
+                Err(error) => tracing::error!(%error, "cannot compare checkpoints of {log}"),
+            }
+        });
+    }
+}
+
+fn read_leaves(
+    store: &Store,
+    range: &LeavesRequest,
+    owner: &Owner,
+    viewer: &Viewer,
+) -> Result<hutong_protocol::message::Leaves, StoreError> {
+    let leaves = store.leaves(&range.log, range.from, range.to, LEAVES_BYTES_MAX)?;
+    let tree = store.node_reader(&range.log)?;
+    let reach = AnswerRange { size: range.size, left: range.left, bytes_max: LEAVES_BYTES_MAX };
+    serve::answer(owner, viewer, range.from, leaves, &reach, &tree)
+}
+
+fn membership(directory: &hutong_protocol::directory::Directory) -> Membership {
+    let members = directory
+        .members()
+        .map(|member| (member.transport().to_owned(), member.descriptor.addresses.clone()))
+        .collect();
+    let publishers = directory
+        .members()
+        .filter(|member| member.is_active())
+        .map(|member| member.transport().to_owned())
+        .collect();
+    Membership { members, publishers }
+}
+
+fn net_verdict(verdict: Verdict) -> NetVerdict {
+    match verdict {
+        Verdict::Accept => NetVerdict::Accept,
+        Verdict::Reject => NetVerdict::Reject,
+        Verdict::Ignore => NetVerdict::Ignore,
+    }
+}
+
+/// Points held against a peer, of the 100 at which it is banned for a while.
+fn penalty(fault: PeerFault) -> u32 {
+    match fault {
+        PeerFault::OtherFederation => 100,
+        PeerFault::BadLeaves => 50,
+        PeerFault::Malformed | PeerFault::BadSignature | PeerFault::WrongAnswer => 25,
+    }
+}

@@ -1,0 +1,88 @@
+//! What operators should know, in two languages.
+
+use hutong_protocol::io::{Notice, PeerFault};
+use hutong_protocol::time::Timestamp;
+
+use crate::handle::{NoticeLevel, NoticeLine};
+
+/// The line for an operator.
+pub(super) fn line(time: Timestamp, notice: &Notice) -> NoticeLine {
+    let (level, zh, en) = words(notice);
+    NoticeLine { time, level, zh, en }
+}
+
+fn words(notice: &Notice) -> (NoticeLevel, String, String) {
+    use NoticeLevel::{Alarm, Info, Warning};
+    match notice {
+        Notice::OwnLogChecked { by: Some(peer), size } => (
+            Info,
+            format!("本所日志已与节点 {peer} 的副本核对，共 {size} 条，可以发布"),
+            format!("own log of {size} entries compared with the copy of {peer}; ready to publish"),
+        ),
+        Notice::OwnLogChecked { by: None, size } => (
+            Info,
+            format!("没有节点出示更长的本所日志，共 {size} 条，可以发布"),
+            format!("no peer showed a longer own log; {size} entries; ready to publish"),
+        ),
+        Notice::OwnLogBehind { size, held_by_peer } => (
+            Warning,
+            format!("本所日志只有 {size} 条，其他节点存有 {held_by_peer} 条，正在取回"),
+            format!("own log has {size} entries, peers hold {held_by_peer}: fetching them back"),
+        ),
+        Notice::OwnLogConflict => (
+            Alarm,
+            "本所日志存在两个互相矛盾的版本，已停止签名：请检查是否有人复制了密钥".to_owned(),
+            "the own log exists in two versions; signing has stopped: check who else has the key"
+                .to_owned(),
+        ),
+        Notice::Equivocation { log, frozen_at } => (
+            Alarm,
+            format!("{log} 的日志出现两个互相矛盾的版本，已在第 {frozen_at} 条冻结，证据已保存"),
+            format!("{log} showed its log in two versions: frozen at {frozen_at}, evidence kept"),
+        ),
+        Notice::CharterInstalled { version } => (
+            Info,
+            format!("章程第 {version} 版已生效"),
+            format!("charter version {version} is in force"),
+        ),
+        Notice::CharterRefused { reason } => {
+            (Warning, format!("章程被拒绝：{reason}"), format!("a charter was refused: {reason}"))
+        }
+        Notice::CharterConflict { version } => (
+            Alarm,
+            format!("章程第 {version} 版有两个互相矛盾的后继版本：请联系理事会"),
+            format!("charter version {version} has two successors: call the council"),
+        ),
+        Notice::PeerMisbehaved { peer, fault } => {
+            let (zh, en) = fault_words(*fault);
+            (Warning, format!("节点 {peer}：{zh}"), format!("peer {peer}: {en}"))
+        }
+        Notice::CaughtUp { log, size } => (
+            Info,
+            format!("{log} 的日志已同步到第 {size} 条"),
+            format!("log of {log} is complete up to {size}"),
+        ),
+        Notice::Cosigned { log, size, witnesses } => (
+            Info,
+            format!("{log} 第 {size} 条处的检查点已获 {witnesses} 个见证方联署"),
+            format!("checkpoint of {log} at {size} is cosigned by {witnesses} witnesses"),
+        ),
+    }
+}
+
+fn fault_words(fault: PeerFault) -> (&'static str, &'static str) {
+    match fault {
+        PeerFault::OtherFederation => ("属于另一个联盟", "belongs to another federation"),
+        PeerFault::Malformed => ("发来无法解读的消息", "sent a message that cannot be read"),
+        PeerFault::BadSignature => {
+            ("发来签名不成立的检查点", "sent a signature that does not hold")
+        }
+        PeerFault::BadLeaves => ("发来不属于该日志的条目", "sent leaves that are not in the tree"),
+        PeerFault::WrongAnswer => ("答非所问", "answered something else than it was asked"),
+    }
+}
+
+/// Whether a notice is worth a line in the list that operators see. Routine progress is not.
+pub(super) fn is_listed(notice: &Notice) -> bool {
+    !matches!(notice, Notice::CaughtUp { .. } | Notice::Cosigned { .. })
+}

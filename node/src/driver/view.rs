@@ -1,0 +1,124 @@
+//! What operators see of a running node.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use hutong_protocol::id::{ExchangeId, Origin};
+use hutong_protocol::io::Notice;
+use hutong_protocol::state::State;
+use hutong_protocol::time::Timestamp;
+use tokio::sync::watch;
+
+use super::notice;
+use crate::handle::{LogInfo, NodeView, NoticeLevel, PeerInfo};
+use crate::net::{NetHandle, NetSnapshot};
+use crate::store::{LogHead, Store};
+
+/// The view before anything has happened.
+pub(super) fn first(me: &ExchangeId, peer: &str, started: Timestamp, state: &State) -> NodeView {
+    NodeView {
+        me: me.clone(),
+        peer_id: peer.to_owned(),
+        started,
+        charters: Arc::new(state.charters().clone()),
+        directory: Arc::clone(state.directory()),
+        logs: Vec::new(),
+        peers: Vec::new(),
+        listen: Vec::new(),
+        notices: VecDeque::new(),
+        ready: false,
+        bytes_in: 0,
+        bytes_out: 0,
+    }
+}
+
+/// Keeps the newest view.
+pub(super) struct ViewKeeper {
+    views: watch::Sender<Arc<NodeView>>,
+}
+
+impl ViewKeeper {
+    pub(super) fn new(views: watch::Sender<Arc<NodeView>>) -> Self {
+        Self { views }
+    }
+
+    /// Shows a notice, and writes it to the process's log.
+    pub(super) fn notice(&self, time: Timestamp, notice: &Notice) {
+        let line = notice::line(time, notice);
+        match line.level {
+            NoticeLevel::Info => tracing::info!("{}", line.en),
+            NoticeLevel::Warning => tracing::warn!("{}", line.en),
+            NoticeLevel::Alarm => tracing::error!("{}", line.en),
+        }
+        if notice::is_listed(notice) {
+            self.views.send_modify(|view| Arc::make_mut(view).add_notice(line));
+        }
+    }
+
+    /// Takes a new picture of state, store and network.
+    pub(super) async fn renew(&self, state: &State, store: &Store, net: &NetHandle) {
+        let Ok(snapshot) = net.snapshot().await else { return };
+        let federation = state.charters().federation_id();
+        let logs: Vec<LogInfo> = state
+            .logs()
+            .filter_map(|status| store.head(status.log).ok().flatten())
+            .map(|head| log_info(state, head, |log| Origin::new(&federation, log).to_string()))
+            .collect();
+        let peers = peers(state, &snapshot);
+        self.views.send_modify(|view| {
+            let view = Arc::make_mut(view);
+            if view.charters.version() != state.charters().version() {
+                view.charters = Arc::new(state.charters().clone());
+            }
+            view.directory = Arc::clone(state.directory());
+            view.logs = logs;
+            view.peers = peers;
+            view.listen = snapshot.listening;
+            view.ready = state.may_sign();
+            view.bytes_in = snapshot.bytes_received;
+            view.bytes_out = snapshot.bytes_sent;
+        });
+    }
+}
+
+fn log_info(state: &State, head: LogHead, origin: impl Fn(&ExchangeId) -> String) -> LogInfo {
+    let cosigners = head.cosigned.as_ref().map_or_else(Vec::new, |(_, note)| cosigners(note));
+    LogInfo {
+        origin: origin(&head.log),
+        size: head.size,
+        root: head.root,
+        checkpoint_size: head.checkpoint.map(|(size, _)| size),
+        cosigned_size: head.cosigned.map(|(size, _)| size),
+        cosigners: cosigners
+            .into_iter()
+            .filter(|witness| state.directory().member(witness).is_some())
+            .collect(),
+        withheld: head.withheld,
+        frozen: head.frozen,
+        exchange: head.log,
+    }
+}
+
+/// The exchanges whose cosignatures a note from the own disk carries.
+fn cosigners(note: &str) -> Vec<ExchangeId> {
+    let Ok(note) = hutong_crypto::note::Note::parse(note) else { return Vec::new() };
+    let names = note.signatures.iter().filter_map(|line| line.name.strip_suffix("/witness"));
+    names.filter_map(|origin| origin.rsplit('/').next()?.parse().ok()).collect()
+}
+
+fn peers(state: &State, snapshot: &NetSnapshot) -> Vec<PeerInfo> {
+    let exchange =
+        |peer: &str| state.directory().by_transport(peer).map(|member| member.id.clone());
+    snapshot
+        .peers
+        .iter()
+        .map(|peer| PeerInfo {
+            peer_id: peer.peer.clone(),
+            exchange: exchange(&peer.peer),
+            address: peer.addresses.first().cloned().unwrap_or_default(),
+            since: Timestamp::from_millis(peer.connected_since_ms),
+            bytes_in: peer.bytes_received,
+            bytes_out: peer.bytes_sent,
+        })
+        .collect()
+}

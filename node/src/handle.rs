@@ -1,0 +1,354 @@
+//! What the rest of the process holds of a running node: a way to ask, a view, the store.
+//!
+//! The driver owns the node's state and takes [`Command`]s one after the other; whoever holds a
+//! [`NodeHandle`] sends them and reads [`NodeView`]s, which the driver replaces as things change. Reading
+//! never waits for the driver.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hutong_crypto::Hash;
+use hutong_protocol::charter::CharterChain;
+use hutong_protocol::directory::Directory;
+use hutong_protocol::id::{ExchangeId, StatementId};
+use hutong_protocol::time::Timestamp;
+use serde_json::Value;
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::store::Store;
+
+/// Commands that wait for the driver at most; the next one is refused as busy.
+pub const COMMANDS_MAX: usize = 256;
+/// Notices that a view keeps at most.
+pub const NOTICES_MAX: usize = 100;
+
+/// A running node. Cheap to clone.
+#[derive(Clone)]
+pub struct NodeHandle {
+    commands: mpsc::Sender<Command>,
+    view: watch::Receiver<Arc<NodeView>>,
+    store: Store,
+}
+
+/// What the driver is asked to do. A dropped reply means that the node stops.
+#[derive(Debug)]
+pub enum Command {
+    /// Sign statements and append them to the own log as one group: all or none.
+    Publish {
+        /// In order; at least one.
+        statements: Vec<PublishRequest>,
+        /// Where each was recorded, once durable.
+        reply: oneshot::Sender<Result<Vec<Published>, PublishError>>,
+    },
+    /// Install a charter.
+    InstallCharter {
+        /// The signed charter's file.
+        bytes: Vec<u8>,
+        /// The version in force afterwards.
+        reply: oneshot::Sender<Result<u64, CharterRefused>>,
+    },
+    /// Dial an address.
+    Dial {
+        /// Multiaddr.
+        address: String,
+        /// That dialling has begun.
+        reply: oneshot::Sender<Result<(), DialRefused>>,
+    },
+    /// End the node in order.
+    Shutdown,
+}
+
+/// A statement to be made; issuer, time, salt and signature are the node's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PublishRequest {
+    /// Such as `hutong/listing/v1`.
+    pub kind: String,
+    /// `"public"`, `"domestic"` or `{"members":[…]}`.
+    pub audience: Value,
+    /// As the statement type prescribes.
+    pub body: Value,
+}
+
+/// Where a statement was recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// One's own log.
+    pub log: ExchangeId,
+    /// Place in it, from 0.
+    pub index: u64,
+    /// Statement id.
+    pub id: StatementId,
+}
+
+/// Why nothing was published.
+#[derive(Debug, Error)]
+pub enum PublishError {
+    /// A statement is not as its type prescribes.
+    #[error("statement {place} of the group: {detail}")]
+    Invalid {
+        /// Its place in the group, from 0.
+        place: usize,
+        /// JSON pointer of the member within the statement, such as `/body/title`; empty for the whole.
+        member: String,
+        /// What was expected and met.
+        detail: String,
+    },
+    /// The exchange may not make such a statement.
+    #[error("statement {place} of the group may not be issued: {reason}")]
+    NotAuthorised {
+        /// Its place in the group, from 0.
+        place: usize,
+        /// Why.
+        reason: String,
+    },
+    /// The own log is still being compared with peers' copies.
+    #[error("the own log is still being compared with its peers' copies")]
+    OwnLogUnchecked,
+    /// Peers hold a contradicting version of the own log.
+    #[error("the own log exists in two versions and may not be continued")]
+    OwnLogConflict,
+    /// The disk.
+    #[error("cannot write {}: {reason}", file.display())]
+    Store {
+        /// Which file.
+        file: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The log can take no more entries.
+    #[error("the log is full")]
+    Full,
+    /// Too much is waiting.
+    #[error("too many requests are waiting")]
+    Busy,
+    /// The node stops.
+    #[error("the node is stopping")]
+    Stopping,
+}
+
+/// Why a charter was not installed.
+#[derive(Debug, Error)]
+pub enum CharterRefused {
+    /// It does not hold, or does not follow the one in force.
+    #[error("{0}")]
+    Invalid(String),
+    /// Too much is waiting.
+    #[error("too many requests are waiting")]
+    Busy,
+    /// The node stops.
+    #[error("the node is stopping")]
+    Stopping,
+}
+
+/// Why an address was not dialled.
+#[derive(Debug, Error)]
+pub enum DialRefused {
+    /// It is no multiaddr, or none that this node can dial.
+    #[error("{0}")]
+    Invalid(String),
+    /// Too much is waiting.
+    #[error("too many requests are waiting")]
+    Busy,
+    /// The node stops.
+    #[error("the node is stopping")]
+    Stopping,
+}
+
+/// What the node knows of itself at one moment.
+#[derive(Clone, Debug)]
+pub struct NodeView {
+    /// The exchange that it speaks for.
+    pub me: ExchangeId,
+    /// Its libp2p peer id.
+    pub peer_id: String,
+    /// When the process started.
+    pub started: Timestamp,
+    /// The charters in force.
+    pub charters: Arc<CharterChain>,
+    /// Who is a member.
+    pub directory: Arc<Directory>,
+    /// By exchange id.
+    pub logs: Vec<LogInfo>,
+    /// Connected peers.
+    pub peers: Vec<PeerInfo>,
+    /// Multiaddrs listened on.
+    pub listen: Vec<String>,
+    /// Newest first, at most [`NOTICES_MAX`].
+    pub notices: VecDeque<NoticeLine>,
+    /// Whether the own log was checked, so that statements can be published.
+    pub ready: bool,
+    /// Bytes received from peers since the start.
+    pub bytes_in: u64,
+    /// Bytes sent to peers since the start.
+    pub bytes_out: u64,
+}
+
+/// One log as it is held here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogInfo {
+    /// Whose log.
+    pub exchange: ExchangeId,
+    /// Its name.
+    pub origin: String,
+    /// Leaves held.
+    pub size: u64,
+    /// Root at `size`.
+    pub root: Hash,
+    /// Size of the newest checkpoint held in full.
+    pub checkpoint_size: Option<u64>,
+    /// Size of the newest checkpoint with a witness quorum.
+    pub cosigned_size: Option<u64>,
+    /// Who cosigned that checkpoint.
+    pub cosigners: Vec<ExchangeId>,
+    /// Leaves of which only the hash is held.
+    pub withheld: u64,
+    /// Size at which the log is frozen after equivocation.
+    pub frozen: Option<u64>,
+}
+
+/// One connected peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerInfo {
+    /// libp2p peer id.
+    pub peer_id: String,
+    /// The member that it is, if it is one.
+    pub exchange: Option<ExchangeId>,
+    /// Its address.
+    pub address: String,
+    /// Since when it is connected.
+    pub since: Timestamp,
+    /// Bytes received from it.
+    pub bytes_in: u64,
+    /// Bytes sent to it.
+    pub bytes_out: u64,
+}
+
+/// How urgent a notice is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoticeLevel {
+    /// For the record.
+    Info,
+    /// To be looked at.
+    Warning,
+    /// To be acted upon now.
+    Alarm,
+}
+
+/// What an operator should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoticeLine {
+    /// When.
+    pub time: Timestamp,
+    /// How urgent.
+    pub level: NoticeLevel,
+    /// Chinese.
+    pub zh: String,
+    /// English.
+    pub en: String,
+}
+
+impl NodeView {
+    /// Adds a notice and drops the oldest beyond [`NOTICES_MAX`].
+    pub fn add_notice(&mut self, notice: NoticeLine) {
+        self.notices.push_front(notice);
+        self.notices.truncate(NOTICES_MAX);
+    }
+
+    /// The own log, once it has an entry.
+    pub fn own_log(&self) -> Option<&LogInfo> {
+        self.logs.iter().find(|log| log.exchange == self.me)
+    }
+}
+
+impl NodeHandle {
+    /// A handle, and the ends that the driver keeps.
+    pub fn new(
+        first: NodeView,
+        store: Store,
+    ) -> (Self, mpsc::Receiver<Command>, watch::Sender<Arc<NodeView>>) {
+        let (commands, received) = mpsc::channel(COMMANDS_MAX);
+        let (sender, view) = watch::channel(Arc::new(first));
+        (Self { commands, view, store }, received, sender)
+    }
+
+    /// The newest view.
+    pub fn view(&self) -> Arc<NodeView> {
+        Arc::clone(&self.view.borrow())
+    }
+
+    /// A receiver of views, to wait for a change.
+    pub fn watch(&self) -> watch::Receiver<Arc<NodeView>> {
+        self.view.clone()
+    }
+
+    /// The store, for reading.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Publishes statements as one group and returns once they are durable.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`]; nothing was published then.
+    pub async fn publish(
+        &self,
+        statements: Vec<PublishRequest>,
+    ) -> Result<Vec<Published>, PublishError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Publish { statements, reply }).map_err(|refused| match refused {
+            Refused::Busy => PublishError::Busy,
+            Refused::Stopping => PublishError::Stopping,
+        })?;
+        answer.await.unwrap_or(Err(PublishError::Stopping))
+    }
+
+    /// Installs a charter and returns the version in force afterwards.
+    ///
+    /// # Errors
+    ///
+    /// [`CharterRefused`].
+    pub async fn install_charter(&self, bytes: Vec<u8>) -> Result<u64, CharterRefused> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::InstallCharter { bytes, reply }).map_err(|refused| match refused {
+            Refused::Busy => CharterRefused::Busy,
+            Refused::Stopping => CharterRefused::Stopping,
+        })?;
+        answer.await.unwrap_or(Err(CharterRefused::Stopping))
+    }
+
+    /// Begins to dial an address.
+    ///
+    /// # Errors
+    ///
+    /// [`DialRefused`].
+    pub async fn dial(&self, address: String) -> Result<(), DialRefused> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Dial { address, reply }).map_err(|refused| match refused {
+            Refused::Busy => DialRefused::Busy,
+            Refused::Stopping => DialRefused::Stopping,
+        })?;
+        answer.await.unwrap_or(Err(DialRefused::Stopping))
+    }
+
+    /// Asks the node to end in order.
+    pub async fn shutdown(&self) {
+        // Waits for a place: a busy node must be stoppable. A closed channel means that it has stopped.
+        let _ = self.commands.send(Command::Shutdown).await;
+    }
+
+    /// Never waits: what does not fit is refused, so that callers can come again.
+    fn send(&self, command: Command) -> Result<(), Refused> {
+        self.commands.try_send(command).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Refused::Busy,
+            mpsc::error::TrySendError::Closed(_) => Refused::Stopping,
+        })
+    }
+}
+
+enum Refused {
+    Busy,
+    Stopping,
+}
