@@ -2,15 +2,19 @@
 
 use serde_json::Value;
 
+use crate::object::Path;
+use crate::personal::names_a_person;
 use crate::statement::{StatementError, StatementType};
 
-/// Checks `body` against the rules of its type.
+/// Checks `body` against the rules of every body and of its type.
+///
+/// Bodies about membership are read where they act, in [`crate::directory`].
 ///
 /// # Errors
 ///
 /// [`StatementError::Member`] names what is wrong.
 pub fn check(kind: &StatementType, body: &Value) -> Result<(), StatementError> {
-    no_floats(body, "body")?;
+    check_members(body, Path::Root("body"))?;
     match kind {
         StatementType::Listing
         | StatementType::ListingStatus
@@ -25,16 +29,60 @@ pub fn check(kind: &StatementType, body: &Value) -> Result<(), StatementError> {
     }
 }
 
-/// Statements hold no fractions: amounts are integers in minor units.
-fn no_floats(value: &Value, path: &str) -> Result<(), StatementError> {
+/// No fractions, since amounts are integers in minor units, and no member that is known to carry a
+/// natural person's data, at any depth.
+fn check_members(value: &Value, path: Path<'_>) -> Result<(), StatementError> {
     match value {
         Value::Number(number) if number.is_f64() => {
-            Err(StatementError::member(path, "expected an integer: amounts are in minor units"))
+            Err(path.error("an integer, amounts being in minor units", value))
         }
-        Value::Array(items) => items.iter().try_for_each(|item| no_floats(item, path)),
-        Value::Object(members) => members
+        Value::Array(items) => items
             .iter()
-            .try_for_each(|(name, value)| no_floats(value, &alloc::format!("{path}.{name}"))),
+            .enumerate()
+            .try_for_each(|(index, item)| check_members(item, path.element(index))),
+        Value::Object(members) => members.iter().try_for_each(|(name, value)| {
+            if names_a_person(name) {
+                return Err(StatementError::member(
+                    alloc::format!("{}", path.member(name)),
+                    "a natural person's data never enters a statement; keep it at the office",
+                ));
+            }
+            check_members(value, path.member(name))
+        }),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString as _;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn refused(body: &Value) -> alloc::string::String {
+        let kind = StatementType::Unknown("example/other/v1".into());
+        check(&kind, body).map_or_else(|error| error.to_string(), |()| "accepted".to_string())
+    }
+
+    #[test]
+    fn a_fraction_is_refused_where_it_stands() {
+        assert_eq!(
+            refused(&json!({"pricing": {"tiers": [1, 2.5]}})),
+            "`body.pricing.tiers[1]`: expected an integer, amounts being in minor units, met 2.5"
+        );
+        assert_eq!(refused(&json!({"pricing": {"tiers": [1, 2]}})), "accepted");
+    }
+
+    #[test]
+    fn a_persons_data_is_refused_at_any_depth() {
+        let told = refused(&json!({"parties": [{"name": "x"}, {"buyer_contact": "y"}]}));
+        assert_eq!(
+            told,
+            "`body.parties[1].buyer_contact`: a natural person's data never enters a statement; \
+             keep it at the office"
+        );
+        assert_eq!(refused(&json!({"parties": [{"name": "x"}]})), "accepted");
     }
 }

@@ -6,6 +6,7 @@
 //! | what | modules |
 //! |---|---|
 //! | names and values | [`id`], [`region`], [`tier`], [`time`], [`json`] |
+//! | what exchanges choose from | [`codes`], [`uscc`], [`patent`], [`money`], [`date`] |
 //! | what exchanges say | [`statement`], [`body`], [`audience`], [`entry`] |
 //! | what a node does | [`limits`], [`persist`] |
 #![no_std]
@@ -16,6 +17,8 @@ pub mod audience;
 pub mod body;
 pub mod charter;
 pub mod check;
+pub mod codes;
+pub mod date;
 pub mod descriptor;
 pub mod directory;
 pub mod entry;
@@ -28,7 +31,12 @@ pub mod io;
 pub mod json;
 pub mod limits;
 pub mod message;
+pub mod money;
+#[expect(dead_code, reason = "tmp")]
+mod object;
+pub mod patent;
 pub mod persist;
+pub mod personal;
 pub mod prepare;
 pub mod quorum;
 pub mod region;
@@ -38,4 +46,5 @@ pub mod statement;
 pub mod tier;
 pub mod time;
 pub mod transport;
+pub mod uscc;
 pub mod wire;

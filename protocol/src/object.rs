@@ -1,0 +1,173 @@
+//! Reading the members of a JSON object, with errors that name the path and what was met there.
+
+use alloc::{
+    format,
+    string::{String, ToString as _},
+    vec::Vec,
+};
+use core::{fmt, str::FromStr};
+
+use serde_json::{Map, Value};
+
+use crate::statement::StatementError;
+
+/// Where a value stands in its document; written out only when something is wrong.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Path<'p> {
+    /// The document.
+    Root(&'static str),
+    /// A member of an object.
+    Member(&'p Path<'p>, &'p str),
+    /// An element of a list.
+    Element(&'p Path<'p>, usize),
+}
+
+impl Path<'_> {
+    pub(crate) fn member<'p>(&'p self, name: &'p str) -> Path<'p> {
+        Path::Member(self, name)
+    }
+
+    pub(crate) fn element(&self, index: usize) -> Path<'_> {
+        Path::Element(self, index)
+    }
+
+    /// The error that `met` is not what was expected here.
+    pub(crate) fn error(&self, expected: &str, met: &Value) -> StatementError {
+        self.problem(expected, &describe(met))
+    }
+
+    fn problem(&self, expected: &str, met: &str) -> StatementError {
+        StatementError::member(self.to_string(), format!("expected {expected}, met {met}"))
+    }
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root(name) => f.write_str(name),
+            Self::Member(parent, name) => write!(f, "{parent}.{name}"),
+            Self::Element(parent, index) => write!(f, "{parent}[{index}]"),
+        }
+    }
+}
+
+/// An object that is being read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Object<'a, 'p> {
+    members: &'a Map<String, Value>,
+    path: Path<'p>,
+}
+
+impl<'a, 'p> Object<'a, 'p> {
+    /// Takes `value`, which stands at `path`, as an object.
+    pub(crate) fn open(value: &'a Value, path: Path<'p>) -> Result<Self, StatementError> {
+        match value {
+            Value::Object(members) => Ok(Self { members, path }),
+            other => Err(path.error("an object", other)),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path<'p> {
+        &self.path
+    }
+
+    pub(crate) fn members(&self) -> &'a Map<String, Value> {
+        self.members
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&'a Value> {
+        self.members.get(name)
+    }
+
+    /// The error that member `name` is not what was expected.
+    pub(crate) fn error(&self, name: &str, expected: &str) -> StatementError {
+        let path = self.path.member(name);
+        match self.get(name) {
+            Some(value) => path.error(expected, value),
+            None => path.problem(expected, "nothing"),
+        }
+    }
+
+    /// Reads member `name`, which must be there, with `read`.
+    pub(crate) fn required<T>(
+        &self,
+        name: &str,
+        expected: &str,
+        read: impl FnOnce(&'a Value) -> Option<T>,
+    ) -> Result<T, StatementError> {
+        self.get(name).and_then(read).ok_or_else(|| self.error(name, expected))
+    }
+
+    /// Reads member `name`, if it is there, with `read`.
+    pub(crate) fn optional<T>(
+        &self,
+        name: &str,
+        expected: &str,
+        read: impl FnOnce(&'a Value) -> Option<T>,
+    ) -> Result<Option<T>, StatementError> {
+        match self.get(name) {
+            Some(value) => read(value).map(Some).ok_or_else(|| self.error(name, expected)),
+            None => Ok(None),
+        }
+    }
+
+    /// A text that parses as a `T`.
+    pub(crate) fn parsed<T: FromStr>(
+        &self,
+        name: &str,
+        expected: &str,
+    ) -> Result<T, StatementError> {
+        self.required(name, expected, parse_text)
+    }
+
+    /// A text that parses as a `T`, if it is there.
+    pub(crate) fn optional_parsed<T: FromStr>(
+        &self,
+        name: &str,
+        expected: &str,
+    ) -> Result<Option<T>, StatementError> {
+        self.optional(name, expected, parse_text)
+    }
+
+    /// A list of at most `len_max` elements, each read with `read`; empty where it is missing.
+    pub(crate) fn list<T>(
+        &self,
+        name: &str,
+        len_max: usize,
+        expected: &str,
+        mut read: impl FnMut(&'a Value, Path<'_>) -> Result<T, StatementError>,
+    ) -> Result<Vec<T>, StatementError> {
+        let elements = match self.get(name) {
+            None => return Ok(Vec::new()),
+            Some(Value::Array(elements)) if elements.len() <= len_max => elements,
+            Some(_) => return Err(self.error(name, expected)),
+        };
+        let path = self.path.member(name);
+        let elements = elements.iter().enumerate();
+        elements.map(|(index, element)| read(element, path.element(index))).collect()
+    }
+}
+
+/// Reads a text as a `T`.
+pub(crate) fn parse_text<T: FromStr>(value: &Value) -> Option<T> {
+    value.as_str()?.parse().ok()
+}
+
+/// `value` in a few words, for an error.
+fn describe(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_string(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) if text.chars().count() <= SHOWN_CHARS_MAX => format!("{text:?}"),
+        Value::String(text) => {
+            let start: String = text.chars().take(SHOWN_CHARS_MAX).collect();
+            format!("{start:?}… of {} characters", text.chars().count())
+        }
+        Value::Array(elements) => format!("a list of {}", elements.len()),
+        Value::Object(members) => format!("an object of {} members", members.len()),
+    }
+}
+
+/// Characters of a met text that an error shows.
+const SHOWN_CHARS_MAX: usize = 48;
