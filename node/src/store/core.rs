@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use hutong_crypto::digest::Hash;
 use hutong_protocol::id::ExchangeId;
@@ -82,7 +83,7 @@ impl Core {
     }
 
     fn open_folder(folder: Folder, options: &StoreOptions) -> Result<Self, StoreError> {
-        let db = open_index(&folder.index(), options.index_cache_bytes)?;
+        let db = open_index(&folder, options.index_cache_bytes)?;
         let tree = |name: &str| db.open_tree(name).map_err(index_error("open", folder.index()));
         let heads = tree("heads")?;
         let trees = Trees::open(&tree)?;
@@ -174,13 +175,29 @@ pub(super) fn index_error(
     move |source| StoreError::Index { folder: folder.clone(), action, source }
 }
 
-fn open_index(path: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
-    sled::Config::new()
-        .path(path)
-        .cache_capacity(cache_bytes)
-        .open()
-        .map_err(index_error("open", path.to_path_buf()))
+/// Opens the index of a folder that is locked.
+///
+/// A database that this process has just closed stays locked until its threads have ended. The
+/// folder's own lock is held here, so whoever still holds the database is on the way out.
+pub(super) fn open_index(folder: &Folder, cache_bytes: u64) -> Result<sled::Db, StoreError> {
+    let config = sled::Config::new().path(folder.index()).cache_capacity(cache_bytes);
+    let deadline = Instant::now() + CLOSING_MAX;
+    loop {
+        match config.open() {
+            Err(sled::Error::Io(error))
+                if error.to_string().contains("could not acquire lock")
+                    && Instant::now() < deadline =>
+            {
+                std::thread::sleep(CLOSING_LOOK);
+            }
+            outcome => return outcome.map_err(index_error("open", folder.index())),
+        }
+    }
 }
+
+/// A closing database writes what it holds, at most its cache.
+const CLOSING_MAX: Duration = Duration::from_secs(10);
+const CLOSING_LOOK: Duration = Duration::from_millis(5);
 
 /// Every log and its head.
 pub(super) fn read_heads(

@@ -55,8 +55,11 @@ pub use self::fsck::{Finding, FsckProgress, FsckReport, LogKey, LogReport, Sever
 pub use self::read::StoredTree;
 use self::record::{Kind, decode_sized, log_key, number_key};
 pub use self::repair::{RebuildReport, drop_log, rebuild};
-pub use self::views::ViewProgress;
 use self::views::Worker;
+pub use self::views::{
+    ContractEventRow, ContractQuery, ContractRow, Counts, EventPosition, ListingQuery, ListingRow,
+    Page, ViewProgress,
+};
 
 /// How much memory a store may use.
 #[derive(Debug, Clone)]
@@ -322,6 +325,63 @@ impl Store {
     pub fn admin_facts(&self) -> Result<Vec<(ExchangeId, u64, Entry)>, StoreError> {
         self.settle(std::time::Duration::MAX);
         self.core.admin_facts()
+    }
+
+    /// Listings that fit `query`, ordered by log and listing id, each folded from the events for
+    /// which `counts` holds (the directory's authority at this moment).
+    ///
+    /// Looks at what the views hold now; [`Store::settle`] first to see one's own last commit.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Index`] or [`StoreError::Corrupt`].
+    pub fn listings(
+        &self,
+        query: &ListingQuery,
+        counts: &Counts<'_>,
+    ) -> Result<Page<ListingRow>, StoreError> {
+        self.core.listings(query, counts)
+    }
+
+    /// One listing, folded from the events that count; `None` where none does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::listings`].
+    pub fn listing(
+        &self,
+        exchange: &ExchangeId,
+        listing_id: &str,
+        counts: &Counts<'_>,
+    ) -> Result<Option<ListingRow>, StoreError> {
+        self.core.listing(exchange, listing_id, counts)
+    }
+
+    /// Contracts that fit `query`, ordered by log and registration number, each with the events for
+    /// which `counts` holds.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::listings`].
+    pub fn contracts(
+        &self,
+        query: &ContractQuery,
+        counts: &Counts<'_>,
+    ) -> Result<Page<ContractRow>, StoreError> {
+        self.core.contracts(query, counts)
+    }
+
+    /// What is recorded under a registration number, a row for each log that uses it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::listings`].
+    pub fn contract(
+        &self,
+        registration_no: &str,
+        counts: &Counts<'_>,
+    ) -> Result<Vec<ContractRow>, StoreError> {
+        self.core.contract(registration_no, counts)
     }
 
     /// Waits until the views hold everything that is committed now, at most `patience`; tells

@@ -14,7 +14,7 @@ use super::path::{Part, TILE_WIDTH, TileId};
 
 /// A log's tree as it was committed at one moment, for proofs.
 ///
-/// Every hash comes from a tile that was checked against the head's root.
+/// Every hash comes from a tile that was checked against the head's root. Keeps the store open.
 #[derive(Debug, Clone)]
 pub struct StoredTree {
     core: Arc<Core>,

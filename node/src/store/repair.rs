@@ -8,7 +8,7 @@ use hutong_protocol::id::ExchangeId;
 use serde::Serialize;
 
 use super::StoreOptions;
-use super::core::{Core, index_error, read_heads};
+use super::core::{Core, index_error, open_index, read_heads};
 use super::error::StoreError;
 use super::folder::Folder;
 use super::record::{Head, Kind, log_key, number_key};
@@ -60,7 +60,7 @@ pub fn rebuild(
 pub fn drop_log(path: &Path, log: &ExchangeId) -> Result<(), StoreError> {
     let folder = Folder::open_existing(path)?;
     let failed = |action| index_error(action, folder.index());
-    let db = sled::open(folder.index()).map_err(failed("open"))?;
+    let db = open_index(&folder, StoreOptions::default().index_cache_bytes)?;
     let heads = db.open_tree("heads").map_err(failed("open"))?;
     let head = read_heads(&heads, &folder)?
         .into_iter()

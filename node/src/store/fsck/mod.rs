@@ -17,7 +17,8 @@ use hutong_crypto::keys::PublicKey;
 use hutong_protocol::id::ExchangeId;
 use serde::Serialize;
 
-use super::core::{index_error, read_heads, read_marks};
+use super::StoreOptions;
+use super::core::{index_error, open_index, read_heads, read_marks};
 use super::error::StoreError;
 use super::files::LogFiles;
 use super::folder::Folder;
@@ -119,7 +120,7 @@ pub fn fsck(
         let what = "the index is missing; restore it from a backup";
         return Err(StoreError::corrupt(&folder.index(), None, what));
     }
-    let db = sled::open(folder.index()).map_err(failed("open"))?;
+    let db = open_index(&folder, StoreOptions::default().index_cache_bytes)?;
     let heads = db.open_tree("heads").map_err(failed("open"))?;
     let trees = Trees::open(&|name: &str| db.open_tree(name).map_err(failed("open")))?;
     let mut report = FsckReport::default();

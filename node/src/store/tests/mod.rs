@@ -2,4 +2,7 @@
 
 mod commits;
 mod crashes;
+mod damage;
 mod fixture;
+mod large;
+mod lookups;

@@ -5,7 +5,9 @@
 //! that they rest on; whether those had authority is asked of the caller when a query is answered,
 //! since the directory may change without any log of the exchange changing.
 
+mod contracts;
 mod ids;
+mod listings;
 mod row;
 
 use std::collections::BTreeMap;
@@ -17,8 +19,11 @@ use hutong_protocol::entry::{Entry, Leaf};
 use hutong_protocol::id::ExchangeId;
 use rayon::prelude::*;
 
+pub use self::contracts::{ContractEventRow, ContractQuery, ContractRow};
 pub(super) use self::ids::id_key;
+pub use self::listings::{ListingQuery, ListingRow};
 use self::row::Recorded;
+pub use self::row::{Counts, EventPosition, Page};
 use super::core::{Core, Held};
 use super::error::StoreError;
 use super::path::TILE_WIDTH;
@@ -33,20 +38,34 @@ pub(super) struct Trees {
     pub(super) ids: sled::Tree,
     /// Log number, index → nothing, for entries of member types.
     pub(super) admin: sled::Tree,
+    /// Log number, listing id → folded row.
+    pub(super) listings: sled::Tree,
+    /// Log number, listing id, index → who signed which type.
+    pub(super) listing_events: sled::Tree,
+    /// Log number, registration number, index → statement id, event, who signed.
+    pub(super) contracts: sled::Tree,
 }
 
 impl Trees {
     pub(super) fn open(
         tree: &impl Fn(&str) -> Result<sled::Tree, StoreError>,
     ) -> Result<Self, StoreError> {
-        Ok(Self { cursors: tree("cursors")?, ids: tree("ids")?, admin: tree("admin")? })
+        Ok(Self {
+            cursors: tree("cursors")?,
+            ids: tree("ids")?,
+            admin: tree("admin")?,
+            listings: tree("listings")?,
+            listing_events: tree("listing events")?,
+            contracts: tree("contracts")?,
+        })
     }
 
     /// Empties every table, the cursors first, so that a crash halfway leads to a full rebuild.
     pub(super) fn clear(&self) -> sled::Result<()> {
         self.cursors.clear()?;
         self.cursors.flush()?;
-        for tree in [&self.ids, &self.admin] {
+        for tree in [&self.ids, &self.admin, &self.listings, &self.listing_events, &self.contracts]
+        {
             tree.clear()?;
         }
         Ok(())
@@ -205,7 +224,9 @@ impl Core {
                 Leaf::Withheld(_) => None,
             })
             .collect();
-        self.record_admin(held, &recorded)
+        self.record_admin(held, &recorded)?;
+        self.record_listings(held, &recorded)?;
+        self.record_contracts(held, &recorded)
     }
 
     /// Takes in entries that became known after the cursor had passed them.

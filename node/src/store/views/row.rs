@@ -1,14 +1,47 @@
-//! An entry as the views take it in: parsed, of its log's exchange, not void.
+//! What the tables' rows have in common: entries as they are taken in, positions, pages.
 
+use hutong_crypto::keys::PublicKey;
 use hutong_protocol::entry::Entry;
-use hutong_protocol::statement::Statement;
+use hutong_protocol::id::{ExchangeId, StatementId};
+use hutong_protocol::statement::{Statement, StatementType};
+use serde_json::Value;
 
 use crate::store::core::Held;
+
+/// Where a row's event is recorded and who signed it: what the directory must be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventPosition {
+    /// The log.
+    pub log: ExchangeId,
+    /// Index in it.
+    pub index: u64,
+    /// The key that signed.
+    pub key: PublicKey,
+    /// The statement's type.
+    pub kind: StatementType,
+}
+
+/// Whether an event counts, for instance by `Directory::authorizes`.
+pub type Counts<'a> = dyn Fn(&EventPosition) -> bool + 'a;
+
+/// Part of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The rows, at most as many as were asked for.
+    pub rows: Vec<T>,
+    /// Where the next page begins; `None` on the last. A page may be short, even empty, and still
+    /// have a next one, where much was looked through and little fitted.
+    pub next: Option<String>,
+    /// Entries that are committed and not yet looked through.
+    pub behind: u64,
+}
 
 /// One entry with what it says.
 #[derive(Debug)]
 pub(super) struct Recorded {
     pub(super) index: u64,
+    pub(super) id: StatementId,
+    pub(super) key: PublicKey,
     pub(super) statement: Statement,
 }
 
@@ -16,11 +49,86 @@ impl Recorded {
     /// `None` for an entry that says nothing well formed, or speaks for another exchange.
     pub(super) fn parse(held: &Held, index: u64, entry: &Entry) -> Option<Self> {
         let statement = Statement::parse(entry.statement_bytes()).ok()?;
-        (statement.issuer == held.exchange).then_some(Self { index, statement })
+        let (id, key) = (entry.id(), entry.issuer_key());
+        (statement.issuer == held.exchange).then_some(Self { index, id, key, statement })
     }
 
     /// Whether the directory depends on it.
     pub(super) fn is_admin(&self) -> bool {
         self.statement.kind.is_membership()
+    }
+
+    /// A text member of the body.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.statement.body.get(name).and_then(Value::as_str)
+    }
+
+    /// A text member of the body that can be part of a key: 1 to 128 bytes, none of them zero.
+    pub(super) fn name(&self, member: &str) -> Option<&str> {
+        self.text(member).filter(|name| is_name(name))
+    }
+}
+
+/// Whether `text` can be part of a key: 1 to 128 bytes, none of them zero.
+pub(super) fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.len() <= NAME_BYTES_MAX && !text.bytes().any(|byte| byte == 0)
+}
+
+/// Key of what belongs to a name in a log: log number, name, zero.
+pub(super) fn name_key(log: u32, name: &str) -> Vec<u8> {
+    let mut key = log.to_be_bytes().to_vec();
+    key.extend_from_slice(name.as_bytes());
+    key.push(0);
+    key
+}
+
+/// Key of an event under a name: log number, name, zero, index.
+pub(super) fn event_key(log: u32, name: &str, index: u64) -> Vec<u8> {
+    let mut key = name_key(log, name);
+    key.extend_from_slice(&index.to_be_bytes());
+    key
+}
+
+/// Log number and name of [`name_key`], and the rest of the key.
+pub(super) fn decode_name(key: &[u8]) -> Option<(u32, &str, &[u8])> {
+    let (log, rest) = key.split_first_chunk::<4>()?;
+    let end = rest.iter().position(|byte| *byte == 0)?;
+    let name = std::str::from_utf8(&rest[..end]).ok()?;
+    Some((u32::from_be_bytes(*log), name, &rest[end + 1..]))
+}
+
+/// The index at the end of [`event_key`].
+pub(super) fn decode_index(rest: &[u8]) -> Option<u64> {
+    rest.try_into().ok().map(u64::from_be_bytes)
+}
+
+/// Listing ids and registration numbers are some 20 bytes; this leaves room for any that are not.
+const NAME_BYTES_MAX: usize = 128;
+
+/// Rows of one page at most.
+pub(super) const PAGE_ROWS_MAX: usize = 1_000;
+
+/// Rows looked through for one page at most: some tenth of a second.
+pub(super) const PAGE_SCAN_MAX: usize = 50_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_back() {
+        let key = event_key(7, "nr-1", 1 << 40);
+        let (log, name, rest) = decode_name(&key).unwrap_or_default();
+        assert_eq!((log, name, decode_index(rest)), (7, "nr-1", Some(1 << 40)));
+        assert!(decode_name(&key[..7]).is_none());
+        assert_eq!(decode_index(&rest[1..]), None);
+    }
+
+    #[test]
+    fn names_that_would_break_a_key_are_refused() {
+        assert!(is_name("2026330100000001") && is_name(&"x".repeat(128)));
+        for name in ["", "a\0b", &"x".repeat(129)] {
+            assert!(!is_name(name));
+        }
     }
 }

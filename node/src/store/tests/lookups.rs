@@ -1,0 +1,280 @@
+//! The views: folded, filtered, paged, withheld, void, rebuilt.
+
+use std::time::Duration;
+
+use hutong_protocol::audience::Audience;
+use hutong_protocol::entry::{Entry, Leaf};
+use hutong_protocol::id::ExchangeId;
+use hutong_protocol::persist::Persist;
+use hutong_protocol::statement::{Draft, StatementType};
+use serde_json::{Value, json};
+
+use super::fixture::{exchange, key, leaves, open, zhejiang};
+use crate::store::{
+    ContractQuery, EventPosition, ListingQuery, Store, StoreOptions, drop_log, rebuild,
+};
+
+fn said(log: &ExchangeId, kind: StatementType, body: Value) -> Entry {
+    let draft = Draft {
+        audience: Audience::Public,
+        issued_at: "2026-11-23T08:00:00Z".parse().unwrap(),
+        issuer: log.clone(),
+        salt: [3; 16],
+        kind,
+        body,
+    };
+    Entry::sign(&key(), &draft.encode().unwrap()).unwrap()
+}
+
+fn listing(id: &str, revision: u64, title: &str, region: &str) -> Entry {
+    let kind = if revision % 2 == 1 { "achievement" } else { "demand" };
+    let body = json!({"listing_id": id, "revision": revision, "kind": kind,
+        "title": {"zh": title}, "region": region});
+    said(&zhejiang(), StatementType::Listing, body)
+}
+
+fn status(id: &str, status: &str) -> Entry {
+    let body = json!({"listing_id": id, "status": status});
+    said(&zhejiang(), StatementType::ListingStatus, body)
+}
+
+fn contract(number: &str, event: &str) -> Entry {
+    let body = json!({"registration_no": number, "event": event, "type": "development"});
+    said(&zhejiang(), StatementType::Contract, body)
+}
+
+fn store_of(entries: &[Entry]) -> (tempfile::TempDir, Store) {
+    let place = tempfile::tempdir().unwrap();
+    let store = open(place.path());
+    add(&store, entries);
+    (place, store)
+}
+
+fn add(store: &Store, entries: &[Entry]) {
+    let from = store.head(&zhejiang()).unwrap().map_or(0, |head| head.size);
+    let entries = entries.iter().cloned().map(Leaf::Entry).collect();
+    store.commit(&[leaves(&zhejiang(), from, entries)]).unwrap();
+    assert!(store.settle(Duration::from_secs(30)));
+}
+
+fn all(_: &EventPosition) -> bool {
+    true
+}
+
+fn ids(store: &Store, query: &ListingQuery) -> Vec<String> {
+    let page = store.listings(query, &all).unwrap();
+    page.rows.into_iter().map(|row| row.listing_id).collect()
+}
+
+fn hundred() -> ListingQuery {
+    ListingQuery { limit: 100, ..ListingQuery::default() }
+}
+
+#[test]
+fn a_listing_shows_its_newest_revision_and_status() {
+    let (_place, store) = store_of(&[
+        status("a", "withdrawn"),
+        listing("a", 1, "电池", "CN-3301"),
+        listing("a", 2, "新电池", "CN-3302"),
+        listing("a", 2, "再电池", "CN-3303"),
+        listing("a", 1, "旧电池", "CN-3304"),
+    ]);
+    let row = store.listing(&zhejiang(), "a", &all).unwrap().unwrap();
+    assert_eq!((row.revision, row.status.as_str(), row.index), (2, "listed", 2));
+    assert_eq!((row.titles["zh"].as_str(), row.region.as_deref()), ("新电池", Some("CN-3302")));
+    assert_eq!(row.events.len(), 5);
+    add(&store, &[status("a", "traded")]);
+    let row = store.listing(&zhejiang(), "a", &all).unwrap().unwrap();
+    assert_eq!((row.revision, row.status.as_str()), (2, "traded"));
+    assert_eq!(store.listing(&zhejiang(), "b", &all).unwrap(), None);
+    assert_eq!(store.listing(&exchange("nobody"), "a", &all).unwrap(), None);
+}
+
+#[test]
+fn events_without_authority_are_as_if_they_were_not_there() {
+    let (_place, store) = store_of(&[
+        listing("a", 1, "one", "CN-33"),
+        listing("a", 2, "two", "CN-33"),
+        status("a", "withdrawn"),
+        listing("b", 1, "other", "CN-33"),
+    ]);
+    let early = |event: &EventPosition| event.index < 1 && event.key == key().public();
+    let row = store.listing(&zhejiang(), "a", &early).unwrap().unwrap();
+    assert_eq!((row.revision, row.status.as_str(), row.events.len()), (1, "listed", 1));
+    let page = store.listings(&hundred(), &early).unwrap();
+    assert_eq!(page.rows, [row]);
+    let demands = ListingQuery { kind: Some("demand".to_owned()), ..hundred() };
+    assert_eq!(store.listings(&demands, &early).unwrap().rows, []);
+    assert_eq!(ids(&store, &demands), ["a"]);
+    assert_eq!(store.listings(&hundred(), &|_| false).unwrap().rows, []);
+}
+
+#[test]
+fn queries_restrict_by_each_member() {
+    let (_place, store) = store_of(&[
+        listing("a", 1, "Lithium Battery", "CN-3301"),
+        listing("b", 2, "Sodium battery", "CN-33"),
+        listing("c", 1, "锂电池", "CN-3205"),
+        listing("d", 1, "no place", "KZ"),
+        status("d", "withdrawn"),
+    ]);
+    let check = |query: ListingQuery, expected: &[&str]| {
+        assert_eq!(ids(&store, &ListingQuery { limit: 100, ..query }), expected);
+    };
+    let text = |text: &str| ListingQuery { text: Some(text.to_owned()), ..hundred() };
+    let region = |region: &str| ListingQuery { region: region.parse().ok(), ..hundred() };
+    check(hundred(), &["a", "b", "c", "d"]);
+    check(text("BATTERY"), &["a", "b"]);
+    check(text("电池"), &["c"]);
+    check(text("D"), &["b", "d"]);
+    check(text("nothing"), &[]);
+    check(region("CN-33"), &["a", "b"]);
+    check(region("CN-3301"), &["a"]);
+    check(region("CN"), &["a", "b", "c"]);
+    check(ListingQuery { kind: Some("demand".to_owned()), ..hundred() }, &["b"]);
+    check(ListingQuery { status: Some("withdrawn".to_owned()), ..hundred() }, &["d"]);
+    check(ListingQuery { exchange: Some(zhejiang()), ..hundred() }, &["a", "b", "c", "d"]);
+    check(ListingQuery { exchange: Some(exchange("nobody")), ..hundred() }, &[]);
+}
+
+#[test]
+fn pages_follow_each_other_without_gap_or_repetition() {
+    let entries: Vec<Entry> = (0..25)
+        .flat_map(|n| {
+            let id = format!("id-{n:02}");
+            [listing(&id, 1, "x", "CN"), contract(&id, "registered"), contract(&id, "amended")]
+        })
+        .collect();
+    let (_place, store) = store_of(&entries);
+    let expected: Vec<String> = (0..25).map(|n| format!("id-{n:02}")).collect();
+    for limit in [1, 7, 24, 25, 26] {
+        let (mut listings, mut contracts) = (Vec::new(), Vec::new());
+        let mut query = ListingQuery { limit, ..ListingQuery::default() };
+        loop {
+            let page = store.listings(&query, &all).unwrap();
+            listings.extend(page.rows.into_iter().map(|row| row.listing_id));
+            query.after = page.next;
+            if query.after.is_none() {
+                break;
+            }
+        }
+        let mut query = ContractQuery { limit, ..ContractQuery::default() };
+        loop {
+            let page = store.contracts(&query, &all).unwrap();
+            assert!(page.rows.iter().all(|row| row.events.len() == 2));
+            contracts.extend(page.rows.into_iter().map(|row| row.registration_no));
+            query.after = page.next;
+            if query.after.is_none() {
+                break;
+            }
+        }
+        assert_eq!((&listings, &contracts), (&expected, &expected), "limit {limit}");
+    }
+}
+
+#[test]
+fn a_contract_brings_its_events_in_order() {
+    let (_place, store) = store_of(&[
+        contract("2026330100000001", "registered"),
+        contract("2026330100000002", "registered"),
+        contract("2026330100000001", "cancelled"),
+    ]);
+    let rows = store.contract("2026330100000001", &all).unwrap();
+    let events: Vec<&str> = rows[0].events.iter().map(|event| event.event.as_str()).collect();
+    assert_eq!(events, ["registered", "cancelled"]);
+    assert_eq!(rows[0].events[1].position.index, 2);
+    let id = rows[0].events[1].statement;
+    assert_eq!(store.find(&id).unwrap(), Some((zhejiang(), 2)));
+    let early = |event: &EventPosition| event.index < 2;
+    assert_eq!(store.contract("2026330100000001", &early).unwrap()[0].events.len(), 1);
+    assert_eq!(store.contract("2026", &all).unwrap(), []);
+    let cancelled =
+        ContractQuery { event: Some("cancelled".to_owned()), limit: 9, ..ContractQuery::default() };
+    assert_eq!(store.contracts(&cancelled, &all).unwrap().rows, rows);
+}
+
+#[test]
+fn void_and_foreign_entries_do_not_appear() {
+    let (_place, store) = store_of(&[]);
+    let other = said(
+        &exchange("kz-national"),
+        StatementType::Listing,
+        json!({"listing_id": "f", "revision": 1}),
+    );
+    let said = vec![Leaf::Entry(listing("a", 1, "x", "CN")), Leaf::Entry(other)];
+    store
+        .commit(&[Persist::Leaves { log: zhejiang(), from: 0, leaves: said, void: vec![0] }])
+        .unwrap();
+    assert!(store.settle(Duration::from_secs(30)));
+    assert_eq!(ids(&store, &hundred()), Vec::<String>::new());
+}
+
+#[test]
+fn a_revision_that_becomes_known_late_is_folded_in_its_place() {
+    let place = tempfile::tempdir().unwrap();
+    let store = open(place.path());
+    let said =
+        [listing("a", 1, "one", "CN"), listing("a", 3, "three", "CN"), listing("a", 4, "no", "CN")];
+    let mut shown: Vec<Leaf> = said.iter().cloned().map(Leaf::Entry).collect();
+    shown[1] = Leaf::Withheld(said[1].leaf_hash());
+    shown.push(Leaf::Entry(status("a", "traded")));
+    store.commit(&[leaves(&zhejiang(), 0, shown[..1].to_vec())]).unwrap();
+    store.commit(&[leaves(&zhejiang(), 1, vec![shown[1].clone(), shown[3].clone()])]).unwrap();
+    assert!(store.settle(Duration::from_secs(30)));
+    assert_eq!(store.listing(&zhejiang(), "a", &all).unwrap().unwrap().revision, 1);
+    let entries = vec![(1, said[1].clone())];
+    store.commit(&[Persist::Fill { log: zhejiang(), entries, void: vec![] }]).unwrap();
+    assert!(store.settle(Duration::from_secs(30)));
+    let row = store.listing(&zhejiang(), "a", &all).unwrap().unwrap();
+    assert_eq!((row.revision, row.status.as_str(), row.index), (3, "traded", 1));
+}
+
+#[test]
+fn membership_facts_are_found_at_the_start() {
+    let admit = said(&zhejiang(), StatementType::MemberAdmit, json!({"exchange": "cn-3301"}));
+    let (place, store) = store_of(&[listing("a", 1, "x", "CN"), admit.clone()]);
+    assert_eq!(store.admin_facts().unwrap(), [(zhejiang(), 1, admit.clone())]);
+    drop(store);
+    assert_eq!(open(place.path()).admin_facts().unwrap(), [(zhejiang(), 1, admit)]);
+}
+
+#[test]
+fn rebuilt_views_equal_those_that_grew() {
+    let entries: Vec<Entry> = (0..40)
+        .flat_map(|n| {
+            let id = format!("id-{}", n % 7);
+            [listing(&id, n / 7 + 1, "x", "CN"), status(&id, "audited"), contract(&id, "amended")]
+        })
+        .collect();
+    let (place, store) = store_of(&entries[..50]);
+    add(&store, &entries[50..]);
+    let contracts = ContractQuery { limit: 99, ..ContractQuery::default() };
+    let look = |store: &Store| {
+        let listings = store.listings(&hundred(), &all).unwrap();
+        (listings, store.contracts(&contracts, &all).unwrap())
+    };
+    let before = look(&store);
+    assert_eq!((before.0.rows.len(), before.1.rows.len()), (7, 7));
+    drop(store);
+    let report = rebuild(place.path(), &StoreOptions::default(), &mut |_, _| ()).unwrap();
+    assert_eq!((report.logs, report.entries, report.failed.len()), (1, 120, 0));
+    let store = open(place.path());
+    assert_eq!(look(&store), before);
+    assert_eq!(store.find(&entries[7].id()).unwrap(), Some((zhejiang(), 7)));
+}
+
+#[test]
+fn a_dropped_log_is_taken_in_again() {
+    let (place, store) = store_of(&[listing("a", 1, "x", "CN"), listing("b", 1, "x", "CN")]);
+    let before = store.restore().unwrap();
+    assert!(drop_log(place.path(), &zhejiang()).is_err(), "while the store is open");
+    drop(store);
+    assert!(drop_log(place.path(), &exchange("nobody")).is_err());
+    drop_log(place.path(), &zhejiang()).unwrap();
+    let store = open(place.path());
+    assert_eq!(store.restore().unwrap()[0].frontier.size(), 0);
+    assert_eq!(ids(&store, &hundred()), Vec::<String>::new());
+    add(&store, &[listing("a", 1, "x", "CN"), listing("b", 1, "x", "CN")]);
+    assert_eq!(store.restore().unwrap(), before);
+    assert_eq!(ids(&store, &hundred()), ["a", "b"]);
+}

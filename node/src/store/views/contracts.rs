@@ -1,0 +1,180 @@
+//! Contracts: the events under each registration number, as they were recorded.
+//!
+//! Whether they form a valid chain is for the protocol's fold to say; rows bring what it needs.
+
+use hutong_crypto::keys::PublicKey;
+use hutong_protocol::id::{ExchangeId, StatementId};
+use hutong_protocol::statement::StatementType;
+use serde::{Deserialize, Serialize};
+
+use super::row::{
+    Counts, EventPosition, PAGE_ROWS_MAX, PAGE_SCAN_MAX, Page, Recorded, decode_index, decode_name,
+    event_key, is_name, name_key,
+};
+use crate::store::core::{Core, Held};
+use crate::store::error::StoreError;
+
+/// Which contracts to look for; what is left out does not restrict.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ContractQuery {
+    /// Of this exchange.
+    pub exchange: Option<ExchangeId>,
+    /// Whose last event is this: `registered`, `amended`, `cancelled`, `revoked`.
+    pub event: Option<String>,
+    /// Of this contract type.
+    pub contract_type: Option<String>,
+    /// Whose registration number begins so.
+    pub number_prefix: Option<String>,
+    /// Rows wanted, 1 to 1,000.
+    pub limit: usize,
+    /// The `next` of the page before.
+    pub after: Option<String>,
+}
+
+/// One recorded event of a contract.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContractEventRow {
+    /// Where it is recorded, and who signed it.
+    pub position: EventPosition,
+    /// Statement id.
+    pub statement: StatementId,
+    /// `registered`, `amended`, `cancelled` or `revoked`.
+    pub event: String,
+    /// The contract's type, where this event says it.
+    pub contract_type: Option<String>,
+}
+
+/// A contract: the events under one number in one log, in order; all of them count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContractRow {
+    /// The registering exchange.
+    pub log: ExchangeId,
+    /// The registration number.
+    pub registration_no: String,
+    /// Its events, at least one.
+    pub events: Vec<ContractEventRow>,
+}
+
+/// The stored part of an event.
+#[derive(Debug, Serialize, Deserialize)]
+struct Stored {
+    id: String,
+    key: String,
+    event: String,
+    #[serde(rename = "type")]
+    contract_type: Option<String>,
+}
+
+impl Core {
+    /// Takes contract events in.
+    pub(super) fn record_contracts(
+        &self,
+        held: &Held,
+        recorded: &[Recorded],
+    ) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        let contracts =
+            recorded.iter().filter(|recorded| recorded.statement.kind == StatementType::Contract);
+        for recorded in contracts {
+            let Some(number) = recorded.name("registration_no") else { continue };
+            let stored = Stored {
+                id: recorded.id.to_string(),
+                key: recorded.key.to_string(),
+                event: recorded.text("event").unwrap_or_default().to_owned(),
+                contract_type: recorded.text("type").map(str::to_owned),
+            };
+            if let Ok(value) = serde_json::to_vec(&stored) {
+                batch.insert(event_key(held.number, number, recorded.index), value);
+            }
+        }
+        self.trees.contracts.apply_batch(batch).map_err(self.index_error("write"))
+    }
+
+    /// The contract under `number` in one log; `None` where no event counts.
+    fn contract_in(
+        &self,
+        held: &Held,
+        number: &str,
+        counts: &Counts<'_>,
+    ) -> Result<Option<ContractRow>, StoreError> {
+        let prefix = name_key(held.number, number);
+        let mut events = Vec::new();
+        for item in self.trees.contracts.scan_prefix(&prefix) {
+            let (key, value) = item.map_err(self.index_error("read"))?;
+            let index = decode_index(&key[prefix.len()..]);
+            events.extend(index.and_then(|index| event_row(held, index, &value)));
+        }
+        events.retain(|event: &ContractEventRow| counts(&event.position));
+        Ok((!events.is_empty()).then(|| ContractRow {
+            log: held.exchange.clone(),
+            registration_no: number.to_owned(),
+            events,
+        }))
+    }
+
+    pub(in crate::store) fn contract(
+        &self,
+        number: &str,
+        counts: &Counts<'_>,
+    ) -> Result<Vec<ContractRow>, StoreError> {
+        let mut rows = Vec::new();
+        if is_name(number) {
+            for held in self.all_held() {
+                rows.extend(self.contract_in(&held, number, counts)?);
+            }
+        }
+        Ok(rows)
+    }
+
+    pub(in crate::store) fn contracts(
+        &self,
+        query: &ContractQuery,
+        counts: &Counts<'_>,
+    ) -> Result<Page<ContractRow>, StoreError> {
+        let mut page = Page { rows: Vec::new(), next: None, behind: self.view_progress().behind };
+        let mut last: Option<(u32, String)> = None;
+        let tree = &self.trees.contracts;
+        let items = self.scan(tree, query.exchange.as_ref(), query.after.as_deref())?;
+        for (seen, item) in items.enumerate() {
+            let (key, _) = item.map_err(self.index_error("read"))?;
+            let Some((log, number, _)) = decode_name(&key) else { continue };
+            // The first event of a number brings them all; the others are passed over.
+            if last.as_ref().is_some_and(|(l, n)| *l == log && n == number) {
+                continue;
+            }
+            last = Some((log, number.to_owned()));
+            if query.number_prefix.as_ref().is_none_or(|prefix| number.starts_with(prefix))
+                && let Some(held) = self.held_by_number(log)
+                && let Some(row) = self.contract_in(&held, number, counts)?
+                && fits(&row, query)
+            {
+                page.rows.push(row);
+            }
+            if page.rows.len() >= query.limit.clamp(1, PAGE_ROWS_MAX) || seen + 1 >= PAGE_SCAN_MAX {
+                // Behind every event of this number, whatever their indices.
+                page.next = Some(hex::encode(event_key(log, number, u64::MAX)));
+                break;
+            }
+        }
+        Ok(page)
+    }
+}
+
+fn fits(row: &ContractRow, query: &ContractQuery) -> bool {
+    let event = row.events.last().map(|event| event.event.as_str());
+    let contract_type = row.events.iter().rev().find_map(|event| event.contract_type.as_deref());
+    query.event.as_deref().is_none_or(|wanted| event == Some(wanted))
+        && query.contract_type.as_deref().is_none_or(|wanted| contract_type == Some(wanted))
+}
+
+fn event_row(held: &Held, index: u64, value: &[u8]) -> Option<ContractEventRow> {
+    let stored: Stored = serde_json::from_slice(value).ok()?;
+    let key: PublicKey = stored.key.parse().ok()?;
+    let (log, kind) = (held.exchange.clone(), StatementType::Contract);
+    Some(ContractEventRow {
+        position: EventPosition { log, index, key, kind },
+        statement: stored.id.parse().ok()?,
+        event: stored.event,
+        contract_type: stored.contract_type,
+    })
+}

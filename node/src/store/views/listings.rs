@@ -1,0 +1,355 @@
+//! Listings: one row for each, folded from its revisions and status changes.
+//!
+//! A row is folded as if every event had authority, which is nearly always so; a query asks the
+//! caller about each event of the rows that it would return, and folds anew without those that do
+//! not count.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hutong_crypto::keys::PublicKey;
+use hutong_protocol::audience::Audience;
+use hutong_protocol::entry::Leaf;
+use hutong_protocol::id::{ExchangeId, StatementId};
+use hutong_protocol::region::Region;
+use hutong_protocol::statement::StatementType;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::row::{
+    Counts, EventPosition, PAGE_ROWS_MAX, PAGE_SCAN_MAX, Page, Recorded, decode_index, decode_name,
+    event_key, is_name, name_key,
+};
+use crate::store::core::{Core, Held};
+use crate::store::error::StoreError;
+
+/// Which listings to look for; what is left out does not restrict.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListingQuery {
+    /// Of this exchange.
+    pub exchange: Option<ExchangeId>,
+    /// Of this kind: `achievement`, `demand`, …
+    pub kind: Option<String>,
+    /// In this status: `listed`, `withdrawn`, …
+    pub status: Option<String>,
+    /// In this region or one inside it.
+    pub region: Option<Region>,
+    /// With this text in a title, or as the listing id; upper and lower case alike.
+    pub text: Option<String>,
+    /// Only those that anyone may see.
+    pub public_only: bool,
+    /// Rows wanted, 1 to 1,000.
+    pub limit: usize,
+    /// The `next` of the page before.
+    pub after: Option<String>,
+}
+
+/// A listing as it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListingRow {
+    /// The exchange that lists it.
+    pub log: ExchangeId,
+    /// Its id, unique in the exchange.
+    pub listing_id: String,
+    /// The newest revision's number.
+    pub revision: u64,
+    /// `achievement`, `demand`, …; empty where the statement says none.
+    pub kind: String,
+    /// `listed` until a status says otherwise.
+    pub status: String,
+    /// Title for each language.
+    pub titles: BTreeMap<String, String>,
+    /// Its region.
+    pub region: Option<String>,
+    /// Who may see the newest revision.
+    pub audience: Audience,
+    /// Index of the newest revision, whose body says the rest.
+    pub index: u64,
+    /// Statement id of the newest revision.
+    pub statement: StatementId,
+    /// The events that it is folded from, in order; all of them count.
+    pub events: Vec<EventPosition>,
+}
+
+/// The stored part of a row.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Folded {
+    revision: u64,
+    kind: String,
+    status: String,
+    titles: BTreeMap<String, String>,
+    region: Option<String>,
+    audience: Value,
+    index: u64,
+    id: String,
+    /// Index of the last event taken in.
+    last: u64,
+}
+
+impl Folded {
+    /// What `before` becomes by one more event; `None` while there is no revision yet.
+    ///
+    /// Revisions count upwards; one that does not is passed over, and so is a status before any.
+    fn fold(before: Option<Self>, event: &Recorded) -> Option<Self> {
+        if event.statement.kind == StatementType::ListingStatus {
+            let mut row = before?;
+            row.last = event.index;
+            if let Some(status) = event.text("status") {
+                status.clone_into(&mut row.status);
+            }
+            return Some(row);
+        }
+        let body = &event.statement.body;
+        let Some(revision) = body.get("revision").and_then(Value::as_u64) else { return before };
+        if let Some(before) = &before
+            && revision <= before.revision
+        {
+            return Some(Self { last: event.index, ..before.clone() });
+        }
+        Some(Self {
+            revision,
+            kind: event.text("kind").unwrap_or_default().to_owned(),
+            status: before.map_or_else(|| "listed".to_owned(), |before| before.status),
+            titles: titles(body.get("title")),
+            region: event.text("region").map(str::to_owned),
+            audience: event.statement.audience.to_value(),
+            index: event.index,
+            id: event.id.to_string(),
+            last: event.index,
+        })
+    }
+
+    fn fits(&self, id: &str, query: &ListingQuery, text: Option<&str>) -> bool {
+        let same = |wanted: &Option<String>, met: &str| wanted.as_ref().is_none_or(|w| w == met);
+        same(&query.kind, &self.kind)
+            && same(&query.status, &self.status)
+            && (!query.public_only || self.audience == "public")
+            && query.region.as_ref().is_none_or(|wanted| {
+                let region = self.region.as_ref().and_then(|region| region.parse().ok());
+                region.is_some_and(|region| wanted.contains(&region))
+            })
+            && text.is_none_or(|text| {
+                id.to_lowercase() == text
+                    || self.titles.values().any(|title| title.to_lowercase().contains(text))
+            })
+    }
+
+    fn row(self, log: &ExchangeId, id: &str, events: Vec<EventPosition>) -> Option<ListingRow> {
+        Some(ListingRow {
+            log: log.clone(),
+            listing_id: id.to_owned(),
+            revision: self.revision,
+            kind: self.kind,
+            status: self.status,
+            titles: self.titles,
+            region: self.region,
+            audience: Audience::from_value(&self.audience).ok()?,
+            index: self.index,
+            statement: self.id.parse().ok()?,
+            events,
+        })
+    }
+}
+
+impl Core {
+    /// Takes listings and their status changes in.
+    pub(super) fn record_listings(
+        &self,
+        held: &Held,
+        recorded: &[Recorded],
+    ) -> Result<(), StoreError> {
+        let (mut events, mut rows) = (sled::Batch::default(), sled::Batch::default());
+        let mut folded: BTreeMap<&str, Option<Folded>> = BTreeMap::new();
+        let mut late: BTreeSet<&str> = BTreeSet::new();
+        for event in recorded.iter().filter(|event| mark(&event.statement.kind).is_some()) {
+            let (Some(id), Some(mark)) = (event.name("listing_id"), mark(&event.statement.kind))
+            else {
+                continue;
+            };
+            let mut value = event.key.as_bytes().to_vec();
+            value.push(mark);
+            events.insert(event_key(held.number, id, event.index), value);
+            let before = match folded.remove(id) {
+                Some(before) => before,
+                None => self.folded(held.number, id)?,
+            };
+            if before.as_ref().is_some_and(|before| before.last >= event.index) {
+                // An entry that became known later, or one that is taken in again.
+                late.insert(id);
+                folded.insert(id, before);
+            } else {
+                folded.insert(id, Folded::fold(before, event));
+            }
+        }
+        self.trees.listing_events.apply_batch(events).map_err(self.index_error("write"))?;
+        for (id, mut row) in folded {
+            if late.contains(id) {
+                let events = self.listing_events(held, id)?;
+                row = self.fold_listing(held, &events)?;
+            }
+            if let Some(row) = row.and_then(|row| serde_json::to_vec(&row).ok()) {
+                rows.insert(name_key(held.number, id), row);
+            }
+        }
+        self.trees.listings.apply_batch(rows).map_err(self.index_error("write"))
+    }
+
+    fn folded(&self, log: u32, id: &str) -> Result<Option<Folded>, StoreError> {
+        let value = self.trees.listings.get(name_key(log, id)).map_err(self.index_error("read"))?;
+        Ok(value.and_then(|value| serde_json::from_slice(&value).ok()))
+    }
+
+    fn listing_events(&self, held: &Held, id: &str) -> Result<Vec<EventPosition>, StoreError> {
+        let mut events = Vec::new();
+        let prefix = name_key(held.number, id);
+        for item in self.trees.listing_events.scan_prefix(&prefix) {
+            let (key, value) = item.map_err(self.index_error("read"))?;
+            let index = decode_index(&key[prefix.len()..]);
+            let signed = value.split_last().and_then(|(mark, signer)| {
+                Some((kind_of(*mark)?, PublicKey::try_from(signer).ok()?))
+            });
+            if let (Some(index), Some((kind, key))) = (index, signed) {
+                events.push(EventPosition { log: held.exchange.clone(), index, key, kind });
+            }
+        }
+        Ok(events)
+    }
+
+    /// Folds a listing from its entries.
+    fn fold_listing(
+        &self,
+        held: &Held,
+        events: &[EventPosition],
+    ) -> Result<Option<Folded>, StoreError> {
+        let mut row = None;
+        for event in events {
+            if let Some(Leaf::Entry(entry)) = self.leaf(held, event.index)?
+                && let Some(recorded) = Recorded::parse(held, event.index, &entry)
+            {
+                row = Folded::fold(row, &recorded);
+            }
+        }
+        Ok(row)
+    }
+
+    /// The row with the events that count only.
+    fn counted(
+        &self,
+        held: &Held,
+        id: &str,
+        folded: Folded,
+        counts: &Counts<'_>,
+    ) -> Result<Option<(Folded, Vec<EventPosition>)>, StoreError> {
+        let mut events = self.listing_events(held, id)?;
+        let all = events.len();
+        events.retain(counts);
+        if events.len() == all {
+            return Ok(Some((folded, events)));
+        }
+        Ok(self.fold_listing(held, &events)?.map(|folded| (folded, events)))
+    }
+
+    pub(in crate::store) fn listing(
+        &self,
+        log: &ExchangeId,
+        id: &str,
+        counts: &Counts<'_>,
+    ) -> Result<Option<ListingRow>, StoreError> {
+        let held = match self.held(log) {
+            Ok(held) => held,
+            Err(StoreError::UnknownLog(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if !is_name(id) {
+            return Ok(None);
+        }
+        let Some(folded) = self.folded(held.number, id)? else { return Ok(None) };
+        let counted = self.counted(&held, id, folded, counts)?;
+        Ok(counted.and_then(|(folded, events)| folded.row(log, id, events)))
+    }
+
+    pub(in crate::store) fn listings(
+        &self,
+        query: &ListingQuery,
+        counts: &Counts<'_>,
+    ) -> Result<Page<ListingRow>, StoreError> {
+        let mut page = Page { rows: Vec::new(), next: None, behind: self.view_progress().behind };
+        let text = query.text.as_ref().map(|text| text.to_lowercase());
+        let items =
+            self.scan(&self.trees.listings, query.exchange.as_ref(), query.after.as_deref())?;
+        for (seen, item) in items.enumerate() {
+            let (key, value) = item.map_err(self.index_error("read"))?;
+            let Some((log, id, _)) = decode_name(&key) else { continue };
+            if let Ok(folded) = serde_json::from_slice::<Folded>(&value)
+                && folded.fits(id, query, text.as_deref())
+                && let Some(held) = self.held_by_number(log)
+                && let Some((folded, events)) = self.counted(&held, id, folded, counts)?
+                && folded.fits(id, query, text.as_deref())
+            {
+                page.rows.extend(folded.row(&held.exchange, id, events));
+            }
+            if page.rows.len() >= query.limit.clamp(1, PAGE_ROWS_MAX) || seen + 1 >= PAGE_SCAN_MAX {
+                page.next = Some(hex::encode(&key));
+                break;
+            }
+        }
+        Ok(page)
+    }
+
+    /// The rows of a table, of one exchange or all, behind the one that `after` names.
+    pub(super) fn scan(
+        &self,
+        tree: &sled::Tree,
+        exchange: Option<&ExchangeId>,
+        after: Option<&str>,
+    ) -> Result<impl Iterator<Item = sled::Result<(sled::IVec, sled::IVec)>> + use<>, StoreError>
+    {
+        let after = after.and_then(|after| hex::decode(after).ok());
+        let prefix = match exchange.map(|exchange| self.held(exchange)) {
+            None => Some(Vec::new()),
+            Some(Ok(held)) => Some(held.number.to_be_bytes().to_vec()),
+            Some(Err(StoreError::UnknownLog(_))) => None,
+            Some(Err(error)) => return Err(error),
+        };
+        let items = prefix.map(|prefix| {
+            let start = match after {
+                // The smallest key behind the one that was last seen.
+                Some(mut after) if after >= prefix => {
+                    after.push(0);
+                    after
+                }
+                _ => prefix.clone(),
+            };
+            tree.range(start..).take_while(move |item| {
+                item.as_ref().map_or(true, |(key, _)| key.starts_with(&prefix))
+            })
+        });
+        Ok(items.into_iter().flatten())
+    }
+}
+
+/// The letter of a type in the events' table; `None` for types that are not about listings.
+fn mark(kind: &StatementType) -> Option<u8> {
+    match kind {
+        StatementType::Listing => Some(b'l'),
+        StatementType::ListingStatus => Some(b's'),
+        _ => None,
+    }
+}
+
+fn kind_of(mark: u8) -> Option<StatementType> {
+    [StatementType::Listing, StatementType::ListingStatus]
+        .into_iter()
+        .find(|kind| self::mark(kind) == Some(mark))
+}
+
+/// Titles by language, as far as they are texts.
+fn titles(value: Option<&Value>) -> BTreeMap<String, String> {
+    let members = value.and_then(Value::as_object).into_iter().flatten();
+    members
+        .filter_map(|(language, title)| Some((language.clone(), title.as_str()?.to_owned())))
+        .take(LANGUAGES_MAX)
+        .collect()
+}
+
+/// Languages of a text, as the protocol bounds them.
+const LANGUAGES_MAX: usize = 16;
