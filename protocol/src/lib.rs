@@ -8,6 +8,7 @@
 //! | names and values | [`id`], [`region`], [`tier`], [`time`], [`json`] |
 //! | what exchanges choose from | [`codes`], [`uscc`], [`patent`], [`money`], [`date`] |
 //! | what exchanges say | [`statement`], [`body`], [`audience`], [`entry`] |
+//! | what convinces a stranger | [`receipt`] |
 //! | what a node does | [`limits`], [`persist`] |
 #![no_std]
 
@@ -39,6 +40,7 @@ pub mod persist;
 pub mod personal;
 pub mod prepare;
 pub mod quorum;
+pub mod receipt;
 pub mod region;
 pub mod serve;
 pub mod state;
