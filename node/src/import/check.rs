@@ -45,3 +45,28 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+    use super::*;
+    use crate::samples;
+    use serde_json::json;
+
+    fn refused(mut submission: Submission, member: &str, value: Value, reason: &str) {
+        assert_eq!(check_draft(&submission), Ok(()));
+        submission.body.insert(member.to_owned(), value);
+        let error = check_draft(&submission).unwrap_err();
+        assert!(error.contains(member) && error.contains(reason), "{error}");
+    }
+
+    #[test]
+    fn listings_that_the_protocol_refuses_are_refused_with_the_member() {
+        let listing = || samples::listings().unwrap().swap_remove(0);
+        refused(listing(), "phone", json!("1"), "personal data");
+        let mut elsewhere = listing();
+        elsewhere.audience = json!("friends");
+        assert!(check_draft(&elsewhere).is_err());
+    }
+}

@@ -8,22 +8,31 @@ use serde_json::Value;
 /// Forms of dates that are understood without being declared.
 const DATE_FORMS: &[&str] = &["%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%Y%m%d"];
 
+/// How amounts are written, and how fine they are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Money {
+    /// The unit of the source.
+    pub(super) unit: Unit,
+    /// Decimal digits of the currency's minor unit: 2 for the yuan, 0 for the yen.
+    pub(super) minor_digits: usize,
+}
+
 /// Brings one text into a single member's shape. What is changed on the way is told in `warnings`.
 pub(super) fn single(
     shape: Shape,
     text: &str,
     dates: &[String],
-    unit: Unit,
+    money: Money,
     warnings: &mut Vec<(String, String)>,
 ) -> Result<Value, String> {
     match shape {
-        Shape::Text(bytes_max) => Ok(trimmed(&paragraphs(text), bytes_max, warnings).into()),
-        Shape::Line(bytes_max) | Shape::Lines(bytes_max, _) => {
-            Ok(trimmed(&one_line(text), bytes_max, warnings).into())
+        Shape::Text(chars_max) => Ok(trimmed(&paragraphs(text), chars_max, warnings).into()),
+        Shape::Line(chars_max) | Shape::Lines(chars_max) => {
+            Ok(trimmed(&one_line(text), chars_max, warnings).into())
         }
         Shape::Code | Shape::Codes | Shape::Audience => Ok(text.into()),
         Shape::Whole => whole(text).map(Value::from),
-        Shape::Money => amount(text, unit).map(Value::from),
+        Shape::Money => amount(text, money).map(Value::from),
         Shape::Date => date(text, dates).map(Value::from),
         Shape::Flag => flag(text).map(Value::from),
         Shape::Address => address(text).map(Value::from),
@@ -34,7 +43,7 @@ pub(super) fn single(
 /// Brings one text into the shape of a list's item.
 pub(super) fn item(shape: Shape, text: &str, warnings: &mut Vec<(String, String)>) -> String {
     match shape {
-        Shape::Lines(bytes_max, _) => trimmed(&one_line(text), bytes_max, warnings),
+        Shape::Lines(chars_max) => trimmed(&one_line(text), chars_max, warnings),
         _ => text.trim().to_owned(),
     }
 }
@@ -71,21 +80,19 @@ fn paragraphs(text: &str) -> String {
     lines.join("\n").trim().to_owned()
 }
 
-/// At most `bytes_max` bytes of `text`, cut at a character and, if one is near, between words, with `…`.
-fn trimmed(text: &str, bytes_max: usize, warnings: &mut Vec<(String, String)>) -> String {
-    if text.len() <= bytes_max {
+/// At most `chars_max` characters of `text`, cut between words if a space is near, with `…`.
+fn trimmed(text: &str, chars_max: usize, warnings: &mut Vec<(String, String)>) -> String {
+    let chars = text.chars().count();
+    if chars <= chars_max {
         return text.to_owned();
     }
-    let mut end = bytes_max.saturating_sub('…'.len_utf8());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
+    let end = text.char_indices().nth(chars_max - 1).map_or(text.len(), |(end, _)| end);
     let cut = &text[..end];
     let cut = match cut.rfind(' ') {
         Some(space) if end - space < 40 => &cut[..space],
         _ => cut,
     };
-    let reason = format!("trimmed from {} to at most {bytes_max} bytes", text.len());
+    let reason = format!("trimmed from {chars} to at most {chars_max} characters");
     warnings.push((shorten(text), reason));
     format!("{}…", cut.trim_end())
 }
@@ -103,7 +110,7 @@ fn flag(text: &str) -> Result<bool, String> {
 }
 
 /// An amount as a whole number of minor units, without rounding.
-fn amount(text: &str, unit: Unit) -> Result<i64, String> {
+fn amount(text: &str, money: Money) -> Result<i64, String> {
     let fault = || "expected an amount such as 1200 or 1,200.50".to_owned();
     let plain: String = text
         .trim_start_matches(['¥', '\u{ffe5}', '$', '€', '£'])
@@ -116,10 +123,10 @@ fn amount(text: &str, unit: Unit) -> Result<i64, String> {
     if whole.is_empty() || !digits(whole) || !digits(fraction) {
         return Err(fault());
     }
-    let places = match unit {
+    let places = match money.unit {
         Unit::Minor => 0,
-        Unit::Main => 2,
-        Unit::TenThousand => 6,
+        Unit::Main => money.minor_digits,
+        Unit::TenThousand => money.minor_digits + 4,
     };
     let fraction = fraction.trim_end_matches('0');
     if fraction.len() > places {
@@ -148,7 +155,7 @@ fn date(text: &str, forms: &[String]) -> Result<String, String> {
 }
 
 fn address(text: &str) -> Result<String, String> {
-    let known = ["https://", "http://", "ftp://"];
+    let known = ["https://", "http://"];
     let host = known.iter().find_map(|scheme| text.strip_prefix(scheme));
     match host {
         Some(rest)
@@ -157,7 +164,7 @@ fn address(text: &str) -> Result<String, String> {
         {
             Ok(text.to_owned())
         }
-        _ => Err("expected a web address that begins with https://, http:// or ftp://".to_owned()),
+        _ => Err("expected a web address that begins with https:// or http://".to_owned()),
     }
 }
 
@@ -175,8 +182,10 @@ fn region(text: &str) -> String {
 mod tests {
     use super::*;
 
+    const YUAN: Money = Money { unit: Unit::Main, minor_digits: 2 };
+
     fn check(shape: Shape, text: &str, expected: impl Into<Option<Value>>) {
-        let value = single(shape, text, &[], Unit::Main, &mut Vec::new());
+        let value = single(shape, text, &[], YUAN, &mut Vec::new());
         assert_eq!(value.ok(), expected.into(), "{shape:?} of {text:?}");
     }
 
@@ -196,7 +205,7 @@ mod tests {
             check(Shape::Date, text, None);
         }
         let declared =
-            single(Shape::Date, "28.02.2026", &["%d.%m.%Y".into()], Unit::Main, &mut Vec::new());
+            single(Shape::Date, "28.02.2026", &["%d.%m.%Y".into()], YUAN, &mut Vec::new());
         assert_eq!(declared, Ok("2026-02-28".into()));
     }
 
@@ -208,10 +217,14 @@ mod tests {
         for text in ["1.005", "-3", "12e3", "", ".5", "90071992547409.92", "面议"] {
             check(Shape::Money, text, None);
         }
-        assert_eq!(amount("12.345678", Unit::TenThousand), Ok(12_345_678));
-        assert!(amount("12.3456789", Unit::TenThousand).is_err());
-        assert_eq!(amount("7", Unit::Minor), Ok(7));
-        assert!(amount("7.5", Unit::Minor).is_err());
+        assert_eq!(amount("12.345678", Money { unit: Unit::TenThousand, ..YUAN }), Ok(12_345_678));
+        assert!(amount("12.3456789", Money { unit: Unit::TenThousand, ..YUAN }).is_err());
+        assert_eq!(amount("7", Money { unit: Unit::Minor, ..YUAN }), Ok(7));
+        let yen = Money { minor_digits: 0, ..YUAN };
+        assert_eq!(amount("1200", yen), Ok(1_200));
+        assert!(amount("1200.5", yen).is_err());
+        assert_eq!(amount("1.5", Money { unit: Unit::TenThousand, ..yen }), Ok(15_000));
+        assert!(amount("7.5", Money { unit: Unit::Minor, ..YUAN }).is_err());
     }
 
     #[test]
@@ -226,7 +239,7 @@ mod tests {
     #[test]
     fn addresses_have_a_scheme_and_no_space() {
         check(Shape::Address, "https://example.org/a", Some("https://example.org/a".into()));
-        for text in ["example.org", "https://", "javascript:x", "https://a b"] {
+        for text in ["example.org", "https://", "ftp://example.org", "https://a b"] {
             check(Shape::Address, text, None);
         }
     }
@@ -242,11 +255,10 @@ mod tests {
     #[test]
     fn long_text_is_cut_between_words_with_a_warning() {
         let mut warnings = Vec::new();
-        let value =
-            single(Shape::Line(20), "alpha  beta\n gamma delta", &[], Unit::Main, &mut warnings);
+        let value = single(Shape::Line(20), "alpha  beta\n gamma delta", &[], YUAN, &mut warnings);
         assert_eq!(value, Ok("alpha beta gamma…".into()));
         assert_eq!(warnings.len(), 1);
-        let wide = single(Shape::Line(10), "示例示例", &[], Unit::Main, &mut warnings);
+        let wide = single(Shape::Line(3), "示例示例", &[], YUAN, &mut warnings);
         assert_eq!(wide, Ok("示例…".into()));
     }
 

@@ -24,7 +24,7 @@ pub(super) struct ErrorFile {
 
 #[derive(Debug)]
 enum Form {
-    Table { encoding: Encoding, delimiter: u8, columns: Vec<String> },
+    Table { encoding: Encoding, delimiter: u8, columns: Vec<String>, header_row: u32 },
     Lines,
 }
 
@@ -55,7 +55,12 @@ impl ErrorFile {
         }
         let delimiter = source.delimiter.and_then(|c| u8::try_from(c).ok()).unwrap_or(b',');
         let form = if format.has_header() {
-            Form::Table { encoding: source.encoding, delimiter, columns: Vec::new() }
+            Form::Table {
+                encoding: source.encoding,
+                delimiter,
+                columns: Vec::new(),
+                header_row: source.header_row.unwrap_or(1),
+            }
         } else {
             Form::Lines
         };
@@ -104,14 +109,19 @@ impl ErrorFile {
 
     fn open(&self) -> io::Result<Output> {
         let mut file = BufWriter::new(File::create(&self.path)?);
-        let Form::Table { encoding, delimiter, columns } = &self.form else {
+        let Form::Table { encoding, delimiter, columns, header_row } = &self.form else {
             return Ok(Output::Lines(file));
         };
         if *encoding == Encoding::Utf8 {
             // Spreadsheet programs take the mark as a sign of UTF-8.
             file.write_all("\u{feff}".as_bytes())?;
         }
-        let mut output = csv::WriterBuilder::new().delimiter(*delimiter).from_writer(file);
+        let mut output =
+            csv::WriterBuilder::new().delimiter(*delimiter).flexible(true).from_writer(file);
+        // The header stands where the mapping expects it.
+        for _ in 1..*header_row {
+            output.write_record(["-"])?;
+        }
         let own = columns.iter().map(String::as_str).filter(|name| !is_added(name));
         output.write_record(own.chain(ADDED).map(|name| encode(*encoding, name)))?;
         Ok(Output::Table(Box::new(output)))

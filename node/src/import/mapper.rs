@@ -1,11 +1,15 @@
 //! From a source row to what is to be published.
 
 use super::contacts;
-use super::mapping::{Kind, Mapping, Shape, Target};
+use super::mapping::{ID_CHARS_MAX, Kind, Mapping, Shape, Target};
 use super::publisher::Submission;
 use super::row::{Problem, SourceRow};
+use hutong_protocol::money::Currency;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Characters of a registration number at most.
+const REGISTRATION_CHARS_MAX: usize = 32;
 
 /// Applies a mapping to the rows of one file, in their order.
 #[derive(Debug)]
@@ -77,7 +81,7 @@ impl<'a> Mapper<'a> {
         let subject = self.subject(source.number, row, identity, &mut problems);
         let mut parts = Parts::new(self.mapping, source.number);
         for (target, rule) in &self.mapping.fields {
-            match rule.fill(target, row) {
+            match rule.fill(target, row, self.minor_digits(target, row)) {
                 Ok(filled) => parts.put(target, &rule.source_columns(), filled),
                 Err(unfit) => {
                     let column = place(target, &rule.source_columns());
@@ -89,6 +93,19 @@ impl<'a> Mapper<'a> {
             Some(subject) if problems.is_empty() => Outcome::Ready(Box::new(parts.finish(subject))),
             _ => Outcome::Failed(problems),
         }
+    }
+
+    /// Decimals of an amount's currency. Unknown currencies count as having two: they are refused later.
+    fn minor_digits(&self, target: &Target, row: &Map<String, Value>) -> usize {
+        if target.shape != Shape::Money {
+            return 0;
+        }
+        let path = target.currency_path();
+        let rule = self.mapping.fields.iter().find(|(target, _)| target.path() == path);
+        let filled = rule.and_then(|(target, rule)| rule.fill(target, row, 0).ok());
+        let code = filled.and_then(|filled| filled.value);
+        let currency = code.as_ref().and_then(Value::as_str).map(str::parse::<Currency>);
+        currency.and_then(Result::ok).map_or(2, |currency| currency.decimals() as usize)
     }
 
     fn identity(&mut self, row: &Map<String, Value>) -> Option<([u8; 16], u32)> {
@@ -121,6 +138,13 @@ impl<'a> Mapper<'a> {
         let Some(subject) = made else {
             return fail("", "no id can be made of the column: expected letters or digits");
         };
+        let chars_max = match self.mapping.kind {
+            Kind::Listing => ID_CHARS_MAX,
+            Kind::Contract => REGISTRATION_CHARS_MAX,
+        };
+        if subject.len() > chars_max {
+            return fail(&subject, "the id is too long: at most 64 characters, for contracts 32");
+        }
         let repeated = rule.column.is_some() && occurrence > 1;
         let mut digest = [0; 16];
         digest.copy_from_slice(&hutong_crypto::blake3(subject.as_bytes()).as_bytes()[..16]);
@@ -163,7 +187,7 @@ impl<'a> Parts<'a> {
             self.audience = value;
             return;
         }
-        if matches!(target.shape, Shape::Text(_) | Shape::Line(_) | Shape::Lines(..)) {
+        if matches!(target.shape, Shape::Text(_) | Shape::Line(_) | Shape::Lines(_)) {
             self.check_contacts(&column, &mut value);
         }
         if target.is_claim() {

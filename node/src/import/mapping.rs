@@ -11,7 +11,7 @@ mod target;
 
 pub use condition::{Condition, Drop};
 pub use field::{FieldRule, Invalid, Unit, Unmapped};
-pub use ident::{IdRule, slug};
+pub use ident::{ID_CHARS_MAX, IdRule, slug};
 pub use target::{Kind, Shape, Target};
 
 pub(super) use field::Filled;

@@ -4,6 +4,7 @@
 
 mod catalogue;
 mod contracts;
+mod manual;
 mod memory;
 mod readers;
 mod rules;

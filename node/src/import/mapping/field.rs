@@ -1,8 +1,8 @@
 //! A rule: where a member's value comes from, and how it is brought into shape.
 
-use super::target::{Shape, Target};
+use super::target::{ITEMS_MAX, Shape, Target};
 use crate::import::cell;
-use crate::import::convert;
+use crate::import::convert::{self, Money};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,7 +50,8 @@ pub enum Unit {
 pub struct FieldRule {
     /// The column, or a path with dots into a JSON row.
     pub column: Option<String>,
-    /// Several columns: a list takes the values of all, a single member the first that is not empty.
+    /// Several columns: a list takes the values of all, a single member the first that is not empty (and, with
+    /// `invalid = "drop"`, fits).
     pub columns: Option<Vec<String>>,
     /// The same value for every row.
     pub constant: Option<Value>,
@@ -136,7 +137,8 @@ impl FieldRule {
             template_parts(template)?;
         }
         for value in self.constant.iter().chain(&self.default) {
-            self.shaped(target, &texts_of(value), &mut Filled::default())
+            let money = Money { unit: self.unit, minor_digits: 2 };
+            self.shaped(target, &texts_of(value), money, &mut Vec::new())
                 .map_err(|unfit| format!("`{}`: {}", unfit.value, unfit.reason))?;
         }
         Ok(())
@@ -155,29 +157,35 @@ impl FieldRule {
         columns
     }
 
-    /// Fills the member from `row`.
+    /// Fills the member from `row`; amounts have `minor_digits` decimals.
     pub(in crate::import) fn fill(
         &self,
         target: &Target,
         row: &Map<String, Value>,
+        minor_digits: usize,
     ) -> Result<Filled, Unfit> {
         let mut filled = Filled::default();
+        let money = Money { unit: self.unit, minor_digits };
         if let Some(constant) = &self.constant {
-            filled.value = self.shaped(target, &texts_of(constant), &mut Filled::default())?;
+            filled.value = self.shaped(target, &texts_of(constant), money, &mut filled.warnings)?;
             return Ok(filled);
         }
-        let texts = self.prepared(target, row)?;
-        match self.shaped(target, &texts, &mut filled) {
-            Ok(value) => filled.value = value,
-            Err(unfit) if self.invalid == Invalid::Drop => {
-                filled.warnings.push((unfit.value, format!("left out: {}", unfit.reason)));
+        for texts in self.gathered(target, row) {
+            match self.taken(target, &texts, money, &mut filled.warnings) {
+                Ok(value) => filled.value = value,
+                Err(unfit) if self.invalid == Invalid::Drop => {
+                    filled.warnings.push((unfit.value, format!("left out: {}", unfit.reason)));
+                }
+                Err(unfit) => return Err(unfit),
             }
-            Err(unfit) => return Err(unfit),
+            if filled.value.is_some() {
+                break;
+            }
         }
         if filled.value.is_none()
             && let Some(default) = &self.default
         {
-            filled.value = self.shaped(target, &texts_of(default), &mut Filled::default())?;
+            filled.value = self.shaped(target, &texts_of(default), money, &mut filled.warnings)?;
         }
         if filled.value.is_none() && self.required {
             return Err(Unfit {
@@ -188,10 +196,27 @@ impl FieldRule {
         Ok(filled)
     }
 
-    /// The source's texts, split, stripped, mapped and without the ones that mean nothing.
-    fn prepared(&self, target: &Target, row: &Map<String, Value>) -> Result<Vec<String>, Unfit> {
+    /// Prepares one alternative of the source and brings it into shape.
+    fn taken(
+        &self,
+        target: &Target,
+        texts: &[String],
+        money: Money,
+        warnings: &mut Vec<(String, String)>,
+    ) -> Result<Option<Value>, Unfit> {
+        let prepared = self.prepared(texts)?;
+        if prepared.len() > 1 && !target.shape.is_list() {
+            let reason =
+                "expected one value, met a list: name one item (`column.0`) or use a template";
+            return Err(Unfit { value: prepared.join(", "), reason: reason.to_owned() });
+        }
+        self.shaped(target, &prepared, money, warnings)
+    }
+
+    /// The texts stripped, mapped and without the ones that mean nothing.
+    fn prepared(&self, texts: &[String]) -> Result<Vec<String>, Unfit> {
         let mut prepared = Vec::new();
-        for text in self.gathered(target, row)? {
+        for text in texts {
             let text = text.trim();
             let text = match &self.strip_prefix {
                 Some(prefix) => text.strip_prefix(prefix.as_str()).unwrap_or(text).trim_start(),
@@ -225,54 +250,53 @@ impl FieldRule {
         }
     }
 
-    fn gathered(&self, target: &Target, row: &Map<String, Value>) -> Result<Vec<String>, Unfit> {
+    /// The source's texts: for a list all at once, otherwise the columns that are not empty as alternatives.
+    fn gathered(&self, target: &Target, row: &Map<String, Value>) -> Vec<Vec<String>> {
         if let Some(template) = &self.template {
-            return Ok(rendered(template, row).into_iter().collect());
+            return rendered(template, row).map(|text| vec![text]).into_iter().collect();
         }
         let columns = self.column.iter().chain(self.columns.iter().flatten());
-        let mut found =
+        let found =
             columns.map(|column| cell::texts(row, column)).filter(|texts| !texts.is_empty());
-        if target.shape.is_list() {
-            let texts: Vec<String> = found.flatten().collect();
-            return Ok(self.separators.iter().fold(texts, |texts, separator| {
-                texts
-                    .iter()
-                    .flat_map(|text| text.split(separator.as_str()))
-                    .map(str::to_owned)
-                    .collect()
-            }));
+        if !target.shape.is_list() {
+            return found.collect();
         }
-        let texts = found.next().unwrap_or_default();
-        if texts.len() > 1 {
-            let reason =
-                "expected one value, met a list: name one item (`column.0`) or use a template";
-            return Err(Unfit { value: texts.join(", "), reason: reason.to_owned() });
-        }
-        Ok(texts)
+        let texts: Vec<String> = found.flatten().collect();
+        vec![self.separators.iter().fold(texts, |texts, separator| {
+            texts
+                .iter()
+                .flat_map(|text| text.split(separator.as_str()))
+                .map(str::to_owned)
+                .collect()
+        })]
     }
 
     fn shaped(
         &self,
         target: &Target,
         texts: &[String],
-        filled: &mut Filled,
+        money: Money,
+        warnings: &mut Vec<(String, String)>,
     ) -> Result<Option<Value>, Unfit> {
-        if !target.shape.is_list() {
-            let Some(text) = texts.first() else { return Ok(None) };
-            return convert::single(
-                target.shape,
-                text,
-                &self.dates,
-                self.unit,
-                &mut filled.warnings,
-            )
-            .map(Some)
-            .map_err(|reason| Unfit { value: text.clone(), reason });
+        if target.shape.is_list() {
+            return self.listed(target, texts, warnings);
         }
+        let Some(text) = texts.first() else { return Ok(None) };
+        convert::single(target.shape, text, &self.dates, money, warnings)
+            .map(Some)
+            .map_err(|reason| Unfit { value: text.clone(), reason })
+    }
+
+    fn listed(
+        &self,
+        target: &Target,
+        texts: &[String],
+        warnings: &mut Vec<(String, String)>,
+    ) -> Result<Option<Value>, Unfit> {
         let mut seen = BTreeSet::new();
         let mut items = Vec::new();
         for text in texts {
-            let item = convert::item(target.shape, text, &mut filled.warnings);
+            let item = convert::item(target.shape, text, warnings);
             if !item.is_empty() && seen.insert(item.to_lowercase()) {
                 items.push(item);
             }
@@ -280,22 +304,17 @@ impl FieldRule {
         if items.is_empty() {
             return Ok(None);
         }
-        if target.shape == Shape::Audience {
+        if target.is_audience() {
             return convert::audience(&items)
                 .map(Some)
                 .map_err(|reason| Unfit { value: items.join(", "), reason });
         }
-        let bound = match target.shape {
-            Shape::Lines(_, items_max) => items_max,
-            _ => usize::MAX,
-        };
         // The mapping's own limit is a wish and passes in silence; the format's is reported.
         items.truncate(self.items_max.unwrap_or(usize::MAX));
-        if items.len() > bound {
-            let reason =
-                format!("the last {} of {} items are left out", items.len() - bound, items.len());
-            filled.warnings.push((items[bound..].join(", "), reason));
-            items.truncate(bound);
+        if items.len() > ITEMS_MAX {
+            let left_out = items.split_off(ITEMS_MAX);
+            let reason = format!("left out: a list has at most {ITEMS_MAX} items");
+            warnings.push((left_out.join(", "), reason));
         }
         Ok(Some(Value::from(items)))
     }

@@ -5,8 +5,15 @@ use hutong_crypto::blake3;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// Most characters of an id's readable part.
-const SLUG_CHARS_MAX: usize = 40;
+/// Most characters of a listing id.
+pub const ID_CHARS_MAX: usize = 64;
+
+/// Most characters of an id's prefix.
+const PREFIX_CHARS_MAX: usize = 16;
+
+/// Most characters of an id's prefix and readable part with their hyphens: what the digest and an occurrence of up to
+/// six digits with its hyphen leave.
+const READABLE_CHARS_MAX: usize = ID_CHARS_MAX - DIGEST_CHARS - 7;
 
 /// Hexadecimal digits of the digest in an id: 64 bits, so that among a million rows two keys collide
 /// with a chance of about 3 in 100 million, and a collision is reported.
@@ -38,8 +45,8 @@ impl IdRule {
         if self.column.is_none() && self.key.is_empty() {
             return Err("set column to a column that holds ids, or key to the columns that tell items apart".to_owned());
         }
-        if self.prefix.as_deref().is_some_and(|prefix| slug(prefix, SLUG_CHARS_MAX) != prefix) {
-            return Err("prefix has at most 40 of a-z, 0-9 and single `-`".to_owned());
+        if self.prefix.as_deref().is_some_and(|prefix| slug(prefix, PREFIX_CHARS_MAX) != prefix) {
+            return Err("prefix has at most 16 of a-z, 0-9 and single `-`".to_owned());
         }
         Ok(())
     }
@@ -89,7 +96,8 @@ impl IdRule {
         } else {
             let words: Vec<String> =
                 self.slug.iter().flat_map(|column| cell::texts(row, column)).collect();
-            let readable = slug(&words.join(" "), SLUG_CHARS_MAX);
+            let taken: usize = parts.iter().map(|part| part.len() + 1).sum();
+            let readable = slug(&words.join(" "), READABLE_CHARS_MAX - taken - 1);
             parts.extend((!readable.is_empty()).then_some(readable));
             let digest = hex::encode(key);
             parts.push(digest[..DIGEST_CHARS].to_owned());
@@ -167,6 +175,15 @@ mod tests {
         assert_ne!(id(&first, 1), id(&row("DELTA", "https://a.example"), 1));
         assert_ne!(id(&row("ab", "c"), 1), id(&row("a", "bc"), 1));
         assert!(id(&row("示例", "x"), 1).len() == DIGEST_CHARS);
+    }
+
+    #[test]
+    fn the_longest_id_fits() {
+        let rule = IdRule { prefix: Some("p".repeat(16)), ..rule() };
+        rule.check().unwrap();
+        let row = row(&"word ".repeat(40), "x");
+        let id = rule.id_of(&row, &rule.key_of(&row).unwrap(), 999_999).unwrap();
+        assert!((ID_CHARS_MAX - 5..=ID_CHARS_MAX).contains(&id.len()), "{id}");
     }
 
     #[test]

@@ -80,25 +80,25 @@ pub(super) fn flatten(
         let name = path.join(".");
         let place = format!("[fields.\"{name}\"]");
         let toml::Value::Table(inner) = value else {
-            path.pop();
-            let place = if path.is_empty() { "[fields]".to_owned() } else { place };
+            let place = if path.len() == 1 { "[fields]".to_owned() } else { place };
             return Err(MappingError::UnknownKey {
                 place,
                 key: key.clone(),
                 suggestion: nearest(key, RULE.iter().copied()),
             });
         };
-        let is_rule = inner.keys().any(|key| RULE.contains(&key.as_str()))
-            || inner.values().any(|value| !value.is_table());
-        if is_rule {
-            known(&place, inner, RULE)?;
-            if rules.insert(name.clone(), value.clone()).is_some() {
-                let reason = "has two rules".to_owned();
-                return Err(MappingError::Invalid { place, reason });
-            }
-        } else {
-            flatten(inner, path, rules)?;
+        // `[fields.title]` may have a rule of its own beside `[fields.title.en]`.
+        let (deeper, own): (toml::Table, toml::Table) = inner
+            .clone()
+            .into_iter()
+            .partition(|(key, value)| value.is_table() && !RULE.contains(&key.as_str()));
+        known(&place, &own, RULE)?;
+        let has_rule = !own.is_empty() || deeper.is_empty();
+        if has_rule && rules.insert(name, toml::Value::Table(own)).is_some() {
+            let reason = "has two rules".to_owned();
+            return Err(MappingError::Invalid { place, reason });
         }
+        flatten(&deeper, path, rules)?;
         path.pop();
     }
     Ok(())

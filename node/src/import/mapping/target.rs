@@ -4,6 +4,17 @@ use super::nearest;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+// Characters of texts at most, and items of lists. Texts are trimmed to them here; whether a statement is valid
+// is decided by the protocol, which keeps its bounds to itself.
+const TITLE_CHARS_MAX: usize = 300;
+const SUMMARY_CHARS_MAX: usize = 5_000;
+const KEYWORD_CHARS_MAX: usize = 64;
+const HOLDER_CHARS_MAX: usize = 200;
+const REFERENCE_CHARS_MAX: usize = 256;
+const NAME_CHARS_MAX: usize = 500;
+const TERMS_CHARS_MAX: usize = 20_000;
+pub(super) const ITEMS_MAX: usize = 32;
+
 /// What the rows of an import become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -42,16 +53,16 @@ impl Kind {
 /// The shape of a member, which decides how text becomes its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// Text for people, with line breaks, of at most so many bytes; longer text is trimmed with a warning.
+    /// Text for people, with line breaks, of at most so many characters; longer text is trimmed with a warning.
     Text(usize),
-    /// Text for people on one line, of at most so many bytes; longer text is trimmed with a warning.
+    /// Text for people on one line, of at most so many characters; longer text is trimmed with a warning.
     Line(usize),
     /// A name from a code list or an identifier, kept as it is.
     Code,
     /// A list of codes without repetition.
     Codes,
-    /// A list of texts without repetition, each of at most so many bytes, at most so many.
-    Lines(usize, usize),
+    /// A list of texts without repetition, each of at most so many characters.
+    Lines(usize),
     /// A whole number.
     Whole,
     /// An amount in the currency's minor unit.
@@ -78,8 +89,8 @@ impl Shape {
 const LISTING: &[(&str, Shape)] = &[
     ("audience", Shape::Audience),
     ("kind", Shape::Code),
-    ("title.<language>", Shape::Line(256)),
-    ("summary.<language>", Shape::Text(4096)),
+    ("title.<language>", Shape::Line(TITLE_CHARS_MAX)),
+    ("summary.<language>", Shape::Text(SUMMARY_CHARS_MAX)),
     ("fields", Shape::Codes),
     ("ipc", Shape::Codes),
     ("maturity.scheme", Shape::Code),
@@ -89,45 +100,47 @@ const LISTING: &[(&str, Shape)] = &[
     ("pricing.amount", Shape::Money),
     ("pricing.currency", Shape::Code),
     ("ip.<number>.type", Shape::Code),
-    ("ip.<number>.number", Shape::Line(64)),
-    ("holder.name.<language>", Shape::Line(256)),
+    ("ip.<number>.number", Shape::Code),
+    ("holder.name.<language>", Shape::Line(HOLDER_CHARS_MAX)),
     ("holder.uscc", Shape::Code),
+    ("holder.foreign_id", Shape::Code),
     ("region", Shape::Region),
     ("valid_until", Shape::Date),
-    ("keywords", Shape::Lines(64, 16)),
+    ("keywords", Shape::Lines(KEYWORD_CHARS_MAX)),
     ("source.url", Shape::Address),
-    ("source.reference", Shape::Line(256)),
+    ("source.reference", Shape::Line(REFERENCE_CHARS_MAX)),
     ("public_welfare", Shape::Flag),
 ];
 
 const CONTRACT: &[(&str, Shape)] = &[
     ("audience", Shape::Audience),
-    ("type", Shape::Code),
+    ("contract_type", Shape::Code),
     ("subtype", Shape::Code),
     ("field", Shape::Code),
     ("registering_division", Shape::Region),
     ("seller_division", Shape::Region),
     ("buyer_division", Shape::Region),
     ("sign_date", Shape::Date),
-    ("term.from", Shape::Date),
-    ("term.to", Shape::Date),
-    ("plan_source", Shape::Code),
-    ("ip", Shape::Codes),
+    ("valid_from", Shape::Date),
+    ("valid_to", Shape::Date),
     ("listing.exchange", Shape::Code),
     ("listing.id", Shape::Code),
-    ("claims.project_name", Shape::Line(1024)),
-    ("claims.seller_name", Shape::Line(1024)),
+    ("plan_source", Shape::Code),
+    ("payment_method", Shape::Code),
+    ("ip", Shape::Codes),
+    ("patents", Shape::Codes),
+    ("claims.project_name", Shape::Line(NAME_CHARS_MAX)),
+    ("claims.seller_name", Shape::Line(NAME_CHARS_MAX)),
+    ("claims.buyer_name", Shape::Line(NAME_CHARS_MAX)),
     ("claims.seller_uscc", Shape::Code),
-    ("claims.buyer_name", Shape::Line(1024)),
     ("claims.buyer_uscc", Shape::Code),
     ("claims.total_amount", Shape::Money),
     ("claims.technical_amount", Shape::Money),
+    ("claims.expected_investment", Shape::Money),
+    ("claims.expected_output", Shape::Money),
     ("claims.currency", Shape::Code),
-    ("claims.terms", Shape::Text(16_384)),
+    ("claims.terms", Shape::Text(TERMS_CHARS_MAX)),
 ];
-
-/// Most items of a list whose members are mapped one by one.
-const ITEMS_MAX: usize = 32;
 
 /// A member of the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,6 +184,13 @@ impl Target {
             })
             .collect();
         names.join(".")
+    }
+
+    /// The path of the member beside an amount that names its currency.
+    pub(in crate::import) fn currency_path(&self) -> String {
+        let path = self.path();
+        let parent = path.rsplit_once('.').map_or("", |(parent, _)| parent);
+        format!("{parent}.currency")
     }
 
     /// Whether the value is confidential: committed to in the body and kept beside it.

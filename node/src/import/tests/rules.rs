@@ -71,6 +71,24 @@ fn values_come_from_columns_paths_constants_templates_and_defaults() {
         "/title/zh",
         json!("p, q {3}"),
     );
+    check(
+        "[fields.source.url]\ncolumns=['a','b']\ninvalid='drop'",
+        json!({"a": "x.org", "b": "https://y.org"}),
+        "/source/url",
+        json!("https://y.org"),
+    );
+    check(
+        "[fields.pricing.amount]\ncolumn='p'\n[fields.pricing.currency]\ncolumn='c'",
+        json!({"p": "1200", "c": "JPY"}),
+        "/pricing/amount",
+        json!(1200),
+    );
+    check(
+        "[fields.pricing.amount]\ncolumn='p'\n[fields.pricing.currency]\ncolumn='c'",
+        json!({"p": "1200", "c": "KWD"}),
+        "/pricing/amount",
+        json!(1_200_000),
+    );
     check("[fields.title]\ntemplate='{a}!'", json!({"a": ""}), "/title", Value::Null);
 }
 
@@ -251,7 +269,7 @@ fn contradicting_mappings_are_refused() {
         "filled twice",
     );
     refused(
-        "name='t'\nkind='contract'\n[id]\nkey=['a']\n[fields.type]\nconstant='service'",
+        "name='t'\nkind='contract'\n[id]\nkey=['a']\n[fields.contract_type]\nconstant='service'",
         "set only column",
     );
 }

@@ -205,6 +205,20 @@ fn an_error_file_keeps_the_source_encoding_and_goes_when_all_is_well() {
 }
 
 #[test]
+fn an_error_file_has_its_header_where_the_mapping_expects_it() {
+    let place = Place::new();
+    let mapping = MAPPING.replace("[id]", "[source]\nheader_row=3\n[id]");
+    let source = place.file("a.csv", "list of 2026,,\n,,\nno,title,trl\nnr-1,,7\n");
+    let mut node = Node::default();
+    let report = import_as(&mapping, &place, &source, &mut node, false).unwrap();
+    let path = report.error_file.unwrap();
+    let errors = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, errors.replace("nr-1,,", "nr-1,甲,")).unwrap();
+    let report = import_as(&mapping, &place, &path, &mut node, false).unwrap();
+    assert_eq!(counts(&report), (1, 0, 0, 0, 0));
+}
+
+#[test]
 fn failed_json_rows_keep_every_member() {
     let place = Place::new();
     let source =
