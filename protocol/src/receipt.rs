@@ -13,6 +13,7 @@
 
 mod authority;
 mod build;
+mod compact;
 mod life;
 mod model;
 mod prover;
@@ -22,6 +23,7 @@ mod verify;
 
 pub use authority::{Authority, AuthorityError, BUNDLE_BYTES_MAX, ProvenEntry, TrustedAuthority};
 pub use build::{BuildError, Inputs, build};
+pub use compact::{COMPACT_BYTES_MAX, CompactError, verify_compact_bytes as verify_compact};
 pub use model::{
     DISCLOSURES_MAX, Disclosure, EVENTS_MAX, FACTS_MAX, RECEIPT_BYTES_MAX, RECEIPT_FORMAT, Receipt,
     ReceiptError,

@@ -145,6 +145,20 @@ impl Case {
         self.build_with(events, |_| {}).unwrap()
     }
 
+    fn bundle(&mut self) -> TrustedAuthority {
+        let mut facts = Vec::new();
+        for (place, _) in self.country.facts().iter() {
+            let note = self.country.checkpoint(place.log.as_str());
+            facts.push(self.proven(place.log.as_str(), place.index, &note));
+        }
+        let charters = self.country.charters.versions().iter();
+        let charters = charters.map(|version| version.signed().clone()).collect();
+        let authority = Authority { charters, facts };
+        let read = Authority::parse_bundle(&authority.encode_bundle()).unwrap();
+        assert_eq!(read, authority);
+        TrustedAuthority::verify(&read, &self.country.id()).unwrap()
+    }
+
     fn verdict(&self, bytes: &[u8]) -> Verdict {
         self.report(bytes).verdict
     }
@@ -360,30 +374,17 @@ fn a_bundle_supplies_authority_and_later_knowledge() {
     let full = case.build(&[]);
     assert!(thin.len() * 2 < full.len());
     assert_eq!(case.verdict(&thin), Verdict::NotVerifiableHere);
-    let bundle = |case: &mut Case| {
-        let mut facts = Vec::new();
-        for (place, _) in case.country.facts().iter() {
-            let note = case.country.checkpoint(place.log.as_str());
-            facts.push(case.proven(place.log.as_str(), place.index, &note));
-        }
-        let charters = case.country.charters.versions().iter();
-        let charters = charters.map(|version| version.signed().clone()).collect();
-        let authority = Authority { charters, facts };
-        let read = Authority::parse_bundle(&authority.encode_bundle()).unwrap();
-        assert_eq!(read, authority);
-        TrustedAuthority::verify(&read, &case.country.id()).unwrap()
-    };
     let check = |case: &Case, trusted: &TrustedAuthority, bytes: &[u8]| {
         let policy = Policy { authority: Some(trusted), now: None };
         verify(bytes, &case.id(), &policy).verdict
     };
-    let trusted = bundle(&mut case);
+    let trusted = case.bundle();
     assert_eq!(check(&case, &trusted, &thin), Verdict::Valid);
     assert_eq!(check(&case, &trusted, &full), Verdict::Valid);
 
     let suspend = json!({ "member": "hangzhou", "log_size_honoured": 1 });
     case.country.append("cn-33-z", StatementType::MemberSuspend, suspend);
-    let trusted = bundle(&mut case);
+    let trusted = case.bundle();
     assert_eq!(case.verdict(&full), Verdict::Valid, "alone it knows no better");
     assert_eq!(check(&case, &trusted, &full), Verdict::Void);
     assert_eq!(check(&case, &trusted, &thin), Verdict::Void);
@@ -490,4 +491,42 @@ fn no_flipped_byte_of_a_whole_receipt_is_valid() {
     let bytes = case.build(&[]);
     let places = (0..bytes.len()).map(|place| (place, u8::try_from(place % 7).unwrap()));
     flip(&case, &bytes, places.step_by(5));
+}
+
+#[test]
+fn a_compact_receipt_fits_a_qr_code_and_no_flipped_bit_of_it_is_valid() {
+    let mut case = Case::new();
+    for _ in 0..64 {
+        case.country.append("hangzhou", StatementType::Unknown("x".into()), json!({}));
+    }
+    let bytes = case
+        .build_with(&[], |inputs| {
+            let shown = Disclosure { salt: salt(), value: json!(NAME) };
+            inputs.disclosures.insert("project_name".into(), shown);
+            inputs.without_authority = true;
+        })
+        .unwrap();
+    let trusted = case.bundle();
+    let compact = Receipt::parse(&bytes).unwrap().encode_compact(trusted.charters()).unwrap();
+    assert!(compact.len() < 1_500, "{}", compact.len());
+    let check = |bytes: &[u8]| verify_compact(bytes, &trusted, None);
+    let report = check(&compact);
+    assert_eq!(report.verdict, Verdict::Valid, "{report:#?}");
+    assert_eq!(report.summary.unwrap().disclosed["project_name"], NAME);
+    let mut changed = compact.clone();
+    for (place, bit) in (0..compact.len()).flat_map(|place| (0..8).map(move |bit| (place, bit))) {
+        changed[place] ^= 1 << bit;
+        let verdict = check(&changed).verdict;
+        let refused =
+            matches!(verdict, Verdict::Invalid | Verdict::NotVerifiableHere | Verdict::Void);
+        assert!(refused, "bit {bit} of byte {place}: {verdict:?}");
+        changed[place] ^= 1 << bit;
+    }
+    for length in 0..compact.len() {
+        assert_eq!(check(&compact[..length]).verdict, Verdict::Invalid, "cut to {length}");
+    }
+    let other = Case::smallest().bundle();
+    assert_eq!(verify_compact(&compact, &other, None).verdict, Verdict::Invalid);
+    let large = alloc::vec![0; COMPACT_BYTES_MAX + 1];
+    assert_eq!(check(&large).verdict, Verdict::Invalid);
 }

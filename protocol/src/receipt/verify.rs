@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::{
     authority::{AuthorityError, ProvenEntry, TrustedAuthority},
+    compact::CompactError,
     life::{Life, Placed, follow},
     model::Receipt,
     prover::{ProofProblem, Prover, Witnessed},
@@ -56,6 +57,27 @@ pub fn verify(bytes: &[u8], expected: &FederationId, policy: &Policy<'_>) -> Rep
             let grade = if error.is_unknown_version() { Grade::Unknown } else { Grade::Invalid };
             let mut findings = Findings::default();
             findings.fail(grade, "format", format!("文件格式不成立：{error}"), error.to_string());
+            findings.report(Life::Current, None)
+        }
+    }
+}
+
+/// As [`verify`], for what came of reading a compact receipt.
+pub(super) fn verify_compact(
+    receipt: Result<Receipt, CompactError>,
+    expected: &FederationId,
+    policy: &Policy<'_>,
+) -> Report {
+    let mut findings = Findings::default();
+    match receipt {
+        Ok(receipt) => {
+            findings.pass("format", "紧凑凭据格式规范", "the compact receipt is in form");
+            Receipt::verify_parsed(&receipt, expected, policy, findings)
+        }
+        Err(error) => {
+            let grade = if error.is_unknown() { Grade::Unknown } else { Grade::Invalid };
+            let zh = format!("紧凑凭据无法读取：{error}");
+            findings.fail(grade, "format", zh, error.to_string());
             findings.report(Life::Current, None)
         }
     }
