@@ -37,12 +37,15 @@ fn salt() -> Salt {
 fn contract(event: &str, previous: Option<String>) -> Value {
     let commitment = commit(&salt(), "project_name", &canonicalize(&json!(NAME)));
     let mut body = json!({
+        "buyer_division": "KZ",
         "claims": { "project_name": commitment.to_string() },
+        "contract_type": "license",
         "event": event,
+        "field": "new_materials",
+        "registering_division": "CN-3301",
         "registration_no": NUMBER,
         "seller_division": "CN-3301",
         "sign_date": "2026-03-01",
-        "type": "development",
     });
     if let Some(previous) = previous {
         body["previous"] = json!(previous);
@@ -276,11 +279,19 @@ fn a_revoked_contract_is_void_and_its_end_is_final() {
 #[test]
 fn listings_are_superseded_by_revisions_and_ended_by_withdrawal() {
     let mut country = Federation::of_provinces(3);
-    let listing = |revision: u64| json!({ "listing_id": "L-1", "revision": revision });
+    let listing = |revision: u64| {
+        json!({
+            "kind": "achievement",
+            "listing_id": "li-1",
+            "region": "CN-12",
+            "revision": revision,
+            "title": { "zh": "石墨烯散热膜" },
+        })
+    };
     let index = country.append("cn-12-p", StatementType::Listing, listing(1));
     let revised = country.append("cn-12-p", StatementType::Listing, listing(2));
     let again = country.append("cn-12-p", StatementType::Listing, listing(1));
-    let status = json!({ "listing_id": "L-1", "status": "withdrawn" });
+    let status = json!({ "listing_id": "li-1", "status": "withdrawn" });
     let withdrawn = country.append("cn-12-p", StatementType::ListingStatus, status);
     let mut case = Case { country, issuer: "cn-12-p", index };
     let mut check =
