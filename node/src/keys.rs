@@ -7,6 +7,7 @@
 //! Out of scope: which keys derive from the seed, see [`hutong_crypto::keys`].
 
 mod backup;
+mod descriptor;
 
 use std::fs;
 use std::io::Write;
@@ -19,6 +20,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 pub use backup::{Backup, BackupError, WordList, parse_backup};
+pub use descriptor::{DescribeError, describe};
 
 /// The folder of a node's secret: `<data>/keys`.
 #[derive(Clone, Debug)]

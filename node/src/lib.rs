@@ -1,12 +1,16 @@
 //! A node: it carries out what `hutong-protocol` decides, on disk, network, clock and console.
 
 pub mod api;
+pub mod charter_file;
+pub mod claims;
+pub mod cli;
 pub mod config;
 pub mod driver;
 pub mod handle;
 pub mod import;
 pub mod keys;
 pub mod logging;
+pub mod metrics;
 pub mod net;
 pub mod samples;
 pub mod store;

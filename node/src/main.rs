@@ -1,2 +1,7 @@
 //! The `hutong` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hutong_node::cli::main()
+}

@@ -14,8 +14,9 @@ use ureq::Agent;
 use ureq::http::Response;
 
 use super::model::{
-    CharterInstalled, DialRequest, Entry, Health, Log, LogDetail, Member, Page, Peer, Problem,
-    PublishBody, PublishRequest, Published, PublishedBody, ReceiptRequest, Status,
+    CharterInstalled, Contract, ContractDetail, DialRequest, Entry, Health, Listing, ListingDetail,
+    Log, LogDetail, Member, Page, Peer, Problem, PublishBody, PublishRequest, Published,
+    PublishedBody, ReceiptRequest, Status,
 };
 use super::token::{Token, TokenError, read_address};
 
@@ -157,7 +158,7 @@ impl Client {
     /// # Errors
     ///
     /// [`ClientError`].
-    pub fn listings(&self, query: &[(&str, String)]) -> Result<Page<Value>, ClientError> {
+    pub fn listings(&self, query: &[(&str, String)]) -> Result<Page<Listing>, ClientError> {
         self.get(&with_query("/v1/listings", query))
     }
 
@@ -166,7 +167,7 @@ impl Client {
     /// # Errors
     ///
     /// [`ClientError`].
-    pub fn listing(&self, exchange: &str, id: &str) -> Result<Value, ClientError> {
+    pub fn listing(&self, exchange: &str, id: &str) -> Result<ListingDetail, ClientError> {
         self.get(&format!("/v1/listings/{}/{}", segment(exchange), segment(id)))
     }
 
@@ -175,7 +176,7 @@ impl Client {
     /// # Errors
     ///
     /// [`ClientError`].
-    pub fn contracts(&self, query: &[(&str, String)]) -> Result<Page<Value>, ClientError> {
+    pub fn contracts(&self, query: &[(&str, String)]) -> Result<Page<Contract>, ClientError> {
         self.get(&with_query("/v1/contracts", query))
     }
 
@@ -184,8 +185,20 @@ impl Client {
     /// # Errors
     ///
     /// [`ClientError`].
-    pub fn contract(&self, registration: &str) -> Result<Value, ClientError> {
+    pub fn contract(&self, registration: &str) -> Result<ContractDetail, ClientError> {
         self.get(&format!("/v1/contracts/{}", segment(registration)))
+    }
+
+    /// What `call` answers, or `None` where the node has no such thing.
+    ///
+    /// # Errors
+    ///
+    /// Every [`ClientError`] but a refusal with status 404.
+    pub fn found<T>(call: Result<T, ClientError>) -> Result<Option<T>, ClientError> {
+        match call {
+            Err(ClientError::Refused(problem)) if problem.status == 404 => Ok(None),
+            other => other.map(Some),
+        }
     }
 
     /// `POST /v1/statements`: publishes all, or none.

@@ -18,7 +18,7 @@ pub const PAGE_DEFAULT: usize = 50;
 /// `GET /health`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
-    /// `ready`, or `checking` while the own log is compared with peers, or `unadmitted` without a charter.
+    /// `ready`, or `checking` while the own log is compared with peers (then with status 503).
     pub status: String,
     /// Version of the software.
     pub version: String,
@@ -29,12 +29,12 @@ pub struct Health {
 pub struct Status {
     /// The exchange that this node speaks for.
     pub exchange: String,
-    /// Short federation id, 16 digits; `None` without a charter.
-    pub federation: Option<String>,
+    /// Short federation id, 16 digits.
+    pub federation: String,
     /// Whole federation id, 64 digits.
-    pub federation_id: Option<String>,
+    pub federation_id: String,
     /// Version of the charter in force.
-    pub charter_version: Option<u64>,
+    pub charter_version: u64,
     /// `active`, `suspended`, `expelled` or `none`.
     pub membership: String,
     /// Version of the software.
@@ -180,6 +180,73 @@ pub struct Entry {
     pub entry: Option<String>,
     /// The signed statement.
     pub statement: Option<Value>,
+}
+
+/// One statement in the history of a listing or contract.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Statement id.
+    pub statement: String,
+    /// Place in the exchange's log, from 0.
+    pub index: u64,
+    /// Statement type.
+    pub kind: String,
+    /// When its issuer says that it was made.
+    pub issued_at: String,
+    /// Who may see it.
+    pub audience: Value,
+    /// What it says.
+    pub body: Value,
+}
+
+/// One of `GET /v1/listings`: a listing as it stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Listing {
+    /// Whose listing.
+    pub exchange: String,
+    /// Listing id, unique in the exchange.
+    pub id: String,
+    /// Newest revision.
+    pub revision: u64,
+    /// `listed`, `withdrawn`, `traded` and so on.
+    pub status: String,
+    /// The newest revision's statement.
+    #[serde(flatten)]
+    pub newest: Event,
+}
+
+/// `GET /v1/listings/{exchange}/{id}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ListingDetail {
+    /// The listing.
+    #[serde(flatten)]
+    pub listing: Listing,
+    /// Every statement about it, oldest first.
+    pub history: Vec<Event>,
+}
+
+/// One of `GET /v1/contracts`: a contract as it stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Contract {
+    /// The registering exchange.
+    pub exchange: String,
+    /// Registration number.
+    pub registration: String,
+    /// `registered`, `amended`, `cancelled` or `revoked`.
+    pub status: String,
+    /// The newest event's statement.
+    #[serde(flatten)]
+    pub newest: Event,
+}
+
+/// `GET /v1/contracts/{registration}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ContractDetail {
+    /// The contract.
+    #[serde(flatten)]
+    pub contract: Contract,
+    /// Every event, oldest first.
+    pub history: Vec<Event>,
 }
 
 /// A page of a list.

@@ -1,0 +1,324 @@
+//! Every failure of the interface as an RFC 9457 problem; the only place where errors become status codes.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::model::Problem;
+use crate::handle::{CharterRefused, DialRefused, PublishError};
+use crate::store::StoreError;
+
+/// Why a request was not answered as asked.
+#[derive(Debug)]
+pub enum ApiError {
+    /// No token, or a wrong one.
+    Unauthorized,
+    /// There is no such thing here.
+    NotFound {
+        /// What was asked for.
+        what: String,
+    },
+    /// The path exists, but not for this method.
+    Method,
+    /// The request is not as it should be.
+    Invalid {
+        /// What was expected and met.
+        detail: String,
+        /// JSON pointers of the wrong members.
+        members: Vec<String>,
+    },
+    /// The body is larger than allowed.
+    TooLarge,
+    /// Too many requests at one time.
+    Busy,
+    /// The request took longer than allowed.
+    Slow,
+    /// Statements were not published.
+    Publish(PublishError),
+    /// A charter was not installed.
+    Charter(CharterRefused),
+    /// An address was not dialled.
+    Dial(DialRefused),
+    /// The store cannot be read.
+    Store(StoreError),
+    /// What was asked for exists, but its state does not allow the request yet.
+    Conflict {
+        /// What stands in the way.
+        detail: String,
+        /// What to do next.
+        advice: String,
+    },
+    /// This program contradicts itself.
+    Internal(String),
+}
+
+impl ApiError {
+    /// A wrong request without a member to name.
+    pub fn invalid(detail: impl Into<String>) -> Self {
+        Self::Invalid { detail: detail.into(), members: Vec::new() }
+    }
+
+    /// The problem details that a client reads.
+    pub fn problem(&self) -> Problem {
+        match self {
+            Self::Unauthorized => problem(
+                StatusCode::UNAUTHORIZED,
+                "unauthorized",
+                "not authorised",
+                "no bearer token, or a wrong one, was shown",
+                "send the content of api.token in the data folder as `Authorization: Bearer …`",
+            ),
+            Self::NotFound { what } => problem(
+                StatusCode::NOT_FOUND,
+                "not-found",
+                "not found",
+                format!("{what} is not held here"),
+                "check the spelling; if it is new, wait until this node has caught up",
+            ),
+            Self::Method => problem(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method",
+                "method not allowed",
+                "the path exists, but not for this method",
+                "look at the list of paths in the manual",
+            ),
+            Self::Invalid { detail, members } => Problem {
+                members: members.clone(),
+                ..problem(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    "invalid",
+                    "invalid request",
+                    detail,
+                    "correct the members named and send it again; nothing was changed",
+                )
+            },
+            Self::TooLarge => problem(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too-large",
+                "request too large",
+                "the body is larger than api.body_bytes_max",
+                "send fewer statements at one time",
+            ),
+            Self::Slow => problem(
+                StatusCode::GATEWAY_TIMEOUT,
+                "slow",
+                "not answered in time",
+                "the request took longer than api.request_timeout_ms",
+                "look whether it was carried out before you send it again",
+            ),
+            Self::Publish(error) => publish(error),
+            Self::Charter(CharterRefused::Invalid(detail)) => problem(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "charter-refused",
+                "charter refused",
+                detail,
+                "check it with `hutong charter show FILE`",
+            ),
+            Self::Dial(DialRefused::Invalid(detail)) => problem(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "address-refused",
+                "address refused",
+                detail,
+                "write it as `/dns4/node.example.org/tcp/7411`",
+            ),
+            Self::Busy | Self::Charter(CharterRefused::Busy) | Self::Dial(DialRefused::Busy) => {
+                busy()
+            }
+            Self::Charter(CharterRefused::Stopping) | Self::Dial(DialRefused::Stopping) => {
+                stopping()
+            }
+            Self::Store(error) => store(error),
+            Self::Conflict { detail, advice } => {
+                problem(StatusCode::CONFLICT, "not-yet", "not possible yet", detail, advice)
+            }
+            Self::Internal(detail) => problem(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "internal error",
+                detail,
+                "report it with the log of this node",
+            ),
+        }
+    }
+}
+
+fn publish(error: &PublishError) -> Problem {
+    let detail = error.to_string();
+    match error {
+        PublishError::Invalid { place, member, .. } => Problem {
+            members: vec![format!("/statements/{place}{member}")],
+            ..problem(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid-statement",
+                "invalid statement",
+                detail,
+                "correct it and send the whole group again; nothing was published",
+            )
+        },
+        PublishError::NotAuthorised { place, .. } => Problem {
+            members: vec![format!("/statements/{place}")],
+            ..problem(
+                StatusCode::FORBIDDEN,
+                "not-a-right",
+                "not authorised to make this statement",
+                detail,
+                "look at this exchange's membership with `hutong member show`; nothing was published",
+            )
+        },
+        PublishError::OwnLogUnchecked => problem(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "own-log-unchecked",
+            "own log being checked",
+            detail,
+            "try again in some seconds",
+        ),
+        PublishError::OwnLogConflict => problem(
+            StatusCode::CONFLICT,
+            "own-log-conflict",
+            "own log in conflict",
+            detail,
+            "stop publishing and call the parent exchange: the seed may be in use elsewhere",
+        ),
+        PublishError::Store { .. } => problem(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "disk",
+            "disk fault",
+            detail,
+            "check space and health of the disk, then start the node again",
+        ),
+        PublishError::Full => problem(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "log-full",
+            "log full",
+            detail,
+            "ask the parent exchange for a rekey into a new log",
+        ),
+        PublishError::Busy => busy(),
+        PublishError::Stopping => stopping(),
+    }
+}
+
+fn store(error: &StoreError) -> Problem {
+    problem(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "disk",
+        "disk fault",
+        error.to_string(),
+        "check space and health of the disk, then stop the node and run `hutong fsck`",
+    )
+}
+
+fn busy() -> Problem {
+    problem(
+        StatusCode::TOO_MANY_REQUESTS,
+        "busy",
+        "busy",
+        "too many requests are waiting",
+        "try again in a second",
+    )
+}
+
+fn stopping() -> Problem {
+    problem(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "stopping",
+        "node is stopping",
+        "the node is stopping",
+        "try again when it runs",
+    )
+}
+
+fn problem(
+    status: StatusCode,
+    kind: &str,
+    title: &str,
+    detail: impl Into<String>,
+    advice: impl Into<String>,
+) -> Problem {
+    Problem {
+        kind: format!("urn:hutong:problem:{kind}"),
+        title: title.to_owned(),
+        status: status.as_u16(),
+        detail: detail.into(),
+        advice: advice.into(),
+        members: Vec::new(),
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let problem = self.problem();
+        let status =
+            StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        if status.is_server_error() {
+            tracing::warn!(kind = problem.kind, detail = problem.detail, "request failed");
+        }
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        match status {
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<PublishError> for ApiError {
+    fn from(error: PublishError) -> Self {
+        Self::Publish(error)
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::UnknownLog(log) => Self::NotFound { what: format!("the log of {log}") },
+            other => Self::Store(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(error: ApiError) -> u16 {
+        error.into_response().status().as_u16()
+    }
+
+    #[test]
+    fn each_reason_has_its_status() {
+        assert_eq!(status(ApiError::Unauthorized), 401);
+        assert_eq!(status(PublishError::OwnLogUnchecked.into()), 503);
+        assert_eq!(status(PublishError::Busy.into()), 429);
+        assert_eq!(status(ApiError::Charter(CharterRefused::Stopping)), 503);
+        assert_eq!(status(ApiError::TooLarge), 413);
+        let disk = PublishError::Store { file: "/d/x".into(), reason: "full".into() };
+        assert_eq!(status(disk.into()), 500);
+    }
+
+    #[test]
+    fn an_invalid_statement_is_named_by_place_and_member() {
+        let error = PublishError::Invalid {
+            place: 3,
+            member: "/body/title".into(),
+            detail: "expected a text".into(),
+        };
+        let problem = ApiError::from(error).problem();
+        assert_eq!(problem.status, 422);
+        assert_eq!(problem.members, ["/statements/3/body/title"]);
+        assert_ne!(problem.advice, "");
+    }
+
+    #[test]
+    fn a_right_that_is_missing_is_not_an_invalid_statement() {
+        let error = PublishError::NotAuthorised { place: 0, reason: "suspended".into() };
+        assert_eq!(status(error.into()), 403);
+    }
+}

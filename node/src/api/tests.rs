@@ -1,0 +1,380 @@
+//! The interface as a client meets it: a real server, a real store, and the driver's end played here.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use hutong_crypto::keys::{Purpose, Seed};
+use hutong_protocol::charter::{Charter, CharterChain, SignedCharter};
+use hutong_protocol::directory::{Directory, Facts};
+use hutong_protocol::entry::{Entry, Leaf};
+use hutong_protocol::id::ExchangeId;
+use hutong_protocol::persist::Persist;
+use hutong_protocol::quorum::Quorum;
+use hutong_protocol::time::Timestamp;
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use super::client::{Client, ClientError};
+use super::model::{PublishRequest, STATEMENTS_MAX};
+use super::server::Server;
+use super::token::Token;
+use crate::config::{self, Config, Exchange};
+use crate::handle::{
+    CharterRefused, Command, DialRefused, LogInfo, NodeHandle, NodeView, NoticeLevel, NoticeLine,
+    PublishError, Published,
+};
+use crate::keys::describe;
+use crate::store::{Store, StoreOptions};
+
+const ME: &str = "cn-33-zhejiang";
+
+fn me() -> ExchangeId {
+    ME.parse().unwrap()
+}
+
+fn chain() -> CharterChain {
+    let exchange = Exchange {
+        id: ME.into(),
+        tier: "provincial".into(),
+        region: "CN-33".into(),
+        names: [("zh".to_owned(), "浙江".to_owned())].into(),
+        ..Exchange::default()
+    };
+    let seed = Seed::from_bytes([3; 32]);
+    let charter = Charter {
+        version: 1,
+        federation: "试验联盟".into(),
+        council: vec![describe(&exchange, &seed).unwrap()],
+        threshold: 1,
+        registrar: me(),
+        witness_quorum: Quorum::none(),
+        succession: None,
+        issued_at: Timestamp::from_seconds(1_800_000_000),
+    };
+    let mut signed = SignedCharter::unsigned(&charter).unwrap();
+    signed.sign(&me(), &seed.derive(Purpose::Log));
+    CharterChain::found(signed).unwrap()
+}
+
+fn view(ready: bool) -> NodeView {
+    let charters = chain();
+    let directory = Arc::new(Directory::build(&charters, &Facts::new()));
+    let mut view = NodeView {
+        me: me(),
+        peer_id: "peer".into(),
+        started: Timestamp::from_seconds(1_800_000_000),
+        charters: Arc::new(charters),
+        directory,
+        logs: vec![LogInfo {
+            exchange: me(),
+            origin: "o".into(),
+            size: 1,
+            root: hutong_crypto::sha256(b""),
+            checkpoint_size: Some(1),
+            cosigned_size: None,
+            cosigners: Vec::new(),
+            withheld: 0,
+            frozen: Some(1),
+        }],
+        peers: Vec::new(),
+        listen: Vec::new(),
+        notices: VecDeque::new(),
+        ready,
+        bytes_in: 7,
+        bytes_out: 0,
+    };
+    view.add_notice(NoticeLine {
+        time: view.started,
+        level: NoticeLevel::Alarm,
+        zh: "警报".into(),
+        en: "alarm".into(),
+    });
+    view
+}
+
+/// What the test answers to publications in the driver's place.
+type Driver = fn(usize) -> Result<Vec<Published>, PublishError>;
+
+struct Node {
+    client: Client,
+    address: std::net::SocketAddr,
+    data: tempfile::TempDir,
+    stop: Option<oneshot::Sender<()>>,
+    served: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Node {
+    fn start(ready: bool, api: &config::Api, metrics: &config::Metrics, driver: Driver) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let store = Store::open(&data.path().join("store"), &StoreOptions::default()).unwrap();
+        put_entry(&store);
+        let (told, started) = std::sync::mpsc::channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (folder, api, metrics) = (data.path().to_owned(), api.clone(), metrics.clone());
+        let served = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let (handle, mut commands, _views) = NodeHandle::new(view(ready), store);
+                let server = Server::bind(handle, folder, &api, &metrics).await.unwrap();
+                told.send(server.address()).unwrap();
+                tokio::spawn(async move {
+                    while let Some(command) = commands.recv().await {
+                        answer(command, driver);
+                    }
+                });
+                let stopped = async { stopped.await.unwrap_or_default() };
+                server.run(stopped).await.unwrap();
+            });
+        });
+        let address = started.recv().unwrap();
+        let client = Client::from_data(data.path()).unwrap();
+        Self { client, address, data, stop: Some(stop), served: Some(served) }
+    }
+
+    fn simple(driver: Driver) -> Self {
+        Self::start(true, &free_port(), &config::Metrics::default(), driver)
+    }
+
+    /// A request as bytes, for what the client never sends. Returns status line and body.
+    fn raw(&self, request: &str) -> String {
+        use std::io::{Read as _, Write as _};
+        let mut stream = std::net::TcpStream::connect(self.address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(served) = self.served.take() {
+            served.join().unwrap();
+        }
+    }
+}
+
+fn free_port() -> config::Api {
+    config::Api { listen: ([127, 0, 0, 1], 0).into(), ..Config::default().api }
+}
+
+fn put_entry(store: &Store) {
+    let key = Seed::from_bytes([3; 32]).derive(Purpose::Issuer);
+    let entry = Entry::sign(&key, br#"{"type":"x"}"#).unwrap();
+    let leaves = vec![Leaf::Entry(entry), Leaf::Withheld(hutong_crypto::sha256(b"hidden"))];
+    store.commit(&[Persist::Leaves { log: me(), from: 0, leaves, void: Vec::new() }]).unwrap();
+}
+
+fn answer(command: Command, driver: Driver) {
+    match command {
+        Command::Publish { statements, reply } => drop(reply.send(driver(statements.len()))),
+        Command::InstallCharter { bytes, reply } => {
+            let refused = bytes != b"charter";
+            let refusal = || Err(CharterRefused::Invalid("no charter".into()));
+            drop(reply.send(if refused { refusal() } else { Ok(2) }));
+        }
+        Command::Dial { address, reply } => {
+            let valid = address.starts_with('/');
+            let refusal = || Err(DialRefused::Invalid("no multiaddr".into()));
+            drop(reply.send(if valid { Ok(()) } else { refusal() }));
+        }
+        Command::Shutdown => {}
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "one of several drivers, of which others refuse")]
+fn published(count: usize) -> Result<Vec<Published>, PublishError> {
+    let one = |index: usize| Published {
+        log: me(),
+        index: index as u64,
+        id: hutong_crypto::sha256(&index.to_le_bytes()),
+    };
+    Ok((0..count).map(one).collect())
+}
+
+fn statements(count: usize) -> Vec<PublishRequest> {
+    let one = PublishRequest {
+        kind: "hutong/listing/v1".into(),
+        audience: json!("public"),
+        body: json!({}),
+    };
+    vec![one; count]
+}
+
+fn refusal<T>(result: Result<T, ClientError>) -> (u16, Vec<String>) {
+    match result {
+        Err(ClientError::Refused(problem)) => (problem.status, problem.members),
+        Err(other) => unreachable!("expected a refusal, met {other}"),
+        Ok(_) => unreachable!("expected a refusal, met an answer"),
+    }
+}
+
+#[test]
+fn status_shows_what_needs_the_operator() {
+    let node = Node::simple(published);
+    let status = node.client.status().unwrap();
+    assert_eq!(status.exchange, ME);
+    assert_eq!(status.membership, "active");
+    assert_eq!(status.frozen, [ME]);
+    assert_eq!(status.notices[0].zh, "警报");
+    assert_eq!(node.client.health().unwrap().status, "ready");
+    assert_eq!(node.client.members().unwrap()[0].parent, "council");
+    assert_eq!(node.client.charters().unwrap().len(), 1);
+}
+
+#[test]
+fn a_node_that_checks_its_log_is_not_healthy_yet() {
+    let node = Node::start(false, &free_port(), &config::Metrics::default(), published);
+    let answer = node.raw("GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert!(answer.contains("checking"), "{answer}");
+}
+
+#[test]
+fn statements_are_published_in_order_and_at_most_a_thousand() {
+    let node = Node::simple(published);
+    let recorded = node.client.publish(statements(STATEMENTS_MAX)).unwrap();
+    assert_eq!(recorded.len(), STATEMENTS_MAX);
+    assert_eq!(recorded[7].index, 7);
+    assert_eq!(refusal(node.client.publish(statements(STATEMENTS_MAX + 1))).0, 422);
+    assert_eq!(refusal(node.client.publish(Vec::new())).0, 422);
+}
+
+#[test]
+fn each_refusal_of_the_driver_reaches_the_client_as_itself() {
+    let invalid = Node::simple(|_| {
+        Err(PublishError::Invalid { place: 1, member: "/body".into(), detail: "d".into() })
+    });
+    let met = refusal(invalid.client.publish(statements(2)));
+    assert_eq!(met, (422, vec!["/statements/1/body".to_owned()]));
+    let checking = Node::simple(|_| Err(PublishError::OwnLogUnchecked));
+    assert_eq!(refusal(checking.client.publish(statements(1))).0, 503);
+    let busy = Node::simple(|_| Err(PublishError::Busy));
+    assert_eq!(refusal(busy.client.publish(statements(1))).0, 429);
+}
+
+#[test]
+fn nothing_but_health_is_answered_without_the_token() {
+    let node = Node::simple(published);
+    let other = tempfile::tempdir().unwrap();
+    let stranger = Client::new(node.address, Token::open_or_create(other.path()).unwrap());
+    assert!(stranger.health().is_ok());
+    assert_eq!(refusal(stranger.status()).0, 401);
+    assert_eq!(refusal(stranger.publish(statements(1))).0, 401);
+    let bare = node.raw("GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    assert!(bare.starts_with("HTTP/1.1 401"), "{bare}");
+    assert!(bare.contains("application/problem+json"), "{bare}");
+}
+
+#[test]
+fn metrics_are_public_only_where_configured() {
+    let metrics = config::Metrics { enabled: true, public: true };
+    let node = Node::start(true, &free_port(), &metrics, published);
+    let request = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let text = node.raw(request);
+    assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+    assert!(text.contains("hutong_ready 1"), "{text}");
+    assert!(text.contains("hutong_log_size{exchange=\"cn-33-zhejiang\"} 1"), "{text}");
+    let off = config::Metrics { enabled: false, public: true };
+    let node = Node::start(true, &free_port(), &off, published);
+    assert!(node.raw(request).starts_with("HTTP/1.1 404"));
+}
+
+#[test]
+fn a_body_above_the_bound_is_refused_before_it_is_read() {
+    let api = config::Api { body_bytes_max: 64 * 1024, ..free_port() };
+    let node = Node::start(true, &api, &config::Metrics::default(), published);
+    let mut large = statements(1);
+    large[0].body = json!({"text": "x".repeat(64 * 1024)});
+    assert_eq!(refusal(node.client.publish(large)).0, 413);
+    assert_eq!(node.client.publish(statements(10)).unwrap().len(), 10);
+    let token = std::fs::read_to_string(node.data.path().join("api.token")).unwrap();
+    let chunk = "x".repeat(65 * 1024);
+    let answer = node.raw(&format!(
+        "POST /v1/charter HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{chunk}\r\n0\r\n\r\n",
+        chunk.len()
+    ));
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+}
+
+#[test]
+fn a_request_with_an_unknown_member_is_refused() {
+    let node = Node::simple(published);
+    let token = std::fs::read_to_string(node.data.path().join("api.token")).unwrap();
+    let post = |body: &str| {
+        node.raw(&format!(
+            "POST /v1/statements HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ))
+    };
+    let right = r#"{"statements":[{"kind":"k","body":{}}]}"#;
+    assert!(post(right).starts_with("HTTP/1.1 201"));
+    let wrong = r#"{"statements":[{"kind":"k","body":{},"issuer":"me"}]}"#;
+    assert!(post(wrong).starts_with("HTTP/1.1 422"));
+    assert!(post("{").starts_with("HTTP/1.1 422"));
+}
+
+#[test]
+fn an_entry_is_shown_whole_or_as_withheld_or_not_found() {
+    let node = Node::simple(published);
+    let entry = node.client.entry(ME, 0).unwrap();
+    assert_eq!(entry.statement.unwrap(), json!({"type": "x"}));
+    let hidden = node.client.entry(ME, 1).unwrap();
+    assert!(hidden.withheld && hidden.entry.is_none());
+    assert_eq!(refusal(node.client.entry(ME, 2)).0, 404);
+    assert_eq!(refusal(node.client.entry("nobody-here", 0)).0, 404);
+    assert_eq!(refusal(node.client.entry("No Id", 0)).0, 422);
+}
+
+#[test]
+fn a_log_is_shown_or_not_found() {
+    let node = Node::simple(published);
+    assert_eq!(node.client.log(ME).unwrap().log.size, 1);
+    assert_eq!(refusal(node.client.log("nobody-here")).0, 404);
+    assert_eq!(Client::found(node.client.log("nobody-here")).unwrap(), None);
+}
+
+#[test]
+fn charters_and_addresses_are_passed_on_and_refusals_come_back() {
+    let node = Node::simple(published);
+    assert_eq!(node.client.install_charter(b"charter").unwrap().version, 2);
+    assert_eq!(refusal(node.client.install_charter(b"nonsense")).0, 422);
+    node.client.dial("/ip4/127.0.0.1/tcp/1").unwrap();
+    assert_eq!(refusal(node.client.dial("127.0.0.1:1")).0, 422);
+    assert_eq!(refusal(node.client.dial("")).0, 422);
+    node.client.shutdown().unwrap();
+}
+
+#[test]
+fn a_path_or_method_that_does_not_exist_is_a_problem_too() {
+    let node = Node::simple(published);
+    assert_eq!(refusal(node.client.get::<serde_json::Value>("/v1/nothing")).0, 404);
+    assert_eq!(refusal(node.client.get::<serde_json::Value>("/v1/dial")).0, 405);
+}
+
+#[test]
+fn a_request_that_takes_too_long_is_ended() {
+    let api = config::Api { request_timeout_ms: 100, ..free_port() };
+    let node = Node::start(true, &api, &config::Metrics::default(), |_| {
+        std::thread::sleep(std::time::Duration::from_millis(400));
+        Err(PublishError::Stopping)
+    });
+    assert_eq!(refusal(node.client.publish(statements(1))).0, 504);
+}
+
+#[test]
+fn the_address_goes_when_the_server_ends() {
+    let mut node = Node::simple(published);
+    let path = node.data.path().join("api.addr");
+    assert!(path.exists());
+    drop(node.stop.take());
+    node.served.take().unwrap().join().unwrap();
+    assert!(!path.exists());
+}

@@ -1,0 +1,64 @@
+//! The command line: reads arguments, runs one command, ends with a documented code.
+
+pub mod args;
+pub mod charter;
+pub mod clock;
+pub mod config;
+pub mod console;
+pub mod contract;
+pub mod document;
+pub mod exit;
+pub mod import;
+pub mod init;
+pub mod keys;
+pub mod lang;
+pub mod listing;
+pub mod log;
+pub mod manual;
+pub mod member;
+pub mod publisher;
+pub mod run;
+pub mod secret;
+pub mod settings;
+pub mod status;
+pub mod storage;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Cli, Command};
+use console::Console;
+use lang::Lang;
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let lang = Lang::choose(cli.global.lang, |name| std::env::var(name).ok());
+    let console = Console { lang, json: cli.global.json };
+    exit::end(&dispatch(cli, console), lang)
+}
+
+fn dispatch(cli: Cli, console: Console) -> anyhow::Result<()> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Init(args) => init::run(global, &args, console),
+        Command::Run(args) => run::run(global, &args, console),
+        Command::Listing(command) => listing::run(global, &command, console),
+        Command::Contract(command) => contract::run(global, &command, console),
+        Command::Log(command) => log::run(global, &command, console),
+        Command::Fsck => storage::check(global, console),
+        Command::Rebuild => storage::remake(global, console),
+        Command::Status => status::status(global, console),
+        Command::Peers => status::peers(global, console),
+        Command::Charter(command) => charter::run(global, &command, console),
+        Command::Member(command) => member::run(global, &command, console),
+        Command::Keys(command) => keys::run(global, &command, console),
+        Command::Config(command) => config::run(global, &command, console),
+        Command::Completions { shell } => {
+            manual::completions(shell);
+            Ok(())
+        }
+        Command::Man { dir } => manual::pages(&dir),
+    }
+}

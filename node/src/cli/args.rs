@@ -1,0 +1,632 @@
+//! The command line's grammar. Every help line is in English and Chinese.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hutong",
+    version,
+    about = "A node of the Hutong network of technology exchanges · 互通技术交易网络节点",
+    after_help = EXIT_CODES,
+    propagate_version = true,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Documented once, shown by `--help`, kept by [`crate::cli::exit`].
+pub const EXIT_CODES: &str = "Exit codes · 退出码:
+  0  done · 完成
+  1  failed or refused, or the verdict was not accepted · 操作失败、被拒绝或核验结论未被接受
+  2  wrong usage · 用法错误
+  3  the node cannot be reached · 无法连接节点
+  4  data are damaged · 数据损坏
+  5  configuration or keys cannot be used · 配置或密钥不可用";
+
+/// Options that every command takes.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "For every command · 通用选项")]
+pub struct Global {
+    /// Data folder · 数据目录
+    #[arg(
+        long,
+        global = true,
+        env = "HUTONG_DATA",
+        value_name = "DIR",
+        default_value = "hutong-data"
+    )]
+    pub data: PathBuf,
+    /// Configuration file; <data>/hutong.toml unless given · 配置文件
+    #[arg(long, global = true, env = "HUTONG_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print JSON · 输出 JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Language of the output; from LANG unless given · 输出语言
+    #[arg(long, global = true, env = "HUTONG_LANG", value_name = "LANG")]
+    pub lang: Option<LangArg>,
+    /// More detail in the log; twice for all · 更详细的日志
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// `--lang`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LangArg {
+    /// 中文
+    Zh,
+    /// English
+    En,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Set up this exchange: seed, configuration, data folder · 初始化本交易所节点
+    Init(InitArgs),
+    /// Run the node · 运行节点
+    Run(RunArgs),
+    /// What the node is doing, what needs you first · 查看节点状态
+    Status,
+    /// Connected peers · 查看已连接的对等节点
+    Peers,
+    /// The federation's founding rules · 联盟章程
+    #[command(subcommand)]
+    Charter(CharterCommand),
+    /// Members of the federation · 联盟成员
+    #[command(subcommand)]
+    Member(MemberCommand),
+    /// Listings: achievements, demands and more · 成果、需求等挂牌信息
+    #[command(subcommand)]
+    Listing(ListingCommand),
+    /// Technology contracts · 技术合同
+    #[command(subcommand)]
+    Contract(ContractCommand),
+    /// Logs of this and other exchanges · 各交易所日志
+    #[command(subcommand)]
+    Log(LogCommand),
+    /// Check every stored byte of a stopped node · 检查已停止节点的全部数据
+    Fsck,
+    /// Rebuild what is derived from the logs of a stopped node · 由日志重建派生数据
+    Rebuild,
+    /// The exchange's seed: show keys, back up, restore · 密钥：查看、备份、恢复
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// The configuration · 配置
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print shell completions · 生成命令补全脚本
+    Completions {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write manual pages into a folder · 生成手册页
+    Man {
+        /// The folder.
+        dir: PathBuf,
+    },
+}
+
+/// How a passphrase is given.
+#[derive(Args, Clone, Debug, Default)]
+pub struct PassphraseArgs {
+    /// File whose first line is the passphrase; `HUTONG_PASSPHRASE` otherwise · 口令文件
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// `hutong init`.
+#[derive(Args, Clone, Debug)]
+pub struct InitArgs {
+    /// Exchange id, such as cn-33-zhejiang · 交易所标识
+    #[arg(long)]
+    pub id: Option<String>,
+    /// Chinese name · 中文名称
+    #[arg(long, value_name = "NAME")]
+    pub name_zh: Option<String>,
+    /// English name · 英文名称
+    #[arg(long, value_name = "NAME")]
+    pub name_en: Option<String>,
+    /// national, provincial, municipal, county, industry or international · 层级
+    #[arg(long)]
+    pub tier: Option<String>,
+    /// Region code, such as CN-33 or KZ · 区域代码
+    #[arg(long)]
+    pub region: Option<String>,
+    /// Website · 网站
+    #[arg(long, value_name = "URL")]
+    pub website: Option<String>,
+    /// Multiaddr to listen on; may be repeated · 监听地址
+    #[arg(long, value_name = "MULTIADDR")]
+    pub listen: Vec<String>,
+    /// Multiaddr by which others reach this node; may be repeated · 对外地址
+    #[arg(long, value_name = "MULTIADDR")]
+    pub address: Vec<String>,
+    /// Multiaddr to dial at the start; may be repeated · 引导节点地址
+    #[arg(long, value_name = "MULTIADDR")]
+    pub bootstrap: Vec<String>,
+    /// The passphrase.
+    #[command(flatten)]
+    pub passphrase: PassphraseArgs,
+    /// Keep the seed without a passphrase; anyone who reads the disk is then this exchange · 不加密保存种子
+    #[arg(long, conflicts_with = "passphrase_file")]
+    pub unencrypted_seed: bool,
+    /// Charter file to install; may be repeated, oldest first · 章程文件
+    #[arg(long, value_name = "FILE")]
+    pub charter: Vec<PathBuf>,
+}
+
+/// `hutong run`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct RunArgs {
+    /// The passphrase.
+    #[command(flatten)]
+    pub passphrase: PassphraseArgs,
+    /// Override a setting: KEY=VALUE, such as api.listen=127.0.0.1:0; may be repeated · 覆盖一项配置
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_setting)]
+    pub settings: Vec<(String, String)>,
+}
+
+/// `hutong demo`.
+#[derive(Args, Clone, Debug)]
+pub struct DemoArgs {
+    /// Run the story once and end · 演示一遍后退出
+    #[arg(long)]
+    pub once: bool,
+    /// How many nodes, 3 to 200 · 节点数
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(3..=200))]
+    pub nodes: u16,
+    /// Keep the data folders · 保留数据目录
+    #[arg(long)]
+    pub keep: bool,
+    /// Where the data folders go; a temporary folder unless given · 数据目录位置
+    #[arg(long, value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+}
+
+/// `hutong charter …`.
+#[derive(Debug, Subcommand)]
+pub enum CharterCommand {
+    /// Draw up a charter from council members' descriptors · 起草章程
+    New(CharterNewArgs),
+    /// What a charter says and whether it holds · 查看章程
+    Show {
+        /// Charter file; the installed chain unless given · 章程文件
+        file: Option<PathBuf>,
+    },
+    /// Add this exchange's signature · 签署章程
+    Sign {
+        /// Charter file, changed in place.
+        file: PathBuf,
+        /// The passphrase.
+        #[command(flatten)]
+        passphrase: PassphraseArgs,
+    },
+    /// Merge the signatures of several copies into one file · 合并各方签名
+    Merge {
+        /// Copies of one charter, each with some signatures.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// The result.
+        #[arg(long, short, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Install a signed charter into this node · 安装已签署的章程
+    Publish {
+        /// Charter file.
+        file: PathBuf,
+    },
+}
+
+/// `hutong charter new`.
+#[derive(Args, Clone, Debug)]
+pub struct CharterNewArgs {
+    /// The federation's name · 联盟名称
+    #[arg(long)]
+    pub name: String,
+    /// A council member's descriptor (hutong member request); may be repeated · 理事成员描述文件
+    #[arg(long, required = true, value_name = "FILE")]
+    pub council: Vec<PathBuf>,
+    /// How many council members decide; a majority unless given · 理事会表决门槛
+    #[arg(long)]
+    pub threshold: Option<u32>,
+    /// The council member in whose log decisions are entered; the first unless given · 登记成员
+    #[arg(long, value_name = "ID")]
+    pub registrar: Option<String>,
+    /// How many council members must cosign a checkpoint; a majority unless given · 见证门槛
+    #[arg(long)]
+    pub quorum: Option<u32>,
+    /// The charter that this one follows · 前一版章程
+    #[arg(long, value_name = "FILE")]
+    pub previous: Option<PathBuf>,
+    /// Size of the former registrar's log up to which decisions stand (with --previous) · 前版决议有效的日志大小
+    #[arg(long, value_name = "SIZE", requires = "previous")]
+    pub decisions_honoured: Option<u64>,
+    /// ID=SIZE for each former council member whose keys change or who leaves · 前版成员日志有效大小
+    #[arg(long, value_name = "ID=SIZE", requires = "previous", value_parser = parse_honoured)]
+    pub log_honoured: Vec<(String, u64)>,
+    /// The result · 输出文件
+    #[arg(long, short, value_name = "FILE", default_value = "charter.json")]
+    pub output: PathBuf,
+}
+
+/// `hutong member …`.
+#[derive(Debug, Subcommand)]
+pub enum MemberCommand {
+    /// Write this exchange's signed descriptor, to send to the parent · 生成本所入网申请
+    Request {
+        /// The result · 输出文件
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// The passphrase.
+        #[command(flatten)]
+        passphrase: PassphraseArgs,
+    },
+    /// Sign the council's approval of an admission (council members) · 理事会成员签署入网批准
+    Approve {
+        /// Descriptor file.
+        file: PathBuf,
+        /// Approvals so far, changed in place · 批准文件
+        #[arg(long, value_name = "FILE")]
+        approvals: PathBuf,
+        /// The passphrase.
+        #[command(flatten)]
+        passphrase: PassphraseArgs,
+    },
+    /// Admit the exchange of a descriptor · 批准入网
+    Admit {
+        /// Descriptor file.
+        file: PathBuf,
+        /// Approvals of the council, for an admission by it · 批准文件
+        #[arg(long, value_name = "FILE")]
+        approvals: Option<PathBuf>,
+    },
+    /// All members · 成员列表
+    List,
+    /// One member · 查看成员
+    Show {
+        /// Exchange id.
+        id: String,
+    },
+}
+
+/// `hutong listing …`.
+#[derive(Debug, Subcommand)]
+pub enum ListingCommand {
+    /// Publish new listings from a JSON or TOML file · 发布挂牌信息
+    Publish {
+        /// File, or - for standard input.
+        file: PathBuf,
+        /// public, domestic or members:ID,ID · 可见范围
+        #[arg(long, default_value = "public")]
+        audience: String,
+    },
+    /// Publish the next revision of a listing · 修订挂牌信息
+    Revise {
+        /// File with the whole new content.
+        file: PathBuf,
+        /// public, domestic or members:ID,ID · 可见范围
+        #[arg(long, default_value = "public")]
+        audience: String,
+    },
+    /// Withdraw a listing · 撤回挂牌信息
+    Withdraw {
+        /// Listing id.
+        id: String,
+        /// Why · 原因
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Record another change of state · 变更挂牌状态
+    Mark {
+        /// Listing id.
+        id: String,
+        /// audited, listed, traded, disclosed or objected · 状态
+        status: String,
+        /// Why · 原因
+        #[arg(long)]
+        reason: Option<String>,
+        /// Deal reference, such as a registration number · 成交编号
+        #[arg(long)]
+        deal: Option<String>,
+    },
+    /// Search all listings · 检索挂牌信息
+    List(ListingListArgs),
+    /// One listing with its history · 查看挂牌信息
+    Show {
+        /// Exchange id.
+        exchange: String,
+        /// Listing id.
+        id: String,
+    },
+    /// Import from a spreadsheet, CSV or JSON file · 导入挂牌信息
+    Import(ImportArgs),
+}
+
+/// `hutong listing list`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ListingListArgs {
+    /// Words in title or summary · 关键词
+    #[arg(long, short)]
+    pub query: Option<String>,
+    /// achievement, demand, fund, talent, service, policy or challenge · 类别
+    #[arg(long)]
+    pub kind: Option<String>,
+    /// Technology field · 技术领域
+    #[arg(long)]
+    pub field: Option<String>,
+    /// Region, with all that it contains · 区域
+    #[arg(long)]
+    pub region: Option<String>,
+    /// Exchange id · 交易所
+    #[arg(long)]
+    pub exchange: Option<String>,
+    /// listed, audited, withdrawn, traded, … · 状态
+    #[arg(long)]
+    pub status: Option<String>,
+    /// The page.
+    #[command(flatten)]
+    pub page: PageArgs,
+}
+
+/// Which page of a list.
+#[derive(Args, Clone, Debug, Default)]
+pub struct PageArgs {
+    /// Items on the page, 1 to 500 · 每页条数
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=500))]
+    pub limit: u16,
+    /// Continue where the page before ended · 接上一页
+    #[arg(long, value_name = "MARK")]
+    pub after: Option<String>,
+}
+
+/// `… import`.
+#[derive(Args, Clone, Debug)]
+pub struct ImportArgs {
+    /// XLSX, XLS, ODS, CSV, JSON or JSON Lines.
+    pub file: PathBuf,
+    /// How its columns become fields · 字段映射文件
+    #[arg(long, value_name = "FILE")]
+    pub mapping: PathBuf,
+    /// Check everything, publish nothing · 只检查不发布
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Where refused rows go, with the reason · 错误行输出文件
+    #[arg(long, value_name = "FILE")]
+    pub errors: Option<PathBuf>,
+}
+
+/// `hutong contract …`.
+#[derive(Debug, Subcommand)]
+pub enum ContractCommand {
+    /// Register a contract, or record its amendment, cancellation or revocation, from a JSON or TOML file ·
+    /// 登记合同，或记录变更、注销、撤销
+    Register {
+        /// Clear fields at the top, confidential ones under `confidential`.
+        file: PathBuf,
+        /// public, domestic or members:ID,ID · 可见范围
+        #[arg(long, default_value = "public")]
+        audience: String,
+    },
+    /// One contract with its events · 查看合同
+    Show {
+        /// Registration number.
+        registration: String,
+    },
+    /// Contracts · 合同列表
+    List(ContractListArgs),
+    /// Import from a spreadsheet, CSV or JSON file · 导入合同
+    Import(ImportArgs),
+}
+
+/// `hutong contract list`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ContractListArgs {
+    /// Contract type · 合同类别
+    #[arg(long = "type", value_name = "TYPE")]
+    pub kind: Option<String>,
+    /// Technology field · 技术领域
+    #[arg(long)]
+    pub field: Option<String>,
+    /// Exchange id · 交易所
+    #[arg(long)]
+    pub exchange: Option<String>,
+    /// registered, amended, cancelled or revoked · 状态
+    #[arg(long)]
+    pub status: Option<String>,
+    /// The page.
+    #[command(flatten)]
+    pub page: PageArgs,
+}
+
+/// `hutong receipt …`.
+#[derive(Debug, Subcommand)]
+pub enum ReceiptCommand {
+    /// Issue a receipt for a contract or a statement · 签发凭证
+    Issue(ReceiptIssueArgs),
+    /// Verify a receipt: no node, no data folder, no network · 离线核验凭证
+    Verify(ReceiptVerifyArgs),
+    /// What a receipt says, for a reader · 查看凭证内容
+    Show {
+        /// Receipt file.
+        file: PathBuf,
+    },
+}
+
+/// `hutong receipt issue`.
+#[derive(Args, Clone, Debug)]
+pub struct ReceiptIssueArgs {
+    /// Registration number of a contract · 合同登记编号
+    #[arg(required_unless_present = "statement", conflicts_with = "statement")]
+    pub registration: Option<String>,
+    /// Statement id, 64 digits · 声明标识
+    #[arg(long, value_name = "ID")]
+    pub statement: Option<String>,
+    /// Confidential fields to show, separated by commas · 披露的保密字段
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    pub disclose: Vec<String>,
+    /// The result; <registration>.hutong-receipt.json unless given · 输出文件
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `hutong receipt verify`.
+#[derive(Args, Clone, Debug)]
+#[command(group = clap::ArgGroup::new("anchor").required(true).args(["federation", "charter"]))]
+pub struct ReceiptVerifyArgs {
+    /// Receipt file.
+    pub file: PathBuf,
+    /// Federation id, 64 digits · 联盟标识
+    #[arg(long, value_name = "ID")]
+    pub federation: Option<String>,
+    /// Founding charter file · 创始章程文件
+    #[arg(long, value_name = "FILE")]
+    pub charter: Option<PathBuf>,
+    /// Verdicts accepted beside `valid` · 另外接受的结论
+    #[arg(long, value_delimiter = ',', value_name = "VERDICT,…")]
+    pub allow: Vec<AllowedVerdict>,
+}
+
+/// Verdicts that `--allow` can add.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum AllowedVerdict {
+    /// Amended since.
+    ValidSuperseded,
+    /// Cancelled since.
+    ValidThenCancelled,
+}
+
+/// `hutong log …`.
+#[derive(Debug, Subcommand)]
+pub enum LogCommand {
+    /// All logs, or one with its newest checkpoint, or one entry · 查看日志
+    Show {
+        /// Exchange id.
+        exchange: Option<String>,
+        /// Entry at this place, from 0.
+        #[arg(requires = "exchange")]
+        index: Option<u64>,
+    },
+    /// Check a log against its checkpoint, from the data of a stopped node · 核验日志
+    Verify {
+        /// Exchange id; all unless given.
+        exchange: Option<String>,
+    },
+    /// Write a log as a static site (C2SP tiles) or as DSSE envelopes · 导出日志
+    Export {
+        /// Exchange id.
+        exchange: String,
+        /// Folder, or file with --dsse.
+        output: PathBuf,
+        /// One DSSE envelope a line.
+        #[arg(long)]
+        dsse: bool,
+    },
+}
+
+/// `hutong keys …`.
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Public keys · 查看公钥
+    Show {
+        /// The passphrase.
+        #[command(flatten)]
+        passphrase: PassphraseArgs,
+    },
+    /// Print the seed's backup: 24 words and a QR code · 备份种子
+    Backup {
+        /// The passphrase.
+        #[command(flatten)]
+        passphrase: PassphraseArgs,
+        /// Chinese words · 使用中文助记词
+        #[arg(long)]
+        chinese: bool,
+        /// Also write the QR code as an SVG image · 另存二维码图片
+        #[arg(long, value_name = "FILE")]
+        svg: Option<PathBuf>,
+    },
+    /// Restore the seed from a backup; never overwrites one · 恢复种子
+    Restore {
+        /// File with the words or the line; asks or reads standard input unless given · 备份文件
+        #[arg(long, value_name = "FILE")]
+        from: Option<PathBuf>,
+        /// The passphrase.
+        #[command(flatten)]
+        passphrase: PassphraseArgs,
+        /// Keep the seed without a passphrase · 不加密保存种子
+        #[arg(long, conflicts_with = "passphrase_file")]
+        unencrypted_seed: bool,
+    },
+}
+
+/// `hutong config …`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Check file and environment, and print what holds · 检查配置
+    Check {
+        /// Print every key that exists with its default instead · 列出全部配置项
+        #[arg(long)]
+        keys: bool,
+    },
+}
+
+fn parse_setting(text: &str) -> Result<(String, String), String> {
+    text.split_once('=')
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .ok_or_else(|| format!("expected KEY=VALUE, met `{text}`"))
+}
+
+fn parse_honoured(text: &str) -> Result<(String, u64), String> {
+    let wrong = || format!("expected ID=SIZE, met `{text}`");
+    let (id, size) = text.split_once('=').ok_or_else(wrong)?;
+    Ok((id.to_owned(), size.parse().map_err(|_| wrong())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parses(line: &str) -> bool {
+        Cli::try_parse_from(line.split_whitespace()).is_ok()
+    }
+
+    #[test]
+    fn the_grammar_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_passphrase_and_none_exclude_each_other() {
+        assert!(parses("hutong init --unencrypted-seed"));
+        assert!(!parses("hutong init --unencrypted-seed --passphrase-file p"));
+    }
+
+    #[test]
+    fn a_setting_is_a_pair() {
+        assert!(parses("hutong run --set api.listen=127.0.0.1:0"));
+        assert!(!parses("hutong run --set api.listen"));
+    }
+
+    #[test]
+    fn a_successor_names_its_predecessor_first() {
+        let base = "hutong charter new --name x --council a.json";
+        assert!(parses(base));
+        assert!(parses(&format!(
+            "{base} --previous p.json --decisions-honoured 7 --log-honoured a=3"
+        )));
+        assert!(!parses(&format!("{base} --decisions-honoured 7")));
+        assert!(!parses(&format!("{base} --previous p.json --log-honoured a")));
+    }
+}

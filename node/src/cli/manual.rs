@@ -1,0 +1,39 @@
+//! `hutong completions` and `hutong man`.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use clap::CommandFactory as _;
+
+use super::args::Cli;
+
+/// Writes a shell's completion script to standard output.
+pub fn completions(shell: clap_complete::Shell) {
+    clap_complete::generate(shell, &mut Cli::command(), "hutong", &mut std::io::stdout());
+}
+
+/// Writes one manual page for each command into `folder`.
+///
+/// # Errors
+///
+/// The folder cannot be written.
+pub fn pages(folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)
+        .and_then(|()| clap_mangen::generate_to(Cli::command(), folder))
+        .with_context(|| format!("cannot write manual pages into {}", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn every_command_has_a_page() {
+        let folder = tempfile::tempdir().unwrap();
+        pages(folder.path()).unwrap();
+        assert!(folder.path().join("hutong.1").exists());
+        assert!(folder.path().join("hutong-keys-restore.1").exists());
+    }
+}

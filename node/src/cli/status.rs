@@ -1,0 +1,134 @@
+//! `hutong status` and `hutong peers`: what the node is doing, and what needs the operator first.
+
+use super::args::Global;
+use super::console::{Console, printable};
+use super::lang::words;
+use crate::api::client::Client;
+use crate::api::model::{Notice, Peer, Status};
+
+/// Notices that are shown without `--json`.
+const NOTICES_SHOWN: usize = 10;
+
+/// `hutong status`.
+///
+/// # Errors
+///
+/// The node cannot be reached, or standard output cannot be written.
+pub fn status(global: &Global, console: Console) -> anyhow::Result<()> {
+    let status = Client::from_data(&global.data)?.status()?;
+    console.show(&status, |status| {
+        attention(status, console)?;
+        facts(status, console)?;
+        notices(&status.notices, console)
+    })
+}
+
+/// What must not wait comes first.
+fn attention(status: &Status, console: Console) -> anyhow::Result<()> {
+    if !status.ready {
+        console.say(
+            "！尚不能发布：正与对等节点核对本所日志。",
+            "! Not publishing yet: the own log is being compared with peers' copies.",
+        )?;
+    }
+    for exchange in &status.frozen {
+        console.say(
+            &format!("！{exchange} 的日志出现两个版本，已冻结。见 hutong log show {exchange}"),
+            &format!("! The log of {exchange} was shown in two versions and is frozen: hutong log show {exchange}"),
+        )?;
+    }
+    if status.membership != "active" {
+        console.say(
+            &format!("！本所成员状态：{}。新的声明不会被承认。", status.membership),
+            &format!(
+                "! This exchange's membership is `{}`: new statements do not count.",
+                status.membership
+            ),
+        )?;
+    }
+    if status.peers == 0 {
+        console.say(
+            "！没有连接任何对等节点。本地读写不受影响；检查 network.bootstrap。",
+            "! No peer is connected. Local work goes on; check network.bootstrap.",
+        )?;
+    }
+    Ok(())
+}
+
+fn facts(status: &Status, console: Console) -> anyhow::Result<()> {
+    console.facts([
+        (words("交易所", "exchange"), status.exchange.clone()),
+        (words("成员状态", "membership"), status.membership.clone()),
+        (
+            words("联盟", "federation"),
+            format!("{} (v{})", status.federation, status.charter_version),
+        ),
+        (words("软件版本", "version"), status.version.clone()),
+        (words("启动时间", "started"), status.started.clone()),
+        (words("节点标识", "peer id"), status.peer_id.clone()),
+        (words("监听", "listening"), status.listen.join(" ")),
+        (words("对等节点", "peers"), status.peers.to_string()),
+        (words("成员", "members"), status.members.to_string()),
+        (words("日志", "logs"), status.logs.to_string()),
+        (words("条目", "entries"), status.entries.to_string()),
+        (words("收 / 发", "in / out"), {
+            format!("{} / {}", bytes(status.bytes_in), bytes(status.bytes_out))
+        }),
+    ])?;
+    if let Some(log) = &status.own_log {
+        let cosigned = log.cosigned_size.unwrap_or(0);
+        console.facts([(
+            words("本所日志", "own log"),
+            console.lang.pick(
+                format!("{} 条，其中 {cosigned} 条已获见证", log.size),
+                format!("{} entries, {cosigned} of them witnessed", log.size),
+            ),
+        )])?;
+    }
+    Ok(())
+}
+
+fn notices(notices: &[Notice], console: Console) -> anyhow::Result<()> {
+    for notice in notices.iter().take(NOTICES_SHOWN) {
+        let text = printable(console.lang.pick(&notice.zh, &notice.en));
+        console.line(&format!("{}  {:<7}  {text}", notice.time, notice.level))?;
+    }
+    Ok(())
+}
+
+/// `hutong peers`.
+///
+/// # Errors
+///
+/// The node cannot be reached, or standard output cannot be written.
+pub fn peers(global: &Global, console: Console) -> anyhow::Result<()> {
+    let peers = Client::from_data(&global.data)?.peers()?;
+    console.show(&peers, |peers| table(peers, console))
+}
+
+fn table(peers: &[Peer], console: Console) -> anyhow::Result<()> {
+    let headers = [
+        words("交易所", "exchange"),
+        words("节点标识", "peer id"),
+        words("地址", "address"),
+        words("连接时间", "since"),
+        words("收", "in"),
+        words("发", "out"),
+    ];
+    let rows = peers.iter().map(|peer| {
+        vec![
+            peer.exchange.clone().unwrap_or_else(|| "-".to_owned()),
+            peer.peer_id.clone(),
+            peer.address.clone(),
+            peer.since.clone(),
+            bytes(peer.bytes_in),
+            bytes(peer.bytes_out),
+        ]
+    });
+    console.table(&headers, rows)
+}
+
+/// A count of bytes for people.
+pub fn bytes(count: u64) -> String {
+    indicatif::HumanBytes(count).to_string()
+}
