@@ -182,14 +182,15 @@ struct Seats<'a> {
     cosigned: Vec<(u8, &'a NoteSignature)>,
 }
 
-/// The newest charter version on whose council all sit who cosigned.
+/// The oldest charter version on whose council all sit who cosigned: the one that stays the same as
+/// the chain grows, so that a receipt on paper has one encoding for good.
 fn seats<'a>(
     charters: &CharterChain,
     origin: &str,
     note: &'a Note,
 ) -> Result<Seats<'a>, CompactError> {
     let federation = charters.federation_id();
-    'versions: for version in charters.versions().iter().rev() {
+    'versions: for version in charters.versions() {
         let mut cosigned = Vec::new();
         for line in note.signatures.iter().filter(|line| line.name != origin) {
             let Some(seat) = seat_of(version.charter(), &federation, line) else {

@@ -541,3 +541,25 @@ fn a_compact_receipt_fits_a_qr_code_and_no_flipped_bit_of_it_is_valid() {
     let large = alloc::vec![0; COMPACT_BYTES_MAX + 1];
     assert_eq!(check(&large).verdict, Verdict::Invalid);
 }
+
+#[test]
+fn a_compact_receipt_outlives_later_charters() {
+    let mut case = Case::new();
+    let thin = case.build_with(&[], |inputs| inputs.without_authority = true).unwrap();
+    let compact = Receipt::parse(&thin).unwrap().encode_compact(&case.country.charters).unwrap();
+    let seats: Vec<Exchange> =
+        ["cn-11-p", "cn-12-p", "cn-13-p"].map(|name| case.country.exchange(name).clone()).into();
+    let next = case.country.next_charter(&seats, 2, BTreeMap::new());
+    case.country.charters.extend(signed_by(&next, &[&seats[0], &seats[1]])).unwrap();
+    let trusted = case.bundle();
+    assert_eq!(trusted.charters().version(), 2);
+    assert_eq!(verify_compact(&compact, &trusted, None).verdict, Verdict::Valid);
+
+    // The same seats under the other version would be a second encoding of the same receipt.
+    let place = compact.windows(5).rposition(|part| part == [0, 0, 0, 1, 2]).unwrap();
+    let mut other = compact.clone();
+    other[place + 3] = 2;
+    assert_eq!(verify_compact(&other, &trusted, None).verdict, Verdict::Invalid);
+    other[place + 3] = 3;
+    assert_eq!(verify_compact(&other, &trusted, None).verdict, Verdict::NotVerifiableHere);
+}
