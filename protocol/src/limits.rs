@@ -72,6 +72,9 @@ pub const STAGED_BATCHES_MAX: usize = 4;
 /// The time between two cosignatures of one log by one witness, in milliseconds.
 pub const COSIGN_INTERVAL_MS: u64 = 100;
 
+/// How long to wait before a cosignature that was not acknowledged is delivered once more.
+pub const DELIVER_DELAY_MS: u64 = 1_000;
+
 /// The time after which another peer is asked where a log goes on, in milliseconds.
 pub const FIND_SOURCE_DELAY_MS: u64 = 500;
 

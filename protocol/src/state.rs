@@ -221,6 +221,7 @@ impl State {
         self.timers
             .set(Timer::AntiEntropy, self.now.plus_millis(self.config.anti_entropy_interval_ms));
         self.start_own_log_check();
+        self.seek_stored_gaps();
     }
 
     fn expired(&mut self, timer: Timer) {
@@ -231,6 +232,7 @@ impl State {
             Timer::FindSource(log) => self.find_source(&log),
             Timer::SeekWithheld(log) => self.seek_again(&log),
             Timer::Cosign(log) => self.cosign(&log),
+            Timer::Deliver(log) => self.deliver_cosignature(&log),
         }
     }
 

@@ -240,7 +240,7 @@ impl World {
             if self.now_ms() >= limit_ms {
                 return None;
             }
-            let next = (self.now_ms() + 50).min(limit_ms);
+            let next = (self.now_ms() + 200).min(limit_ms);
             self.run_until(next);
         }
     }

@@ -9,6 +9,7 @@ use hutong_protocol::id::ExchangeId;
 use hutong_protocol::io::{CheckTicket, GossipId, InboundId, Input, Peer, RequestId, Ticket};
 use hutong_protocol::prepare::Prepared;
 use hutong_protocol::region::Scope;
+use hutong_protocol::state::State;
 use hutong_protocol::time::Timestamp;
 
 use crate::disk::Disk;
@@ -189,7 +190,20 @@ impl World {
 
     /// Lets a node crash in the middle of the next effects.
     pub fn crash_in_the_middle(&mut self, slot: Slot) {
-        self.nodes[slot].crash_next = true;
+        let node = &mut self.nodes[slot];
+        node.crash_next = node.state.is_some();
+    }
+
+    /// Ends all trouble: nothing is lost any more, all nodes are up and reach each other.
+    pub fn heal(&mut self) {
+        self.network.loss_per_mille = 0;
+        for node in &mut self.nodes {
+            node.crash_next = false;
+        }
+        self.partition(&[]);
+        for slot in 0..self.nodes.len() {
+            self.start(slot, false);
+        }
     }
 
     /// Puts nodes into groups that cannot reach each other; the rest stays in group 0.
@@ -320,7 +334,7 @@ impl World {
             return self.crash(slot);
         }
         let node = &self.nodes[slot];
-        let Some(wake) = node.state.as_ref().and_then(|state| state.wake_at()) else { return };
+        let Some(wake) = node.state.as_ref().and_then(State::wake_at) else { return };
         let at = wake.millis().saturating_sub(EPOCH_MS).max(self.now + 1);
         if node.wake.is_none_or(|planned| planned > at) {
             let life = node.life;

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use hutong_crypto::checkpoint::Checkpoint;
 use hutong_crypto::digest::Hash;
+use hutong_crypto::merkle::Frontier;
 use hutong_crypto::note::Note;
 
 use super::State;
@@ -52,9 +53,16 @@ impl State {
         right: Vec<Hash>,
     ) {
         let Some(replica) = self.replicas.get_mut(log) else { return };
-        let Some(suspect) = replica.suspects.remove(&old_size) else { return };
+        let Some((suspect, note)) = replica.suspects.remove(&old_size) else { return };
         let Some(held) = replica.recent.get(&new_size).cloned() else { return };
-        self.convict_by_range(log, &suspect, &held, left, right);
+        let part = Frontier::from_parts(old_size, left.clone());
+        if part.is_ok_and(|part| part.root() == suspect.checkpoint.root) {
+            // It is part of what is held: its cosignatures count here too.
+            replica.remember(suspect);
+            self.gather_cosignatures(log, old_size, &note);
+        } else {
+            self.convict_by_range(log, &suspect, &held, left, right);
+        }
     }
 
     /// Whether `evidence` holds; if so, it is acted upon.

@@ -10,7 +10,7 @@ use hutong_crypto::digest::Hash;
 use hutong_crypto::merkle::{Frontier, verify_extension};
 use hutong_crypto::note::Note;
 
-use super::replica::{Batch, Signed};
+use super::replica::{Batch, Signed, Target};
 use super::sync::Asked;
 use super::timers::Timer;
 use super::{Check, State};
@@ -238,18 +238,33 @@ impl State {
         let Some(replica) = self.replicas.get_mut(log) else { return };
         replica.frontier = batch.frontier;
         if let Some((signed, note)) = batch.reaches {
-            self.reached(log, signed, &note);
+            self.reached(log, &signed, &note);
+        }
+    }
+
+    /// What was shown while the leaves up to `held` were being checked is not ahead any more.
+    fn passed(&mut self, log: &ExchangeId, held: &Signed, target: Target) {
+        if target.signed.size() < held.size() {
+            self.offered_old(log, target.signed, target.offered);
+        } else if target.signed.checkpoint.root == held.checkpoint.root {
+            self.gather_cosignatures(log, held.size(), &target.offered);
+        } else {
+            self.convict_at_one_size(log, held, &target.signed);
         }
     }
 
     /// A checkpoint is held in full.
-    fn reached(&mut self, log: &ExchangeId, signed: Signed, note: &Note) {
+    fn reached(&mut self, log: &ExchangeId, signed: &Signed, note: &Note) {
         let (size, bare) = (signed.size(), signed.encode());
         let Some(replica) = self.replicas.get_mut(log) else { return };
-        replica.hold(signed);
+        replica.hold(signed.clone());
+        let passed = replica.target.take_if(|target| target.signed.size() <= size);
         let caught_up = replica.target.is_none();
         self.effect(Effect::Persist(Persist::Checkpoint { log: log.clone(), note: bare, size }));
         self.gather_cosignatures(log, size, note);
+        if let Some(passed) = passed {
+            self.passed(log, signed, passed);
+        }
         if *log == self.config.me {
             if caught_up {
                 self.own_log_recovered();

@@ -55,10 +55,18 @@ impl State {
         }
     }
 
-    fn schedule_seek(&mut self, log: &ExchangeId) {
+    /// Sees to the gaps that the disk was left with.
+    pub(super) fn seek_stored_gaps(&mut self) {
+        let lacking = self.replicas.iter().filter(|(_, replica)| !replica.gaps.is_empty());
+        let logs: Vec<ExchangeId> = lacking.map(|(log, _)| log.clone()).collect();
+        for log in logs {
+            self.schedule_seek(&log);
+        }
+    }
+
+    pub(super) fn schedule_seek(&mut self, log: &ExchangeId) {
         let Some(replica) = self.replicas.get_mut(log) else { return };
         let delay = replica.seek_delay_ms.clamp(SEEK_DELAY_MS_MIN, SEEK_DELAY_MS_MAX);
-        replica.seek_delay_ms = delay.saturating_mul(2);
         self.timers.set(Timer::SeekWithheld(log.clone()), self.now.plus_millis(delay));
     }
 
@@ -67,6 +75,9 @@ impl State {
         let concerns_me = self.may_be_shown_restricted(log);
         let Some(replica) = self.replicas.get_mut(log) else { return };
         replica.asked.clear();
+        // Ever more rarely, unless it helps.
+        let delay = replica.seek_delay_ms.clamp(SEEK_DELAY_MS_MIN, SEEK_DELAY_MS_MAX);
+        replica.seek_delay_ms = delay.saturating_mul(2);
         if concerns_me {
             let mut declined = core::mem::take(&mut replica.declined);
             replica.gaps.absorb(&mut declined);
@@ -162,6 +173,9 @@ impl State {
                 }
                 ServedLeaf::Withheld(_) | ServedLeaf::Absent(_) => unhelpful = true,
             }
+        }
+        if !entries.is_empty() {
+            replica.seek_delay_ms = 0;
         }
         if unhelpful {
             replica.asked.insert(peer.clone());

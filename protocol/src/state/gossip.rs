@@ -94,11 +94,20 @@ impl State {
             return;
         }
         let Some(target) = replica.target.take() else { return };
+        for (index, leaf) in (size..).zip(leaves) {
+            if matches!(leaf, TailLeaf::Restricted(_)) {
+                replica.gaps.insert(index, index + 1);
+            }
+        }
+        let lacking = !replica.gaps.is_empty();
         let leaves = leaves.iter().cloned().map(into_leaf).collect();
         let reaches = Some((target.signed, target.offered));
         let ticket = self.check_ticket();
         let batch = Batch { ticket, from: size, leaves, frontier, outcomes: None, reaches };
         self.stage(&news.log, batch);
+        if lacking {
+            self.schedule_seek(&news.log);
+        }
     }
 
     /// Whether entries of the log that are not for everybody might be for this node.

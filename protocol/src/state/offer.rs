@@ -42,7 +42,7 @@ impl State {
             return Offer::Conflict;
         }
         if signed.size() <= replica.held_size() {
-            self.offered_old(log, signed, &note);
+            self.offered_old(log, signed, note);
             return Offer::Known;
         }
         self.offered_new(log, signed, note, source);
@@ -61,14 +61,14 @@ impl State {
         Some((Signed { checkpoint, note: bare, cosignatures: BTreeMap::new() }, note))
     }
 
-    fn offered_old(&mut self, log: &ExchangeId, signed: Signed, note: &Note) {
+    pub(super) fn offered_old(&mut self, log: &ExchangeId, signed: Signed, note: Note) {
         let Some(replica) = self.replicas.get_mut(log) else { return };
         let (old_size, new_size) = (signed.size(), replica.held_size());
         if replica.recent.contains_key(&old_size) {
-            self.gather_cosignatures(log, old_size, note);
+            self.gather_cosignatures(log, old_size, &note);
         } else if old_size > 0
             && replica.suspects.len() < SUSPECTS_MAX
-            && replica.suspects.insert(old_size, signed).is_none()
+            && replica.suspects.insert(old_size, (signed, note)).is_none()
         {
             self.effect(Effect::ReadRange { log: log.clone(), old_size, new_size });
         }
@@ -79,7 +79,9 @@ impl State {
         let me = self.config.me == *log;
         let Some(replica) = self.replicas.get_mut(log) else { return };
         match &mut replica.target {
-            Some(target) if target.signed.size() > size => {}
+            // Where nobody is known to hold the target, less is better than nothing; but the own
+            // log may not go on before all of it is back.
+            Some(target) if target.signed.size() > size && (me || !target.sources.is_empty()) => {}
             Some(target) if target.signed.size() == size => {
                 target.sources.insert(source.clone());
             }

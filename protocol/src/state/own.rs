@@ -128,11 +128,14 @@ impl State {
     /// Appends own statements as one group, all or none.
     pub(super) fn append(&mut self, ticket: Ticket, entries: &[Prepared]) {
         let outcome = match self.may_append(entries) {
+            Ok(()) if entries.is_empty() => Ok(Vec::new()),
             Ok(()) => Ok(self.append_checked(entries)),
             Err(error) => Err(error),
         };
+        if outcome.as_ref().is_ok_and(|places| !places.is_empty()) {
+            self.schedule_announcement();
+        }
         self.effect(Effect::Appended { ticket, outcome });
-        self.schedule_announcement();
     }
 
     fn may_append(&self, entries: &[Prepared]) -> Result<(), AppendError> {

@@ -99,14 +99,21 @@ pub(super) struct Replica {
     pub(super) frozen: Option<u64>,
     /// Encoded evidence against the log.
     pub(super) evidence: Vec<Vec<u8>>,
-    /// Smaller checkpoints that are being compared with the one held.
-    pub(super) suspects: BTreeMap<u64, Signed>,
+    /// Smaller checkpoints that are being compared with the one held, and the notes that showed
+    /// them.
+    pub(super) suspects: BTreeMap<u64, (Signed, Note)>,
 }
 
 impl Replica {
     /// The log as it was stored.
     pub(super) fn restored(stored: &StoredLog) -> Self {
-        let held = stored.checkpoint.as_deref().and_then(trusted);
+        let cosigned = stored.cosigned.as_deref().and_then(trusted);
+        let mut held = stored.checkpoint.as_deref().and_then(trusted);
+        if let (Some(held), Some(cosigned)) = (&mut held, &cosigned)
+            && held.size() == cosigned.size()
+        {
+            held.cosignatures.clone_from(&cosigned.cosignatures);
+        }
         let mut gaps = Ranges::default();
         for (from, to) in &stored.withheld {
             gaps.insert(*from, *to);
@@ -116,7 +123,7 @@ impl Replica {
             recent: held.iter().map(|held| (held.size(), held.clone())).collect(),
             basis: held.clone(),
             held,
-            cosigned: stored.cosigned.as_deref().and_then(trusted),
+            cosigned,
             witnessed: stored.witness,
             frozen: stored.frozen,
             evidence: stored.evidence.clone(),
@@ -137,19 +144,31 @@ impl Replica {
 
     /// Makes `signed` the newest checkpoint held.
     pub(super) fn hold(&mut self, signed: Signed) {
-        self.recent.insert(signed.size(), signed.clone());
-        while self.recent.len() > RECENT_CHECKPOINTS_MAX {
-            self.recent.pop_first();
-        }
+        self.remember(signed.clone());
         self.basis = Some(signed.clone());
         self.held = Some(signed);
     }
+
+    /// Keeps a checkpoint that is part of what is held, for its cosignatures.
+    pub(super) fn remember(&mut self, signed: Signed) {
+        self.recent.insert(signed.size(), signed);
+        while self.recent.len() > RECENT_CHECKPOINTS_MAX {
+            self.recent.pop_first();
+        }
+    }
 }
 
-/// A note from our own disk: its log signature was checked before it was stored.
+/// A note from our own disk: its signatures were checked before it was stored.
 fn trusted(note: &str) -> Option<Signed> {
     let mut note = Note::parse(note).ok()?;
     let checkpoint = Checkpoint::parse(&note.text).ok()?;
-    note.signatures.truncate(1);
-    Some(Signed { checkpoint, note, cosignatures: BTreeMap::new() })
+    let cosignatures = note.signatures.split_off(1.min(note.signatures.len()));
+    let by_witness = |line: NoteSignature| Some((witness_of(&line.name)?, line));
+    let cosignatures = cosignatures.into_iter().filter_map(by_witness).collect();
+    Some(Signed { checkpoint, note, cosignatures })
+}
+
+/// The exchange that cosigns under `name`.
+pub(super) fn witness_of(name: &str) -> Option<ExchangeId> {
+    name.strip_suffix("/witness")?.rsplit('/').next()?.parse().ok()
 }

@@ -40,14 +40,14 @@ pub(super) struct PeerState {
 #[derive(Debug)]
 pub(super) enum Asked {
     Hello,
-    Heads { scope: Scope },
+    Heads { scope: Scope, after: Option<ExchangeId> },
     Leaves { log: ExchangeId, from: u64, goal: FetchGoal },
     Proof { log: ExchangeId, basis: Signed, goal: FetchGoal },
     Gap { log: ExchangeId, goal: SeekGoal },
     Checkpoint { log: ExchangeId },
     Charters,
     Evidence,
-    Acknowledgement,
+    Acknowledgement { log: ExchangeId },
 }
 
 impl State {
@@ -112,8 +112,8 @@ impl State {
     }
 
     fn ask_heads(&mut self, peer: &Peer, scope: Scope, after: Option<ExchangeId>) {
-        let request = Request::Heads { scope: scope.clone(), after };
-        self.send(peer, &request, Asked::Heads { scope });
+        let request = Request::Heads { scope: scope.clone(), after: after.clone() };
+        self.send(peer, &request, Asked::Heads { scope, after });
     }
 
     fn hello(&self) -> Hello {
@@ -129,7 +129,9 @@ impl State {
             }
             let scope = self.directory.member(log).and_then(|m| scopes.get_mut(&m.scope));
             if let (Some(scope), Some(held)) = (scope, &replica.held) {
+                let cosigned = replica.cosigned.as_ref().map_or(0, Signed::size);
                 scope.text(log.as_str()).u64(held.size()).hash(&held.checkpoint.root);
+                scope.u64(cosigned);
             }
         }
         Hello {
@@ -239,12 +241,13 @@ impl State {
             if !in_scope || passed || replica.frozen.is_some() {
                 continue;
             }
-            let note = held.encode();
-            bytes += note.len() + log.as_str().len() + 4;
-            if heads.len() == HEADS_PER_PAGE_MAX || bytes > HEADS_BYTES_MAX {
+            let older = replica.cosigned.as_ref().filter(|it| it.size() < held.size());
+            let notes: Vec<String> = older.into_iter().chain([held]).map(Signed::encode).collect();
+            bytes += notes.iter().map(|note| note.len() + log.as_str().len() + 4).sum::<usize>();
+            if heads.len() + notes.len() > HEADS_PER_PAGE_MAX || bytes > HEADS_BYTES_MAX {
                 return Response::Heads { heads, more: true };
             }
-            heads.push((log.clone(), note));
+            heads.extend(notes.into_iter().map(|note| (log.clone(), note)));
         }
         Response::Heads { heads, more: false }
     }
@@ -284,6 +287,9 @@ impl State {
     /// The answer to a request of ours, or that there will be none.
     pub(super) fn response(&mut self, request: RequestId, answer: Option<Bytes>) {
         let Some((peer, asked)) = self.asked.remove(&request) else { return };
+        if let (None, Asked::Acknowledgement { log }) = (&answer, &asked) {
+            return self.deliver_again(log);
+        }
         let answer = match answer.map(Response::decode) {
             None | Some(Ok(Response::Refused(_))) => return self.unanswered(&peer, asked),
             Some(Ok(answer)) => answer,
@@ -294,8 +300,10 @@ impl State {
         };
         match (asked, answer) {
             (Asked::Hello, Response::Hello(theirs)) => self.met(&peer, &theirs),
-            (Asked::Heads { scope }, Response::Heads { heads, more }) => {
-                self.heads_shown(&peer, scope, &heads, more);
+            (Asked::Heads { scope, after }, Response::Heads { heads, more }) => {
+                // A page that does not go on from the one before would be asked for for ever.
+                let goes_on = heads.last().map(|(last, _)| last) > after.as_ref();
+                self.heads_shown(&peer, scope, &heads, more && goes_on);
             }
             (Asked::Leaves { log, from, goal }, Response::Leaves(leaves)) => {
                 self.leaves_fetched(&peer, &log, from, goal, leaves);
@@ -315,7 +323,7 @@ impl State {
                 }
             }
             (Asked::Evidence, Response::Evidence(evidence)) => self.evidence_shown(evidence),
-            (Asked::Acknowledgement, Response::Done) => {}
+            (Asked::Acknowledgement { .. }, Response::Done) => {}
             (asked, _) => {
                 self.penalise(&peer, PeerFault::WrongAnswer);
                 self.unanswered(&peer, asked);
@@ -334,7 +342,7 @@ impl State {
             | Asked::Checkpoint { .. }
             | Asked::Charters
             | Asked::Evidence
-            | Asked::Acknowledgement => {}
+            | Asked::Acknowledgement { .. } => {}
         }
     }
 

@@ -21,6 +21,8 @@ pub(super) enum Timer {
     SeekWithheld(ExchangeId),
     /// Cosign what a log has become since the last cosignature.
     Cosign(ExchangeId),
+    /// Deliver the newest cosignature of a log once more.
+    Deliver(ExchangeId),
 }
 
 /// Timers, each set at most once.

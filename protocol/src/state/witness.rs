@@ -12,12 +12,12 @@ use hutong_crypto::cosignature::{cosign, verify_cosignature};
 use hutong_crypto::note::{Note, NoteSignature};
 
 use super::State;
-use super::replica::Signed;
+use super::replica::{Signed, witness_of};
 use super::sync::Asked;
 use super::timers::Timer;
 use crate::id::ExchangeId;
 use crate::io::{Effect, Notice, Peer, PeerFault};
-use crate::limits::{COSIGN_INTERVAL_MS, COSIGNATURES_MAX};
+use crate::limits::{COSIGN_INTERVAL_MS, COSIGNATURES_MAX, DELIVER_DELAY_MS};
 use crate::message::Request;
 use crate::persist::Persist;
 
@@ -36,8 +36,14 @@ impl State {
         let name = self.witness_name(&me);
         let Some(replica) = self.replicas.get_mut(log) else { return };
         let Some(held) = replica.held.clone() else { return };
-        let grown = replica.witnessed.is_none_or(|(size, _)| held.size() > size);
-        if replica.frozen.is_some() || !grown {
+        let wanted = replica.witnessed.is_none_or(|(size, root)| {
+            // The same once more where a crash came before the cosignature was delivered.
+            let again = held.size() == size
+                && held.checkpoint.root == root
+                && !held.cosignatures.contains_key(&me);
+            held.size() > size || again
+        });
+        if replica.frozen.is_some() || !wanted {
             return;
         }
         let not_before =
@@ -62,7 +68,13 @@ impl State {
         let Some(recent) = replica.recent.get(&size) else { return };
         let Some(line) = recent.cosignatures.get(&self.config.me) else { return };
         let request = Request::Cosignature { size, line: line.encode() };
-        self.send(&owner, &request, Asked::Acknowledgement);
+        self.send(&owner, &request, Asked::Acknowledgement { log: log.clone() });
+    }
+
+    /// The log's owner did not say that it has the cosignature.
+    pub(super) fn deliver_again(&mut self, log: &ExchangeId) {
+        let at = self.now.plus_millis(DELIVER_DELAY_MS);
+        self.timers.set(Timer::Deliver(log.clone()), at);
     }
 
     /// A witness delivers its cosignature of the own log. Returns whether it holds.
@@ -106,8 +118,7 @@ impl State {
         signed: &Signed,
         line: &NoteSignature,
     ) -> Option<ExchangeId> {
-        let witness = line.name.strip_suffix("/witness")?.rsplit('/').next()?;
-        let witness: ExchangeId = witness.parse().ok()?;
+        let witness = witness_of(&line.name)?;
         if witness == *log {
             return None;
         }
