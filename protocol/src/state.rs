@@ -134,7 +134,7 @@ impl State {
         let mut replicas: BTreeMap<_, _> =
             stored.iter().map(|stored| (stored.log.clone(), Replica::restored(stored))).collect();
         let own_log = replicas.entry(config.me.clone()).or_default();
-        let own = Own::at(own_log.frontier.size());
+        let own = Own::at(own_log.frontier.size(), own_log.frozen.is_some());
         Self {
             own,
             config,

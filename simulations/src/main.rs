@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
+use hutong_protocol::state::State;
 use hutong_simulations::scenario::{Outcome, Scenario};
 
 #[derive(Debug, Parser)]
@@ -53,7 +54,7 @@ fn show(scenario: &Scenario, outcome: &Outcome) {
     );
     for (slot, node) in world.nodes.iter().enumerate() {
         let mut sums = (0, 0, 0, 0);
-        for log in node.state.iter().flat_map(|state| state.logs()) {
+        for log in node.state.iter().flat_map(State::logs) {
             sums = (sums.0 + 1, sums.1 + log.size, sums.2 + log.withheld, sums.3 + log.cosigned);
         }
         let (logs, leaves, withheld, cosigned) = sums;

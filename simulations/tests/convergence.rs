@@ -72,7 +72,7 @@ fn a_scenario_that_cannot_converge_fails() {
 
 #[test]
 fn fifty_seeds_of_loss_splits_and_crashes_settle_after_healing() {
-    for seed in 0..10 {
+    for seed in 0..50 {
         let network = Network { latency_min_ms: 1, latency_max_ms: 200, loss_per_mille: 100 };
         let mut world = ten(seed).world().unwrap();
         world.network = network;

@@ -86,11 +86,16 @@ fn others_go_on_while_a_log_is_frozen() {
     append(&mut world, 6, 5);
     let limit = world.now_ms() + 30_000;
     assert!(world.settle(limit).is_some(), "{:?}", world.differences());
-    // A restart does not thaw it.
-    world.crash(0);
-    world.start(0, false);
+    // A restart does not thaw it, at others or at its owner.
+    for restarted in [0, slot] {
+        world.crash(restarted);
+        world.start(restarted, false);
+    }
+    let before = world.acknowledged.len();
+    append(&mut world, slot, 1);
     world.run_until(world.now_ms() + 5_000);
     assert_frozen(&world, slot);
+    assert_eq!(world.acknowledged.len(), before);
 }
 
 #[test]

@@ -32,6 +32,7 @@ pub(super) struct FetchGoal {
 impl State {
     /// Asks for the next leaves of a log that is known to be longer, if nothing is under way.
     pub(super) fn pursue(&mut self, log: &ExchangeId) {
+        self.complete(log);
         let Some(replica) = self.replicas.get_mut(log) else { return };
         let from = replica.staged_frontier().size();
         let busy = replica.fetching.is_some() || replica.staged.len() >= STAGED_BATCHES_MAX;
@@ -54,6 +55,21 @@ impl State {
         let id = self.send(&source, &request, asked);
         if let Some(replica) = self.replicas.get_mut(log) {
             replica.fetching = Some(id);
+        }
+    }
+
+    /// Where a crash came between the leaves and their checkpoint, the leaves are here already.
+    fn complete(&mut self, log: &ExchangeId) {
+        let Some(replica) = self.replicas.get_mut(log) else { return };
+        let (size, root) = (replica.frontier.size(), replica.frontier.root());
+        let here = |target: &mut Target| {
+            target.signed.size() == size && target.signed.checkpoint.root == root
+        };
+        if !replica.staged.is_empty() {
+            return;
+        }
+        if let Some(target) = replica.target.take_if(here) {
+            self.reached(log, &target.signed, &target.offered);
         }
     }
 

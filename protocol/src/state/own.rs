@@ -43,9 +43,9 @@ pub(super) struct Own {
 }
 
 impl Own {
-    pub(super) fn at(size: u64) -> Self {
+    pub(super) fn at(size: u64, frozen: bool) -> Self {
         Self {
-            gate: Gate::Unchecked,
+            gate: if frozen { Gate::Conflict } else { Gate::Unchecked },
             announced: size,
             announced_at: None,
             tail: Some(Vec::new()),
@@ -123,6 +123,15 @@ impl State {
         self.timers.clear(&Timer::OwnLogUnanswered);
         let size = self.replicas.get(&self.config.me).map_or(0, |own| own.frontier.size());
         self.notice(Notice::OwnLogChecked { by, size });
+        let unsigned = self
+            .replicas
+            .get(&self.config.me)
+            .is_some_and(|own| own.frontier.size() > own.held_size());
+        if unsigned {
+            // A crash came between the leaves and their checkpoint.
+            self.sign_own_log();
+            self.schedule_announcement();
+        }
     }
 
     /// Appends own statements as one group, all or none.
@@ -159,7 +168,6 @@ impl State {
 
     fn append_checked(&mut self, entries: &[Prepared]) -> Vec<(u64, crate::id::StatementId)> {
         let me = self.config.me.clone();
-        let origin = self.origin(&me);
         let owner = self.owner(&me);
         let Some(replica) = self.replicas.get_mut(&me) else { return Vec::new() };
         let from = replica.frontier.size();
@@ -187,6 +195,17 @@ impl State {
                 if public && bytes <= ANNOUNCED_ENTRY_BYTES_MAX { bytes + 4 } else { 33 },
             );
         }
+        let void = Vec::new();
+        self.effect(Effect::Persist(Persist::Leaves { log: me, from, leaves, void }));
+        self.sign_own_log();
+        positions
+    }
+
+    /// Signs a checkpoint of all that the own log holds.
+    fn sign_own_log(&mut self) {
+        let log = self.config.me.clone();
+        let origin = self.origin(&log);
+        let Some(replica) = self.replicas.get_mut(&log) else { return };
         let checkpoint = Checkpoint {
             origin: origin.to_string(),
             size: replica.frontier.size(),
@@ -195,16 +214,9 @@ impl State {
         };
         let note = checkpoint.sign(&self.keys.log);
         let signed = Signed { checkpoint, note, cosignatures: alloc::collections::BTreeMap::new() };
-        let (size, text) = (signed.size(), signed.encode());
+        let (size, note) = (signed.size(), signed.encode());
         replica.hold(signed);
-        self.effect(Effect::Persist(Persist::Leaves {
-            log: me.clone(),
-            from,
-            leaves,
-            void: Vec::new(),
-        }));
-        self.effect(Effect::Persist(Persist::Checkpoint { log: me, note: text, size }));
-        positions
+        self.effect(Effect::Persist(Persist::Checkpoint { log, note, size }));
     }
 
     /// Announces at once where the last announcement is long enough ago, and else as soon as
