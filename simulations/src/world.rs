@@ -85,6 +85,8 @@ pub struct World {
     pub violations: Vec<String>,
     /// Every statement whose append was acknowledged.
     pub acknowledged: Vec<Acknowledged>,
+    /// A node whose inputs are to be recorded, and those so far.
+    pub recorded: Option<(Slot, Vec<Input>)>,
     pub(crate) messages: BTreeMap<u64, Message>,
     links: BTreeSet<(Slot, Slot)>,
     queue: BTreeMap<(u64, u64), Event>,
@@ -104,6 +106,7 @@ impl World {
             rng: Rng::new(seed),
             violations: Vec::new(),
             acknowledged: Vec::new(),
+            recorded: None,
             messages: BTreeMap::new(),
             links: BTreeSet::new(),
             queue: BTreeMap::new(),
@@ -322,6 +325,11 @@ impl World {
         let now = self.timestamp();
         let node = &mut self.nodes[slot];
         let Some(state) = &mut node.state else { return };
+        if let Some((recorded, inputs)) = &mut self.recorded
+            && *recorded == slot
+        {
+            inputs.push(input.clone());
+        }
         let mut effects = state.handle(now, input);
         let crashes = node.crash_next && !effects.is_empty();
         if crashes {
