@@ -107,7 +107,8 @@ impl World {
         self.send_response(slot, inbound, answer.encode());
     }
 
-    fn answer(
+    /// What the node at `slot` answers to a request for leaves; none where it does not hold them.
+    pub fn answer(
         &self,
         slot: Slot,
         range: &LeavesRequest,

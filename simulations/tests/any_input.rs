@@ -1,15 +1,20 @@
 //! Whatever comes in, a state neither panics nor writes nonsense, and two of it do the same.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use hutong_crypto::digest::Hash;
-use hutong_protocol::audience::Audience;
+use hutong_protocol::audience::{Audience, Viewer};
 use hutong_protocol::check::{self, Outcome};
 use hutong_protocol::entry::Entry;
 use hutong_protocol::id::ExchangeId;
 use hutong_protocol::io::{
-    CheckTicket, Effect, GossipId, InboundId, Input, Peer, RequestId, Ticket,
+    CheckTicket, Effect, GossipId, InboundId, Input, Notice, Peer, PeerFault, RequestId, Ticket,
 };
+use hutong_protocol::message::Request;
+use hutong_protocol::persist::Persist;
+use hutong_protocol::serve::Owner;
 use hutong_protocol::state::{Config, Follow, State};
 use hutong_protocol::time::Timestamp;
 use hutong_simulations::disk::Disk;
@@ -31,7 +36,8 @@ fn recorded() -> (World, Vec<Input>) {
     for index in 3..10 {
         world.admit(index).unwrap();
     }
-    for (slot, audience) in [(4, Audience::Domestic), (SLOT, Audience::Public)] {
+    let restricted = [4, 0, 2, 4, 0].map(|slot| (slot, Audience::Domestic));
+    for (slot, audience) in restricted.into_iter().chain([(SLOT, Audience::Public)]) {
         world.run_until(world.now_ms() + 2_000);
         let entries = world.statements(slot, 4, &audience).unwrap();
         world.append(slot, entries);
@@ -60,7 +66,7 @@ struct Fuzzer {
     peers: Vec<Peer>,
     rng: Rng,
     next: usize,
-    sent: Vec<RequestId>,
+    sent: Vec<(RequestId, Bytes)>,
     checks: Vec<(CheckTicket, ExchangeId, Vec<Entry>)>,
 }
 
@@ -148,13 +154,41 @@ impl Fuzzer {
         (0..count).map(|_| Hash::from_bytes([self.rng.bits().to_le_bytes()[0]; 32])).collect()
     }
 
-    fn any_request(&mut self) -> RequestId {
-        match self.sent.len() {
-            count if count > 0 && self.rng.chance(900) => {
-                self.sent.swap_remove(self.rng.index(count))
-            }
-            _ => RequestId(self.rng.below(5_000)),
+    /// An answer to a request that was made, or to one that was not; a true one, or any.
+    fn response(&mut self) -> Input {
+        let count = self.sent.len();
+        if count == 0 || self.rng.chance(100) {
+            let answer = self.rng.chance(900).then(|| self.any_bytes());
+            return Input::Response { request: RequestId(self.rng.below(5_000)), answer };
         }
+        let (request, asked) = self.sent.swap_remove(self.rng.index(count));
+        let answer = match self.true_answer(asked) {
+            Some(answer) if self.rng.chance(800) => Some(answer),
+            _ => self.rng.chance(900).then(|| self.any_bytes()),
+        };
+        Input::Response { request, answer }
+    }
+
+    /// What the owner of a log answers, now and then with a wrong leaf.
+    fn true_answer(&mut self, asked: Bytes) -> Option<Bytes> {
+        let Ok(Request::Leaves(range)) = Request::decode(asked) else { return None };
+        let owner = self.world.federation.find(&range.log)?;
+        self.world.nodes[owner].corrupt = self.rng.chance(200);
+        let stranger = self.rng.chance(300);
+        let me = &self.world.federation.exchanges[SLOT];
+        let viewer = if stranger {
+            Viewer::stranger()
+        } else {
+            Viewer::member(me.id.clone(), me.region.clone())
+        };
+        let region = self.world.federation.exchanges[owner].region.clone();
+        let of = Owner { exchange: range.log.clone(), region };
+        let fits = range.from <= range.to && range.to <= range.size;
+        let held = self.world.nodes[owner].disk.log(&range.log)?.tree.size();
+        if !fits || range.size > held {
+            return None;
+        }
+        Some(self.world.answer(owner, &range, &of, &viewer)?.encode())
     }
 
     fn checked(&mut self) -> Input {
@@ -185,11 +219,8 @@ impl Fuzzer {
                 let (inbound, bytes) = (InboundId(self.rng.bits()), self.any_bytes());
                 Input::Request { inbound, peer, bytes }
             }
-            9..=11 => {
-                let answer = self.rng.chance(900).then(|| self.any_bytes());
-                Input::Response { request: self.any_request(), answer }
-            }
-            12..=14 => self.checked(),
+            9..=13 => self.response(),
+            14 => self.checked(),
             15 => {
                 let (old_size, new_size) = (self.any_size(), self.any_size());
                 let (left, right) = (self.any_hashes(), self.any_hashes());
@@ -213,7 +244,7 @@ impl Fuzzer {
     fn remember(&mut self, effects: &[Effect], disk: &mut Disk) {
         for effect in effects {
             match effect {
-                Effect::Send { request, .. } => self.sent.push(*request),
+                Effect::Send { request, bytes, .. } => self.sent.push((*request, bytes.clone())),
                 Effect::Check { ticket, log, entries } => {
                     self.checks.push((*ticket, log.clone(), entries.clone()));
                 }
@@ -221,8 +252,6 @@ impl Fuzzer {
                 _ => {}
             }
         }
-        let surplus = self.sent.len().saturating_sub(200);
-        self.sent.drain(..surplus);
     }
 }
 
@@ -243,7 +272,7 @@ fn a_state_never_panics_and_depends_on_its_inputs_alone() {
     let wanted = wanted.map_or(100_000, |count| count.parse().unwrap());
     let mut fuzzer = Fuzzer::new();
     assert!(fuzzer.bytes.len() > 100, "too little was recorded");
-    let (mut notices, mut persists, mut done) = (0_usize, 0_usize, 0);
+    let (mut reached, mut done) = (BTreeSet::new(), 0);
     while done < wanted {
         let (mut one, mut other) = (fuzzer.state(), fuzzer.state());
         let mut disk = Disk::default();
@@ -257,8 +286,7 @@ fn a_state_never_panics_and_depends_on_its_inputs_alone() {
             now = now.plus_millis(fuzzer.rng.below(40));
             let effects = one.handle(now, input.clone());
             assert_eq!(text(&effects), text(&other.handle(now, input)));
-            notices += effects.iter().filter(|it| matches!(it, Effect::Notice(_))).count();
-            persists += effects.iter().filter(|it| matches!(it, Effect::Persist(_))).count();
+            reached.extend(effects.iter().filter_map(kind));
             fuzzer.remember(&effects, &mut disk);
             done += 1;
         }
@@ -267,5 +295,23 @@ fn a_state_never_panics_and_depends_on_its_inputs_alone() {
         assert!(disk.stored().iter().all(|log| log.frontier.size() < 1 << 20));
     }
     // The inputs went deep enough to matter.
-    assert!(notices > wanted / 100 && persists > wanted / 200, "{notices} {persists}");
+    let missing: Vec<_> = DEPTHS.iter().filter(|depth| !reached.contains(**depth)).collect();
+    assert!(wanted < 20_000 || missing.is_empty(), "never met: {missing:?}");
+}
+
+/// What a long run must come to.
+const DEPTHS: [&str; 7] =
+    ["leaves", "fill", "cosigned", "evidence", "witness memory", "caught up", "bad leaves"];
+
+fn kind(effect: &Effect) -> Option<&'static str> {
+    Some(match effect {
+        Effect::Persist(Persist::Leaves { .. }) => "leaves",
+        Effect::Persist(Persist::Fill { .. }) => "fill",
+        Effect::Persist(Persist::Cosigned { .. }) => "cosigned",
+        Effect::Persist(Persist::Evidence { .. }) => "evidence",
+        Effect::Persist(Persist::WitnessMemory { .. }) => "witness memory",
+        Effect::Notice(Notice::CaughtUp { .. }) => "caught up",
+        Effect::Penalise { fault: PeerFault::BadLeaves, .. } => "bad leaves",
+        _ => return None,
+    })
 }
