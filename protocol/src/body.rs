@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::contract::Contract;
+use crate::listing::{Listing, ListingStatus};
 use crate::object::Path;
 use crate::personal::names_a_person;
 use crate::statement::{StatementError, StatementType};
@@ -16,10 +18,10 @@ use crate::statement::{StatementError, StatementType};
 pub fn check(kind: &StatementType, body: &Value) -> Result<(), StatementError> {
     check_members(body, Path::Root("body"))?;
     match kind {
-        StatementType::Listing
-        | StatementType::ListingStatus
-        | StatementType::Contract
-        | StatementType::MemberAdmit
+        StatementType::Listing => Listing::from_body(body).map(|_| ()),
+        StatementType::ListingStatus => ListingStatus::from_body(body).map(|_| ()),
+        StatementType::Contract => Contract::from_body(body).map(|_| ()),
+        StatementType::MemberAdmit
         | StatementType::MemberSuspend
         | StatementType::MemberReinstate
         | StatementType::MemberExpel

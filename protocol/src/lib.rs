@@ -7,7 +7,7 @@
 //! |---|---|
 //! | names and values | [`id`], [`region`], [`tier`], [`time`], [`json`] |
 //! | what exchanges choose from | [`codes`], [`uscc`], [`patent`], [`money`], [`date`] |
-//! | what exchanges say | [`statement`], [`body`], [`audience`], [`entry`] |
+//! | what exchanges say | [`statement`], [`body`], [`listing`], [`contract`], [`audience`], [`entry`] |
 //! | what convinces a stranger | [`receipt`] |
 //! | what a node does | [`limits`], [`persist`] |
 #![no_std]
@@ -19,6 +19,7 @@ pub mod body;
 pub mod charter;
 pub mod check;
 pub mod codes;
+pub mod contract;
 pub mod date;
 pub mod descriptor;
 pub mod directory;
@@ -31,6 +32,7 @@ pub mod id;
 pub mod io;
 pub mod json;
 pub mod limits;
+pub mod listing;
 pub mod message;
 pub mod money;
 #[expect(dead_code, reason = "tmp")]

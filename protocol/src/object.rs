@@ -1,5 +1,7 @@
 //! Reading the members of a JSON object, with errors that name the path and what was met there.
 
+mod texts;
+
 use alloc::{
     format,
     string::{String, ToString as _},
@@ -9,6 +11,7 @@ use core::{fmt, str::FromStr};
 
 use serde_json::{Map, Value};
 
+pub(crate) use self::texts::check_words;
 use crate::statement::StatementError;
 
 /// Where a value stands in its document; written out only when something is wrong.
@@ -154,7 +157,7 @@ pub(crate) fn parse_text<T: FromStr>(value: &Value) -> Option<T> {
 }
 
 /// `value` in a few words, for an error.
-fn describe(value: &Value) -> String {
+pub(crate) fn describe(value: &Value) -> String {
     match value {
         Value::Null => "null".to_string(),
         Value::Bool(flag) => flag.to_string(),
