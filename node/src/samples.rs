@@ -110,7 +110,7 @@ mod tests {
         let contracts = contracts().unwrap();
         let mut types = BTreeMap::new();
         for contract in &contracts {
-            *types.entry(text(contract, "type").unwrap()).or_insert(0) += 1;
+            *types.entry(text(contract, "contract_type").unwrap()).or_insert(0) += 1;
             let amount = |name: &str| contract.confidential[name].as_u64().unwrap();
             assert!(amount("technical_amount") <= amount("total_amount"));
         }

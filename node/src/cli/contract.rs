@@ -116,7 +116,7 @@ fn details(detail: &ContractDetail, console: Console) -> anyhow::Result<()> {
     let contract = &detail.contract;
     let body = &contract.newest.body;
     let named = [
-        ("type", words("合同类别", "type")),
+        ("contract_type", words("合同类别", "type")),
         ("subtype", words("子类别", "subtype")),
         ("field", words("技术领域", "field")),
         ("registering_division", words("登记机构区划", "registering division")),
@@ -177,7 +177,7 @@ fn table(items: &[Contract], console: Console) -> anyhow::Result<()> {
         vec![
             contract.registration.clone(),
             contract.exchange.clone(),
-            member(body, "type"),
+            member(body, "contract_type"),
             member(body, "field"),
             member(body, "sign_date"),
             contract.status.clone(),

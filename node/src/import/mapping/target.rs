@@ -11,8 +11,8 @@ const SUMMARY_CHARS_MAX: usize = 5_000;
 const KEYWORD_CHARS_MAX: usize = 64;
 const HOLDER_CHARS_MAX: usize = 200;
 const REFERENCE_CHARS_MAX: usize = 256;
-const NAME_CHARS_MAX: usize = 512;
-const TERMS_CHARS_MAX: usize = 16_384;
+const NAME_CHARS_MAX: usize = 500;
+const TERMS_CHARS_MAX: usize = 20_000;
 pub(super) const ITEMS_MAX: usize = 32;
 
 /// What the rows of an import become.
@@ -114,15 +114,15 @@ const LISTING: &[(&str, Shape)] = &[
 
 const CONTRACT: &[(&str, Shape)] = &[
     ("audience", Shape::Audience),
-    ("type", Shape::Code),
+    ("contract_type", Shape::Code),
     ("subtype", Shape::Code),
     ("field", Shape::Code),
     ("registering_division", Shape::Region),
     ("seller_division", Shape::Region),
     ("buyer_division", Shape::Region),
     ("sign_date", Shape::Date),
-    ("term.from", Shape::Date),
-    ("term.to", Shape::Date),
+    ("valid_from", Shape::Date),
+    ("valid_to", Shape::Date),
     ("listing.exchange", Shape::Code),
     ("listing.id", Shape::Code),
     ("plan_source", Shape::Code),

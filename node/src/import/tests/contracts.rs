@@ -12,7 +12,7 @@ name = 'contracts'
 kind = 'contract'
 [id]
 column = '登记编号'
-[fields.type]
+[fields.contract_type]
 column = '类别'
 map = { '技术开发' = 'development', '技术服务' = 'service' }
 [fields.sign_date]
@@ -49,7 +49,7 @@ fn import(mapping: &str, rows: &str, place: &Place, node: &mut Node) -> Report {
 fn confidential_values_stay_out_of_the_body() {
     let mut node = Node::default();
     assert_eq!(import(MAPPING, ROWS, &Place::new(), &mut node).new, 2);
-    let body = json!({"event": "registered", "registration_no": "2026330100000001", "seller_division": "CN-3301", "sign_date": "2026-03-01", "type": "development"});
+    let body = json!({"event": "registered", "registration_no": "2026330100000001", "seller_division": "CN-3301", "sign_date": "2026-03-01", "contract_type": "development"});
     assert_eq!(Value::Object(node.log[0].body.clone()), body);
     let confidential = json!({"project_name": "示例项目一", "total_amount": 12_500_000});
     assert_eq!(Value::Object(node.log[0].confidential.clone()), confidential);

@@ -269,7 +269,7 @@ fn contradicting_mappings_are_refused() {
         "filled twice",
     );
     refused(
-        "name='t'\nkind='contract'\n[id]\nkey=['a']\n[fields.type]\nconstant='service'",
+        "name='t'\nkind='contract'\n[id]\nkey=['a']\n[fields.contract_type]\nconstant='service'",
         "set only column",
     );
 }

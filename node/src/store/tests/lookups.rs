@@ -39,7 +39,12 @@ fn status(id: &str, status: &str) -> Entry {
 }
 
 fn contract(number: &str, event: &str) -> Entry {
-    let body = json!({"registration_no": number, "event": event, "type": "development"});
+    let mut body = json!({"registration_no": number, "event": event, "field": "nuclear",
+        "contract_type": "development", "registering_division": "CN-33", "sign_date": "2026-03-01",
+        "seller_division": "CN-33", "buyer_division": "CN-31"});
+    if event != "registered" {
+        body["previous"] = json!("5".repeat(64));
+    }
     said(&zhejiang(), StatementType::Contract, body)
 }
 
@@ -199,7 +204,8 @@ fn void_and_foreign_entries_do_not_appear() {
     let other = said(
         &exchange("kz-national"),
         StatementType::Listing,
-        json!({"listing_id": "f", "revision": 1}),
+        json!({"listing_id": "f", "revision": 1, "kind": "fund", "title": {"en": "f"},
+            "region": "KZ"}),
     );
     let said = vec![Leaf::Entry(listing("a", 1, "x", "CN")), Leaf::Entry(other)];
     store

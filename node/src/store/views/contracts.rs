@@ -81,7 +81,7 @@ impl Core {
                 id: recorded.id.to_string(),
                 key: recorded.key.to_string(),
                 event: recorded.text("event").unwrap_or_default().to_owned(),
-                contract_type: recorded.text("type").map(str::to_owned),
+                contract_type: recorded.text("contract_type").map(str::to_owned),
             };
             if let Ok(value) = serde_json::to_vec(&stored) {
                 batch.insert(event_key(held.number, number, recorded.index), value);
