@@ -256,6 +256,16 @@ impl ClaimSet {
     }
 }
 
+/// The commitments in a contract's body, by claim name.
+pub fn commitments(body: &Value) -> BTreeMap<String, Hash> {
+    let claims = body.get("claims").and_then(Value::as_object);
+    claims
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, hex)| Some((name.clone(), hex.as_str()?.parse().ok()?)))
+        .collect()
+}
+
 fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let new = path.with_extension("json.new");
     let mut file =

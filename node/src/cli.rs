@@ -17,6 +17,7 @@ pub mod log;
 pub mod manual;
 pub mod member;
 pub mod publisher;
+pub mod receipt;
 pub mod run;
 pub mod secret;
 pub mod settings;
@@ -46,6 +47,7 @@ fn dispatch(cli: Cli, console: Console) -> anyhow::Result<()> {
         Command::Run(args) => run::run(global, &args, console),
         Command::Listing(command) => listing::run(global, &command, console),
         Command::Contract(command) => contract::run(global, &command, console),
+        Command::Receipt(command) => receipt::run(global, &command, console),
         Command::Log(command) => log::run(global, &command, console),
         Command::Fsck => storage::check(global, console),
         Command::Rebuild => storage::remake(global, console),

@@ -12,5 +12,6 @@ pub mod keys;
 pub mod logging;
 pub mod metrics;
 pub mod net;
+pub mod receipts;
 pub mod samples;
 pub mod store;

@@ -221,6 +221,20 @@ impl Client {
         read(&mut response)
     }
 
+    /// `GET /v1/authority`: the bytes of an authority bundle.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn authority(&self) -> Result<Vec<u8>, ClientError> {
+        let result = self
+            .agent
+            .get(format!("{}/v1/authority", self.base))
+            .header("authorization", self.token.header().as_str())
+            .call();
+        read(&mut self.answered(result)?)
+    }
+
     /// `POST /v1/charter` with the bytes of a signed charter file.
     ///
     /// # Errors

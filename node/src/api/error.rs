@@ -4,7 +4,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::model::Problem;
+use crate::claims::ClaimsError;
 use crate::handle::{CharterRefused, DialRefused, PublishError};
+use crate::receipts::IssueError;
 use crate::store::StoreError;
 
 /// Why a request was not answered as asked.
@@ -272,6 +274,38 @@ impl IntoResponse for ApiError {
 impl From<PublishError> for ApiError {
     fn from(error: PublishError) -> Self {
         Self::Publish(error)
+    }
+}
+
+impl From<IssueError> for ApiError {
+    fn from(error: IssueError) -> Self {
+        let detail = crate::driver::chain(&error);
+        match error {
+            IssueError::NotFound(what) => Self::NotFound { what },
+            IssueError::Unwitnessed { .. } => Self::Conflict {
+                detail,
+                advice: "wait until the council's witnesses have cosigned (see `hutong log show`)"
+                    .to_owned(),
+            },
+            IssueError::Frozen { .. } => {
+                Self::Conflict { detail, advice: "ask the federation's council".to_owned() }
+            }
+            IssueError::Withheld { .. } => {
+                Self::Conflict { detail, advice: "ask the exchange that issued it".to_owned() }
+            }
+            IssueError::Claims(ClaimsError::NoSuchClaim { .. } | ClaimsError::NotKept { .. }) => {
+                Self::Invalid { detail, members: vec!["/disclose".to_owned()] }
+            }
+            IssueError::Ambiguous { .. } => {
+                Self::Invalid { detail, members: vec!["/registration".to_owned()] }
+            }
+            IssueError::Build(_) | IssueError::Compact(_) => Self::Conflict {
+                detail,
+                advice: "look at the entry with `hutong log show`".to_owned(),
+            },
+            IssueError::Store(error) => error.into(),
+            IssueError::Claims(_) | IssueError::Proof { .. } => Self::Internal(detail),
+        }
     }
 }
 

@@ -234,7 +234,9 @@ pub struct Contract {
     pub registration: String,
     /// `registered`, `amended`, `cancelled` or `revoked`.
     pub status: String,
-    /// The newest event's statement.
+    /// Statement id of the last event: what the next one names as `previous`.
+    pub last: String,
+    /// The newest statement that says what the contract contains.
     #[serde(flatten)]
     pub newest: Event,
 }
@@ -308,12 +310,15 @@ pub struct ReceiptRequest {
     /// Statement id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statement: Option<String>,
-    /// Registration number; the contract's newest statement.
+    /// Registration number; the newest statement that says what the contract contains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registration: Option<String>,
     /// Names of claims that the receipt shows; this node must keep their values.
     #[serde(default)]
     pub disclose: Vec<String>,
+    /// Whether the compact form is wanted, which fits one QR code.
+    #[serde(default)]
+    pub compact: bool,
 }
 
 /// `POST /v1/dial`.

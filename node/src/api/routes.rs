@@ -3,7 +3,9 @@
 pub(super) mod authority;
 pub(super) mod logs;
 pub(super) mod publish;
+pub(super) mod receipts;
 pub(super) mod state;
+pub(super) mod views;
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;

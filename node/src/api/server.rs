@@ -32,6 +32,7 @@ pub struct Shared(Arc<Inner>);
 
 struct Inner {
     node: NodeHandle,
+    data: PathBuf,
     token: Token,
     metrics: Metrics,
     metrics_public: bool,
@@ -74,6 +75,10 @@ impl Shared {
         &self.0.node
     }
 
+    pub(super) fn data(&self) -> &std::path::Path {
+        &self.0.data
+    }
+
     pub(super) fn metrics(&self) -> &Metrics {
         &self.0.metrics
     }
@@ -97,6 +102,7 @@ impl Server {
         let address = listener.local_addr().map_err(listen)?;
         let shared = Shared(Arc::new(Inner {
             node,
+            data: data.clone(),
             token,
             metrics: Metrics::default(),
             metrics_public: metrics.public,
@@ -142,6 +148,12 @@ fn router(shared: &Shared, metrics: bool) -> Router {
         .route("/v1/logs", get(routes::logs::all))
         .route("/v1/logs/{exchange}", get(routes::logs::one))
         .route("/v1/logs/{exchange}/entries/{index}", get(routes::logs::entry))
+        .route("/v1/listings", get(routes::views::listings))
+        .route("/v1/listings/{exchange}/{id}", get(routes::views::listing))
+        .route("/v1/contracts", get(routes::views::contracts))
+        .route("/v1/contracts/{registration}", get(routes::views::contract))
+        .route("/v1/receipts", post(routes::receipts::issue))
+        .route("/v1/authority", get(routes::receipts::authority))
         .route("/v1/statements", post(routes::publish::statements))
         .route("/v1/dial", post(routes::state::dial))
         .route("/v1/shutdown", post(routes::state::shutdown));

@@ -3,23 +3,32 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::Arc;
 
+use hutong_crypto::checkpoint::Checkpoint;
 use hutong_crypto::keys::{Purpose, Seed};
+use hutong_crypto::merkle::Frontier;
+use hutong_protocol::audience::Audience;
 use hutong_protocol::charter::{Charter, CharterChain, SignedCharter};
 use hutong_protocol::directory::{Directory, Facts};
 use hutong_protocol::entry::{Entry, Leaf};
-use hutong_protocol::id::ExchangeId;
+use hutong_protocol::id::{ExchangeId, Origin};
 use hutong_protocol::persist::Persist;
 use hutong_protocol::quorum::Quorum;
+use hutong_protocol::receipt::{
+    Authority, Policy, TrustedAuthority, Verdict, verify, verify_compact,
+};
+use hutong_protocol::statement::{Draft, StatementType};
 use hutong_protocol::time::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::client::{Client, ClientError};
-use super::model::{PublishRequest, STATEMENTS_MAX};
+use super::model::{PublishRequest, ReceiptRequest, STATEMENTS_MAX};
 use super::server::Server;
 use super::token::Token;
+use crate::claims::{ClaimSet, ClaimsFolder};
 use crate::config::{self, Config, Exchange};
 use crate::handle::{
     CharterRefused, Command, DialRefused, LogInfo, NodeHandle, NodeView, NoticeLevel, NoticeLine,
@@ -109,7 +118,7 @@ impl Node {
     fn start(ready: bool, api: &config::Api, metrics: &config::Metrics, driver: Driver) -> Self {
         let data = tempfile::tempdir().unwrap();
         let store = Store::open(&data.path().join("store"), &StoreOptions::default()).unwrap();
-        put_entry(&store);
+        put_entries(&store, data.path());
         let (told, started) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let (folder, api, metrics) = (data.path().to_owned(), api.clone(), metrics.clone());
@@ -165,11 +174,75 @@ fn free_port() -> config::Api {
     config::Api { listen: ([127, 0, 0, 1], 0).into(), ..Config::default().api }
 }
 
-fn put_entry(store: &Store) {
+/// An entry that is no statement, one that is withheld, a listing and a contract; witnessed as far as none is asked for.
+fn put_entries(store: &Store, data: &Path) {
+    let seed = Seed::from_bytes([3; 32]);
+    let entry = Entry::sign(&seed.derive(Purpose::Issuer), br#"{"type":"x"}"#).unwrap();
+    let leaves = vec![
+        Leaf::Entry(entry),
+        Leaf::Withheld(hutong_crypto::sha256(b"hidden")),
+        Leaf::Entry(statement("hutong/listing/v1", listing_body())),
+        Leaf::Entry(statement("hutong/contract/v1", contract_body(data))),
+    ];
+    let mut frontier = Frontier::new();
+    for leaf in &leaves {
+        frontier.append(leaf.hash());
+    }
+    let origin = Origin::new(&chain().federation_id(), &me()).to_string();
+    let checkpoint = Checkpoint { origin, size: 4, root: frontier.root(), extensions: Vec::new() };
+    let note = checkpoint.sign(&seed.derive(Purpose::Log)).to_string();
+    store
+        .commit(&[
+            Persist::Leaves { log: me(), from: 0, leaves, void: vec![0] },
+            Persist::Checkpoint { log: me(), note: note.clone(), size: 4 },
+            Persist::Cosigned { log: me(), note, size: 4 },
+        ])
+        .unwrap();
+}
+
+fn statement(kind: &str, body: Value) -> Entry {
+    let draft = Draft {
+        audience: Audience::Public,
+        issued_at: Timestamp::from_seconds(1_800_000_000),
+        issuer: me(),
+        salt: [9; 16],
+        kind: StatementType::from_name(kind),
+        body,
+    };
     let key = Seed::from_bytes([3; 32]).derive(Purpose::Issuer);
-    let entry = Entry::sign(&key, br#"{"type":"x"}"#).unwrap();
-    let leaves = vec![Leaf::Entry(entry), Leaf::Withheld(hutong_crypto::sha256(b"hidden"))];
-    store.commit(&[Persist::Leaves { log: me(), from: 0, leaves, void: Vec::new() }]).unwrap();
+    Entry::sign(&key, &draft.encode().unwrap()).unwrap()
+}
+
+fn listing_body() -> Value {
+    json!({
+        "fields": ["electronic_information"],
+        "kind": "demand",
+        "listing_id": "zj-1",
+        "region": "CN-3301",
+        "revision": 1,
+        "summary": {"zh": "求购"},
+        "title": {"zh": "需求一"},
+    })
+}
+
+const NUMBER: &str = "2026330100000001";
+
+/// A contract whose claims are kept in the data folder.
+fn contract_body(data: &Path) -> Value {
+    let values = [("seller_name".to_owned(), json!("浙江大学"))];
+    let set = ClaimSet::new(values).unwrap();
+    ClaimsFolder::of(data).keep(NUMBER, &set).unwrap();
+    json!({
+        "buyer_division": "CN-320102",
+        "claims": set.commitments(),
+        "contract_type": "development",
+        "event": "registered",
+        "field": "electronic_information",
+        "registering_division": "CN-330106",
+        "registration_no": NUMBER,
+        "seller_division": "CN-330106",
+        "sign_date": "2026-11-20",
+    })
 }
 
 fn answer(command: Command, driver: Driver) {
@@ -328,7 +401,7 @@ fn an_entry_is_shown_whole_or_as_withheld_or_not_found() {
     assert_eq!(entry.statement.unwrap(), json!({"type": "x"}));
     let hidden = node.client.entry(ME, 1).unwrap();
     assert!(hidden.withheld && hidden.entry.is_none());
-    assert_eq!(refusal(node.client.entry(ME, 2)).0, 404);
+    assert_eq!(refusal(node.client.entry(ME, 4)).0, 404);
     assert_eq!(refusal(node.client.entry("nobody-here", 0)).0, 404);
     assert_eq!(refusal(node.client.entry("No Id", 0)).0, 422);
 }
@@ -355,8 +428,8 @@ fn charters_and_addresses_are_passed_on_and_refusals_come_back() {
 #[test]
 fn a_path_or_method_that_does_not_exist_is_a_problem_too() {
     let node = Node::simple(published);
-    assert_eq!(refusal(node.client.get::<serde_json::Value>("/v1/nothing")).0, 404);
-    assert_eq!(refusal(node.client.get::<serde_json::Value>("/v1/dial")).0, 405);
+    assert_eq!(refusal(node.client.get::<Value>("/v1/nothing")).0, 404);
+    assert_eq!(refusal(node.client.get::<Value>("/v1/dial")).0, 405);
 }
 
 #[test]
@@ -367,6 +440,75 @@ fn a_request_that_takes_too_long_is_ended() {
         Err(PublishError::Stopping)
     });
     assert_eq!(refusal(node.client.publish(statements(1))).0, 504);
+}
+
+#[test]
+fn listings_are_found_by_what_they_say_and_only_so() {
+    let node = Node::simple(published);
+    let found = |name: &str, value: &str| {
+        node.client.listings(&[(name, value.to_owned())]).map(|page| page.items.len())
+    };
+    for (name, right, wrong) in [
+        ("kind", "demand", "fund"),
+        ("region", "CN-33", "CN-32"),
+        ("query", "需求", "供给"),
+        ("exchange", ME, "cn-32-jiangsu"),
+        ("status", "listed", "withdrawn"),
+    ] {
+        assert_eq!(found(name, right).unwrap(), 1, "{name}={right}");
+        assert_eq!(found(name, wrong).unwrap(), 0, "{name}={wrong}");
+    }
+    assert_eq!(refusal(found("region", "zhejiang")).0, 422);
+    assert_eq!(refusal(found("limit", "501")).0, 422);
+    assert_eq!(refusal(found("colour", "red")).0, 422);
+    let detail = node.client.listing(ME, "zj-1").unwrap();
+    assert_eq!((detail.listing.revision, detail.history.len()), (1, 1));
+    assert_eq!(refusal(node.client.listing(ME, "zj-2")).0, 404);
+}
+
+#[test]
+fn a_contract_is_shown_and_its_receipt_verifies() {
+    let node = Node::simple(published);
+    let page = node.client.contracts(&[("number", "2026".to_owned())]).unwrap();
+    assert_eq!(page.items[0].registration, NUMBER);
+    let contract = node.client.contract(NUMBER).unwrap();
+    assert_eq!(contract.contract.status, "registered");
+    assert_eq!(refusal(node.client.contract("1")).0, 404);
+    let mut request = ReceiptRequest {
+        registration: Some(NUMBER.into()),
+        disclose: vec!["seller_name".into()],
+        ..ReceiptRequest::default()
+    };
+    let bytes = node.client.receipt(&request).unwrap();
+    let report = verify(&bytes, &chain().federation_id(), &Policy::default());
+    assert_eq!(report.verdict, Verdict::Valid, "{:?}", report.checks);
+    assert_eq!(report.summary.unwrap().disclosed["seller_name"], "浙江大学");
+    let bundle = Authority::parse_bundle(&node.client.authority().unwrap()).unwrap();
+    let trusted = TrustedAuthority::verify(&bundle, &chain().federation_id()).unwrap();
+    request.compact = true;
+    let bytes = node.client.receipt(&request).unwrap();
+    assert_eq!(verify_compact(&bytes, &trusted, None).verdict, Verdict::Valid);
+}
+
+#[test]
+fn a_receipt_is_refused_with_its_reason() {
+    let node = Node::simple(published);
+    let ask = |request: ReceiptRequest| refusal(node.client.receipt(&request));
+    let number = |number: &str| ReceiptRequest {
+        registration: Some(number.into()),
+        ..ReceiptRequest::default()
+    };
+    assert_eq!(ask(ReceiptRequest::default()).0, 422);
+    assert_eq!(ask(number("1")).0, 404);
+    let unknown = ReceiptRequest { disclose: vec!["terms".into()], ..number(NUMBER) };
+    assert_eq!(ask(unknown), (422, vec!["/disclose".to_owned()]));
+    let both = ReceiptRequest { statement: Some("5f".repeat(32)), ..number(NUMBER) };
+    assert_eq!(ask(both).0, 422);
+    let withheld = ReceiptRequest {
+        statement: Some(node.client.entry(ME, 1).unwrap().id),
+        ..ReceiptRequest::default()
+    };
+    assert!(matches!(ask(withheld).0, 404 | 409));
 }
 
 #[test]

@@ -91,6 +91,9 @@ pub enum Command {
     /// Technology contracts · 技术合同
     #[command(subcommand)]
     Contract(ContractCommand),
+    /// Signed receipts that anyone checks offline · 可离线核验的凭据
+    #[command(subcommand)]
+    Receipt(ReceiptCommand),
     /// Logs of this and other exchanges · 各交易所日志
     #[command(subcommand)]
     Log(LogCommand),
@@ -361,9 +364,6 @@ pub struct ListingListArgs {
     /// achievement, demand, fund, talent, service, policy or challenge · 类别
     #[arg(long)]
     pub kind: Option<String>,
-    /// Technology field · 技术领域
-    #[arg(long)]
-    pub field: Option<String>,
     /// Region, with all that it contains · 区域
     #[arg(long)]
     pub region: Option<String>,
@@ -434,9 +434,6 @@ pub struct ContractListArgs {
     /// Contract type · 合同类别
     #[arg(long = "type", value_name = "TYPE")]
     pub kind: Option<String>,
-    /// Technology field · 技术领域
-    #[arg(long)]
-    pub field: Option<String>,
     /// Exchange id · 交易所
     #[arg(long)]
     pub exchange: Option<String>,
@@ -451,14 +448,25 @@ pub struct ContractListArgs {
 /// `hutong receipt …`.
 #[derive(Debug, Subcommand)]
 pub enum ReceiptCommand {
-    /// Issue a receipt for a contract or a statement · 签发凭证
+    /// Issue a receipt for a contract or a statement · 签发凭据
     Issue(ReceiptIssueArgs),
-    /// Verify a receipt: no node, no data folder, no network · 离线核验凭证
+    /// Verify a receipt: no node, no data folder, no network · 离线核验凭据
     Verify(ReceiptVerifyArgs),
-    /// What a receipt says, for a reader · 查看凭证内容
+    /// What a receipt says, for a reader; checks nothing against the federation · 查看凭据内容（不核验）
     Show {
         /// Receipt file.
         file: PathBuf,
+    },
+    /// Write the authority bundle: all charters and members with proofs, for verifiers · 导出权限包
+    Bundle {
+        /// The result · 输出文件
+        #[arg(
+            long,
+            short,
+            value_name = "FILE",
+            default_value = "federation.hutong-authority.json"
+        )]
+        output: PathBuf,
     },
 }
 
@@ -477,6 +485,12 @@ pub struct ReceiptIssueArgs {
     /// The result; <registration>.hutong-receipt.json unless given · 输出文件
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Write the compact form, at most 2,900 bytes, for one QR code · 紧凑凭据
+    #[arg(long)]
+    pub compact: bool,
+    /// Also write the compact form's QR code as an SVG image · 另存二维码图片
+    #[arg(long, value_name = "FILE", requires = "compact")]
+    pub qr: Option<PathBuf>,
 }
 
 /// `hutong receipt verify`.
@@ -491,6 +505,9 @@ pub struct ReceiptVerifyArgs {
     /// Founding charter file · 创始章程文件
     #[arg(long, value_name = "FILE")]
     pub charter: Option<PathBuf>,
+    /// Authority bundle: for compact receipts, and for suspensions later than the receipt · 权限包
+    #[arg(long, value_name = "FILE")]
+    pub authority: Option<PathBuf>,
     /// Verdicts accepted beside `valid` · 另外接受的结论
     #[arg(long, value_delimiter = ',', value_name = "VERDICT,…")]
     pub allow: Vec<AllowedVerdict>,
@@ -605,6 +622,23 @@ mod tests {
     #[test]
     fn the_grammar_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_receipt_is_verified_against_one_anchor() {
+        assert!(parses("hutong receipt verify r.json --federation 5f"));
+        assert!(parses("hutong receipt verify r.json --charter c.json --allow valid_superseded"));
+        assert!(!parses("hutong receipt verify r.json"));
+        assert!(!parses("hutong receipt verify r.json --federation 5f --charter c.json"));
+        assert!(!parses("hutong receipt verify r.json --federation 5f --allow void"));
+    }
+
+    #[test]
+    fn a_receipt_is_issued_for_one_thing() {
+        assert!(parses("hutong receipt issue 2026330100000001 --disclose total_amount,seller"));
+        assert!(parses("hutong receipt issue --statement 5f"));
+        assert!(!parses("hutong receipt issue"));
+        assert!(!parses("hutong receipt issue 2026330100000001 --statement 5f"));
     }
 
     #[test]

@@ -100,10 +100,7 @@ fn new(args: &CharterNewArgs, console: Console) -> anyhow::Result<()> {
         }
         None => witnesses.first().cloned().context("a charter needs one --council at least")?,
     };
-    let witness_quorum = match args.quorum {
-        Some(0) => Quorum::none(),
-        threshold => Quorum::threshold_of(threshold.unwrap_or(majority), &witnesses)?,
-    };
+    let witness_quorum = quorum(args.quorum, &witnesses)?;
     let (version, succession) = succession(args)?;
     let charter = Charter {
         version,
@@ -126,6 +123,21 @@ fn new(args: &CharterNewArgs, console: Console) -> anyhow::Result<()> {
         &format!("已写入 {output}。请每位理事成员签署：hutong charter sign {output}"),
         &format!("{output} is written. Each council member signs it: hutong charter sign {output}"),
     )
+}
+
+/// How many council members cosign, as told, otherwise a majority. Nobody cosigns its own log, so all but one at
+/// most; a council of one has no witnesses.
+fn quorum(told: Option<u32>, witnesses: &BTreeSet<ExchangeId>) -> anyhow::Result<Quorum> {
+    let others = u32::try_from(witnesses.len().saturating_sub(1)).unwrap_or(u32::MAX);
+    let majority = u32::try_from(witnesses.len() / 2 + 1).unwrap_or(u32::MAX);
+    match told.unwrap_or(majority.min(others)) {
+        0 => Ok(Quorum::none()),
+        threshold if threshold > others => Err(Usage(format!(
+            "--quorum {threshold} is never reached: nobody cosigns its own log, so at most {others} of this council do"
+        ))
+        .into()),
+        threshold => Ok(Quorum::threshold_of(threshold, witnesses)?),
+    }
 }
 
 fn succession(args: &CharterNewArgs) -> anyhow::Result<(u64, Option<Succession>)> {
@@ -351,4 +363,25 @@ fn full(error: &charter_file::CharterFileError) -> String {
         cause = inner.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn a_quorum_can_be_reached_by_those_who_may_cosign() {
+        let council = |count: usize| -> BTreeSet<ExchangeId> {
+            (0..count).map(|i| format!("cn-{i:02}").parse().unwrap()).collect()
+        };
+        let value = |told, count| quorum(told, &council(count)).unwrap().to_value();
+        assert!(quorum(None, &council(1)).unwrap().is_none());
+        assert!(quorum(Some(0), &council(3)).unwrap().is_none());
+        assert_eq!(value(None, 2)["groups"]["council"]["threshold"], 1);
+        assert_eq!(value(None, 5)["groups"]["council"]["threshold"], 3);
+        assert_eq!(value(Some(4), 5)["groups"]["council"]["threshold"], 4);
+        assert!(quorum(Some(5), &council(5)).is_err());
+    }
 }

@@ -10,10 +10,11 @@ use super::console::Console;
 use super::exit::Usage;
 use super::lang::words;
 use super::listing::{history, member, more, report, text};
-use super::publisher::{NodePublisher, Outgoing, REGISTRATION, commitments};
+use super::publisher::{NodePublisher, Outgoing, REGISTRATION};
 use super::{document, import};
 use crate::api::client::Client;
 use crate::api::model::{Contract, ContractDetail};
+use crate::claims::commitments;
 use crate::import::Kind;
 
 /// The statement that records an event of a contract.
@@ -75,7 +76,7 @@ fn outgoing(
     if event != "registered" && !body.contains_key("previous") {
         let newest = Client::found(client.contract(registration))?
             .with_context(|| format!("contract {registration} is not registered here"))?;
-        body.insert("previous".into(), json!(newest.contract.newest.statement));
+        body.insert("previous".into(), json!(newest.contract.last));
     }
     body.insert("event".into(), json!(event));
     Ok(Outgoing { kind: CONTRACT.to_owned(), audience, body, confidential })
@@ -146,7 +147,6 @@ fn list(global: &Global, args: &ContractListArgs, console: Console) -> anyhow::R
     let mut query = vec![("limit", args.page.limit.to_string())];
     let filters = [
         ("type", &args.kind),
-        ("field", &args.field),
         ("exchange", &args.exchange),
         ("status", &args.status),
         ("after", &args.page.after),

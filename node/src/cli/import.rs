@@ -144,7 +144,7 @@ fn contract(found: ContractDetail, confidential: Option<Map<String, Value>>) -> 
     let contract = found.contract;
     Existing {
         ended: matches!(contract.status.as_str(), "cancelled" | "revoked"),
-        statement: contract.newest.statement,
+        statement: contract.last,
         revision: 1,
         audience: contract.newest.audience,
         body: object(contract.newest.body),

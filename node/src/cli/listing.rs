@@ -126,7 +126,6 @@ fn list(global: &Global, args: &ListingListArgs, console: Console) -> anyhow::Re
     let filters = [
         ("query", &args.query),
         ("kind", &args.kind),
-        ("field", &args.field),
         ("region", &args.region),
         ("exchange", &args.exchange),
         ("status", &args.status),

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::api::client::{Client, ClientError};
 use crate::api::model::{ContractDetail, PublishRequest, Published};
-use crate::claims::{ClaimSet, ClaimsError, ClaimsFolder};
+use crate::claims::{ClaimSet, ClaimsError, ClaimsFolder, commitments};
 
 /// A statement whose confidential values are still at its side.
 #[derive(Clone, PartialEq)]
@@ -111,14 +111,4 @@ impl NodePublisher {
             Err(error) => Err(error),
         }
     }
-}
-
-/// The commitments in a contract's body, by claim name.
-pub fn commitments(body: &Value) -> std::collections::BTreeMap<String, hutong_crypto::Hash> {
-    let claims = body.get("claims").and_then(Value::as_object);
-    claims
-        .into_iter()
-        .flatten()
-        .filter_map(|(name, hex)| Some((name.clone(), hex.as_str()?.parse().ok()?)))
-        .collect()
 }

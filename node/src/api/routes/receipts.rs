@@ -1,0 +1,62 @@
+//! Receipts and authority bundles.
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+
+use super::super::error::ApiError;
+use super::super::model::ReceiptRequest;
+use super::super::server::Shared;
+use super::{Body, json, reading};
+use crate::receipts::{Form, Issuer, Subject};
+
+/// Media type of a receipt.
+const RECEIPT: &str = "application/vnd.hutong.receipt+json";
+/// Media type of a compact receipt.
+const COMPACT: &str = "application/octet-stream";
+/// Media type of an authority bundle.
+const AUTHORITY: &str = "application/vnd.hutong.authority+json";
+
+pub(in super::super) async fn issue(
+    State(shared): State<Shared>,
+    body: Body,
+) -> Result<impl IntoResponse, ApiError> {
+    let request: ReceiptRequest = json(body)?;
+    let subject = subject(&request)?;
+    let (form, kind) =
+        if request.compact { (Form::Compact, COMPACT) } else { (Form::Whole, RECEIPT) };
+    let bytes = reading(move || {
+        let view = shared.node().view();
+        let issuer = Issuer { view: &view, store: shared.node().store(), data: shared.data() };
+        Ok(issuer.issue(&subject, &request.disclose, form)?)
+    })
+    .await?;
+    Ok(([(header::CONTENT_TYPE, kind)], bytes))
+}
+
+fn subject(request: &ReceiptRequest) -> Result<Subject, ApiError> {
+    let wrong = |detail: &str| ApiError::Invalid {
+        detail: detail.to_owned(),
+        members: vec!["/statement".to_owned(), "/registration".to_owned()],
+    };
+    match (&request.statement, &request.registration) {
+        (Some(id), None) => {
+            let id = id.parse().map_err(|_| wrong("expected a statement id of 64 digits"))?;
+            Ok(Subject::Statement(id))
+        }
+        (None, Some(number)) => Ok(Subject::Contract(number.clone())),
+        _ => Err(wrong("expected `statement` or `registration`, and not both")),
+    }
+}
+
+pub(in super::super) async fn authority(
+    State(shared): State<Shared>,
+) -> Result<impl IntoResponse, ApiError> {
+    let bytes = reading(move || {
+        let view = shared.node().view();
+        let issuer = Issuer { view: &view, store: shared.node().store(), data: shared.data() };
+        Ok(issuer.authority()?)
+    })
+    .await?;
+    Ok(([(header::CONTENT_TYPE, AUTHORITY)], bytes))
+}

@@ -1,0 +1,191 @@
+//! Listings and contracts as they stand, folded from the events that count.
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use hutong_protocol::entry::Leaf;
+use hutong_protocol::id::ExchangeId;
+use hutong_protocol::statement::Statement;
+use serde::Deserialize;
+
+use super::super::error::ApiError;
+use super::super::model::{
+    Contract, ContractDetail, Event, Listing, ListingDetail, PAGE_DEFAULT, PAGE_MAX, Page,
+};
+use super::super::server::Shared;
+use super::logs::parse_exchange;
+use super::reading;
+use crate::receipts::counts;
+use crate::store::{ContractQuery, ContractRow, ListingQuery, ListingRow, Store, StoreError};
+
+/// Long enough for the views to take in what was published just before.
+const SETTLE: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Query of `GET /v1/listings`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(in super::super) struct ListingParameters {
+    query: Option<String>,
+    kind: Option<String>,
+    region: Option<String>,
+    exchange: Option<String>,
+    status: Option<String>,
+    limit: Option<usize>,
+    after: Option<String>,
+}
+
+/// Query of `GET /v1/contracts`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(in super::super) struct ContractParameters {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    number: Option<String>,
+    exchange: Option<String>,
+    status: Option<String>,
+    limit: Option<usize>,
+    after: Option<String>,
+}
+
+pub(in super::super) async fn listings(
+    State(shared): State<Shared>,
+    parameters: Result<Query<ListingParameters>, QueryRejection>,
+) -> Result<Json<Page<Listing>>, ApiError> {
+    let Query(given) = parameters.map_err(|error| ApiError::invalid(error.body_text()))?;
+    let query = ListingQuery {
+        exchange: given.exchange.as_deref().map(parse_exchange).transpose()?,
+        kind: given.kind,
+        status: given.status,
+        region: given.region.map(|region| parse_region(&region)).transpose()?,
+        text: given.query,
+        public_only: false,
+        limit: limit(given.limit)?,
+        after: given.after,
+    };
+    reading(move || {
+        let (view, store) = (shared.node().view(), shared.node().store());
+        store.settle(SETTLE);
+        let page = store.listings(&query, &|event| counts(&view, event))?;
+        let items = page.rows.iter().map(|row| listing_of(store, row));
+        Ok(Json(Page { items: items.collect::<Result<_, _>>()?, next: page.next }))
+    })
+    .await
+}
+
+pub(in super::super) async fn listing(
+    State(shared): State<Shared>,
+    Path((exchange, id)): Path<(String, String)>,
+) -> Result<Json<ListingDetail>, ApiError> {
+    let exchange = parse_exchange(&exchange)?;
+    reading(move || {
+        let (view, store) = (shared.node().view(), shared.node().store());
+        store.settle(SETTLE);
+        let row = store
+            .listing(&exchange, &id, &|event| counts(&view, event))?
+            .ok_or_else(|| ApiError::NotFound { what: format!("listing {id} of {exchange}") })?;
+        let history = row.events.iter().map(|event| event_at(store, &event.log, event.index));
+        let history = history.collect::<Result<_, _>>()?;
+        Ok(Json(ListingDetail { listing: listing_of(store, &row)?, history }))
+    })
+    .await
+}
+
+pub(in super::super) async fn contracts(
+    State(shared): State<Shared>,
+    parameters: Result<Query<ContractParameters>, QueryRejection>,
+) -> Result<Json<Page<Contract>>, ApiError> {
+    let Query(given) = parameters.map_err(|error| ApiError::invalid(error.body_text()))?;
+    let query = ContractQuery {
+        exchange: given.exchange.as_deref().map(parse_exchange).transpose()?,
+        event: given.status,
+        contract_type: given.kind,
+        number_prefix: given.number,
+        limit: limit(given.limit)?,
+        after: given.after,
+    };
+    reading(move || {
+        let (view, store) = (shared.node().view(), shared.node().store());
+        store.settle(SETTLE);
+        let page = store.contracts(&query, &|event| counts(&view, event))?;
+        let items = page.rows.iter().map(|row| contract_of(store, row));
+        Ok(Json(Page { items: items.collect::<Result<_, _>>()?, next: page.next }))
+    })
+    .await
+}
+
+/// One's own contract of that number, or else the first of another exchange.
+pub(in super::super) async fn contract(
+    State(shared): State<Shared>,
+    Path(number): Path<String>,
+) -> Result<Json<ContractDetail>, ApiError> {
+    reading(move || {
+        let (view, store) = (shared.node().view(), shared.node().store());
+        store.settle(SETTLE);
+        let rows = store.contract(&number, &|event| counts(&view, event))?;
+        let row = rows
+            .iter()
+            .find(|row| row.log == view.me)
+            .or(rows.first())
+            .ok_or_else(|| ApiError::NotFound { what: format!("contract {number}") })?;
+        let places = row.events.iter().map(|event| event.position.index);
+        let history = places.map(|index| event_at(store, &row.log, index));
+        let history = history.collect::<Result<_, _>>()?;
+        Ok(Json(ContractDetail { contract: contract_of(store, row)?, history }))
+    })
+    .await
+}
+
+fn listing_of(store: &Store, row: &ListingRow) -> Result<Listing, ApiError> {
+    Ok(Listing {
+        exchange: row.log.to_string(),
+        id: row.listing_id.clone(),
+        revision: row.revision,
+        status: row.status.clone(),
+        newest: event_at(store, &row.log, row.index)?,
+    })
+}
+
+/// The contract as it stands: its status is the last event's, its content that of the last event that says it.
+fn contract_of(store: &Store, row: &ContractRow) -> Result<Contract, ApiError> {
+    // Invariant of the store: a row has at least one event.
+    let last = row.events.last().ok_or_else(|| {
+        ApiError::Internal(format!("contract {} without event", row.registration_no))
+    })?;
+    let says = row.events.iter().rev().find(|event| event.contract_type.is_some()).unwrap_or(last);
+    Ok(Contract {
+        exchange: row.log.to_string(),
+        registration: row.registration_no.clone(),
+        status: last.event.clone(),
+        last: last.statement.to_string(),
+        newest: event_at(store, &row.log, says.position.index)?,
+    })
+}
+
+/// The statement at a place that a view names.
+fn event_at(store: &Store, log: &ExchangeId, index: u64) -> Result<Event, ApiError> {
+    let Some(Leaf::Entry(entry)) = store.leaf(log, index)? else {
+        let what = "a view names an entry that is not held; run `hutong rebuild`".to_owned();
+        return Err(StoreError::Misuse { log: log.clone(), what }.into());
+    };
+    let statement = Statement::parse(entry.statement_bytes())
+        .map_err(|error| ApiError::Internal(crate::driver::chain(&error)))?;
+    Ok(Event {
+        statement: entry.id().to_string(),
+        index,
+        kind: statement.kind.as_str().to_owned(),
+        issued_at: statement.issued_at.to_string(),
+        audience: statement.audience.to_value(),
+        body: statement.body,
+    })
+}
+
+fn limit(given: Option<usize>) -> Result<usize, ApiError> {
+    match given.unwrap_or(PAGE_DEFAULT) {
+        limit @ 1..=PAGE_MAX => Ok(limit),
+        other => Err(ApiError::invalid(format!("`limit`: expected 1 to {PAGE_MAX}, met {other}"))),
+    }
+}
+
+fn parse_region(text: &str) -> Result<hutong_protocol::region::Region, ApiError> {
+    text.parse().map_err(|_| ApiError::invalid(format!("expected a region code, met `{text}`")))
+}
