@@ -2,6 +2,7 @@
 
 use super::publisher::Submission;
 use hutong_protocol::audience::Audience;
+use hutong_protocol::contract::claims::check_claims;
 use hutong_protocol::id::ExchangeId;
 use hutong_protocol::statement::{Draft, StatementType};
 use hutong_protocol::time::Timestamp;
@@ -16,6 +17,8 @@ use serde_json::{Map, Value};
 pub fn check_draft(submission: &Submission) -> Result<(), String> {
     let mut body = submission.body.clone();
     if !submission.confidential.is_empty() {
+        let values = submission.confidential.clone().into_iter().collect();
+        check_claims(&values).map_err(|error| chain(&error))?;
         let stand_in = || Value::String("0".repeat(64));
         let claims: Map<String, Value> =
             submission.confidential.keys().map(|name| (name.clone(), stand_in())).collect();
@@ -56,7 +59,11 @@ mod tests {
 
     fn refused(mut submission: Submission, member: &str, value: Value, reason: &str) {
         assert_eq!(check_draft(&submission), Ok(()));
-        submission.body.insert(member.to_owned(), value);
+        if submission.confidential.contains_key(member) {
+            submission.confidential.insert(member.to_owned(), value);
+        } else {
+            submission.body.insert(member.to_owned(), value);
+        }
         let error = check_draft(&submission).unwrap_err();
         assert!(error.contains(member) && error.contains(reason), "{error}");
     }
@@ -64,9 +71,29 @@ mod tests {
     #[test]
     fn listings_that_the_protocol_refuses_are_refused_with_the_member() {
         let listing = || samples::listings().unwrap().swap_remove(0);
-        refused(listing(), "phone", json!("1"), "");
+        refused(listing(), "kind", json!("offer"), "offer");
+        refused(listing(), "listing_id", json!("Nr. 1"), "1 to 64");
+        refused(listing(), "valid_until", json!("2026-02-30"), "2026-02-30");
+        refused(
+            listing(),
+            "holder",
+            json!({"name": {"en": "x"}, "uscc": "12999999DEMA00013D"}),
+            "check character",
+        );
+        refused(listing(), "phone", json!("1"), "natural person");
         let mut elsewhere = listing();
         elsewhere.audience = json!("friends");
         assert!(check_draft(&elsewhere).is_err());
+    }
+
+    #[test]
+    fn contracts_are_checked_with_their_confidential_values() {
+        let contract = || samples::contracts().unwrap().swap_remove(0);
+        refused(contract(), "technical_amount", json!(1_u64 << 40), "at most total_amount");
+        refused(contract(), "buyer_uscc", json!("91999999DEMA00010A"), "check character");
+        refused(contract(), "sign_date", json!("yesterday"), "yesterday");
+        let mut clear = contract();
+        clear.body.insert("project_name".into(), json!("x"));
+        assert!(check_draft(&clear).unwrap_err().contains("confidential"));
     }
 }

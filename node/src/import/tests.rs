@@ -9,6 +9,7 @@ mod memory;
 mod readers;
 mod rules;
 mod runs;
+mod targets;
 
 use super::read::{self, Event, ReadError, Source};
 use super::row::SourceRow;

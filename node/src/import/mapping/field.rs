@@ -1,8 +1,9 @@
 //! A rule: where a member's value comes from, and how it is brought into shape.
 
-use super::target::{ITEMS_MAX, Shape, Target};
+use super::target::{Shape, Target};
 use crate::import::cell;
 use crate::import::convert::{self, Money};
+use hutong_protocol::listing::ITEMS_MAX;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,19 +1,14 @@
 //! What a mapping can fill: the members of a listing's or a contract's body, and their shapes.
 
 use super::nearest;
+use hutong_protocol::contract::claims::{NAME_CHARS_MAX, TERMS_CHARS_MAX};
+use hutong_protocol::listing::{ITEMS_MAX, KEYWORD_CHARS_MAX, SUMMARY_CHARS_MAX, TITLE_CHARS_MAX};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-// Characters of texts at most, and items of lists. Texts are trimmed to them here; whether a statement is valid
-// is decided by the protocol, which keeps its bounds to itself.
-const TITLE_CHARS_MAX: usize = 300;
-const SUMMARY_CHARS_MAX: usize = 5_000;
-const KEYWORD_CHARS_MAX: usize = 64;
-const HOLDER_CHARS_MAX: usize = 200;
-const REFERENCE_CHARS_MAX: usize = 256;
-const NAME_CHARS_MAX: usize = 500;
-const TERMS_CHARS_MAX: usize = 20_000;
-pub(super) const ITEMS_MAX: usize = 32;
+// The protocol keeps these two of its bounds to itself; texts are trimmed to all of them.
+const HOLDER_CHARS_MAX: usize = 300;
+const REFERENCE_CHARS_MAX: usize = 1_000;
 
 /// What the rows of an import become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
