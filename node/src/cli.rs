@@ -45,6 +45,7 @@ fn dispatch(cli: Cli, console: Console) -> anyhow::Result<()> {
     match cli.command {
         Command::Init(args) => init::run(global, &args, console),
         Command::Run(args) => run::run(global, &args, console),
+        Command::Demo(args) => crate::demo::run(&args, console),
         Command::Listing(command) => listing::run(global, &command, console),
         Command::Contract(command) => contract::run(global, &command, console),
         Command::Receipt(command) => receipt::run(global, &command, console),
