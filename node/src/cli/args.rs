@@ -187,23 +187,6 @@ pub struct DemoArgs {
     /// Run the story once and end · 演示一遍后退出
     #[arg(long)]
     pub once: bool,
-    /// How many nodes, 3 to 200 · 节点数
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(3..=200))]
-    pub nodes: u16,
-    /// Keep the data folders · 保留数据目录
-    #[arg(long)]
-    pub keep: bool,
-    /// Where the data folders go; a temporary folder unless given · 数据目录位置
-    #[arg(long, value_name = "DIR")]
-    pub folder: Option<PathBuf>,
-}
-
-/// `hutong demo`.
-#[derive(Args, Clone, Debug)]
-pub struct DemoArgs {
-    /// Run the story once and end · 演示一遍后退出
-    #[arg(long)]
-    pub once: bool,
     /// How many nodes, 3 to 50 · 节点数
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(3..=50))]
     pub nodes: u16,
