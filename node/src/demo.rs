@@ -43,7 +43,10 @@ pub fn run(args: &DemoArgs, console: Console) -> anyhow::Result<()> {
     let summary = story.tell()?;
     summary.show(console, begun.elapsed())?;
     if !args.once {
-        say("节点继续运行并缓慢发布；按 Ctrl-C 结束", "the nodes go on, with a trickle of listings; Ctrl-C ends");
+        say(
+            "节点继续运行并缓慢发布；按 Ctrl-C 结束",
+            "the nodes go on, with a trickle of listings; Ctrl-C ends",
+        );
         story.trickle(&stop)?;
     }
     drop(federation);

@@ -71,15 +71,16 @@ impl Federation {
             .collect::<anyhow::Result<Vec<_>>>()?;
         let chain = found(&prepared)?;
         let id = chain.federation_id();
-        said(&format!("章程已签署，联盟 {}", id.short()), &format!("charter signed: federation {}", id.short()));
+        said(
+            &format!("章程已签署，联盟 {}", id.short()),
+            &format!("charter signed: federation {}", id.short()),
+        );
         for node in &prepared {
             charter_file::write(&node.data, &chain)?;
         }
         let mut federation = Self { id, nodes: Vec::new() };
-        let started = prepared
-            .iter()
-            .map(|node| spawn(&node.data))
-            .collect::<anyhow::Result<Vec<_>>>()?;
+        let started =
+            prepared.iter().map(|node| spawn(&node.data)).collect::<anyhow::Result<Vec<_>>>()?;
         for (node, process) in prepared.iter().zip(started) {
             let (part, data) = (node.part.clone(), node.data.clone());
             let mut process = process;
@@ -202,8 +203,7 @@ fn prepare(folder: &Path, part: Part, port: u16, first: &str) -> anyhow::Result<
     config.exchange.names =
         [("zh".to_owned(), part.zh.clone()), ("en".to_owned(), part.en.clone())].into();
     config.network.listen = vec![address.clone()];
-    config.network.bootstrap =
-        if address == first { Vec::new() } else { vec![first.to_owned()] };
+    config.network.bootstrap = if address == first { Vec::new() } else { vec![first.to_owned()] };
     config.api.listen = ([127, 0, 0, 1], 0).into();
     config.log.own_log_check_ms = 1_000;
     config.sync.anti_entropy_s = 5;

@@ -75,7 +75,10 @@ impl<'a> Story<'a> {
         self.wait_for_members()?;
         let contract = self.publish_samples()?;
         let converged = self.wait_for_agreement()?;
-        (self.say)("所有节点持有相同的日志，见证联署齐备", "all nodes hold the same logs, with the witness quorum");
+        (self.say)(
+            "所有节点持有相同的日志，见证联署齐备",
+            "all nodes hold the same logs, with the witness quorum",
+        );
         let live = Latencies::measure(&self.federation.nodes)?;
         self.wait_for_agreement()?;
         let (receipt, verdict) = self.prove(contract)?;
@@ -125,7 +128,10 @@ impl<'a> Story<'a> {
                 Ok(status.members == count && status.ready && status.membership == "active")
             })?;
         }
-        (self.say)(&format!("{count} 家交易所均已加入"), &format!("all {count} exchanges are members"));
+        (self.say)(
+            &format!("{count} 家交易所均已加入"),
+            &format!("all {count} exchanges are members"),
+        );
         Ok(())
     }
 
@@ -138,7 +144,12 @@ impl<'a> Story<'a> {
         let first = contracts.first().context("there are no sample contracts")?;
         let proven = (
             home_of(&parts, samples::region(first).unwrap_or_default()),
-            first.body.get("registration_no").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            first
+                .body
+                .get("registration_no")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned(),
         );
         let mut groups: BTreeMap<usize, Vec<Outgoing>> = BTreeMap::new();
         for sample in listings.into_iter().chain(contracts) {
@@ -153,7 +164,9 @@ impl<'a> Story<'a> {
         }
         (self.say)(
             &format!("已发布 {listed} 条信息，登记 {registered} 份合同（五种类型）"),
-            &format!("published {listed} listings and registered {registered} contracts of five types"),
+            &format!(
+                "published {listed} listings and registered {registered} contracts of five types"
+            ),
         );
         Ok(proven)
     }
@@ -167,7 +180,8 @@ impl<'a> Story<'a> {
             .iter()
             .filter_map(|node| node.client.status().ok()?.own_log)
             .collect();
-        let progress = self.console.progress(self.nodes_in_federation().len() as u64, "收敛", "converge");
+        let progress =
+            self.console.progress(self.nodes_in_federation().len() as u64, "收敛", "converge");
         let mut took = BTreeMap::new();
         for node in self.nodes_in_federation() {
             let what = format!("{} to hold every log", node.part.id);
