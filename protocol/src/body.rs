@@ -56,12 +56,89 @@ fn check_members(value: &Value, path: Path<'_>) -> Result<(), StatementError> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 mod tests {
     use alloc::string::ToString as _;
 
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+    use crate::audience::Audience;
+    use crate::json::INTEGER_MAX;
+    use crate::money::Currency;
+    use crate::statement::{Draft, Statement};
+
+    fn draft(kind: StatementType, body: Value) -> Draft {
+        Draft {
+            audience: Audience::Public,
+            issued_at: "2026-11-23T08:00:00Z".parse().unwrap(),
+            issuer: "cn-33-zhejiang".parse().unwrap(),
+            salt: [7; 16],
+            kind,
+            body,
+        }
+    }
+
+    #[test]
+    fn a_body_of_another_type_is_refused_in_drafts() {
+        let listing = json!({"kind": "fund", "listing_id": "a", "region": "CN", "revision": 1,
+            "title": {"en": "a"}});
+        let status = json!({"listing_id": "a", "status": "audited"});
+        let contract = json!({"event": "cancelled", "registration_no": "1",
+            "previous": "0".repeat(64)});
+        let kinds = [StatementType::Listing, StatementType::ListingStatus, StatementType::Contract];
+        for (own, kind) in kinds.into_iter().enumerate() {
+            for (other, body) in [&listing, &status, &contract].into_iter().enumerate() {
+                let encoded = draft(kind.clone(), body.clone()).encode();
+                assert_eq!(encoded.is_ok(), own == other, "{kind:?} {body}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_listing_that_is_drafted_is_read_back(
+            id in "[a-z0-9-]{1,64}",
+            revision in 1..=INTEGER_MAX,
+            title in "[^\\p{C}\\p{Z}]{1,300}",
+            minor in 0..=INTEGER_MAX,
+            more in "[^\\p{C}]{0,80}",
+        ) {
+            let body = json!({
+                "kind": "demand", "listing_id": id, "region": "KZ", "revision": revision,
+                "title": {"zh": title}, "more": {"text": more},
+                "pricing": {"amount": minor, "currency": "CNY", "mode": "auction"},
+            });
+            let bytes = draft(StatementType::Listing, body.clone()).encode().unwrap();
+            let statement = Statement::parse(&bytes).unwrap();
+            prop_assert_eq!(&statement.body, &body);
+            let listing = Listing::from_body(&statement.body).unwrap();
+            let amount = listing.pricing.and_then(|pricing| pricing.amount).unwrap();
+            prop_assert_eq!((listing.listing_id, listing.revision), (id, revision));
+            prop_assert_eq!((amount.minor(), amount.currency()), (minor, Currency::CNY));
+            prop_assert_eq!(&listing.title["zh"], &title);
+        }
+
+        #[test]
+        fn a_contract_that_is_drafted_is_read_back(
+            number in "[0-9A-Za-z-]{1,32}",
+            previous in any::<[u8; 32]>(),
+            commitment in any::<[u8; 32]>(),
+        ) {
+            let body = json!({
+                "claims": {"terms": hex::encode(commitment)},
+                "event": "revoked", "previous": hex::encode(previous), "registration_no": number,
+            });
+            let bytes = draft(StatementType::Contract, body.clone()).encode().unwrap();
+            let statement = Statement::parse(&bytes).unwrap();
+            prop_assert_eq!(&statement.body, &body);
+            let contract = Contract::from_body(&statement.body).unwrap();
+            prop_assert_eq!(contract.registration_no, number);
+            prop_assert_eq!(contract.previous.map(|previous| previous.0), Some(previous));
+            prop_assert_eq!(contract.claims["terms"].as_bytes(), &commitment);
+        }
+    }
 
     fn refused(body: &Value) -> alloc::string::String {
         let kind = StatementType::Unknown("example/other/v1".into());
