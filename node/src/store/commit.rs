@@ -6,7 +6,7 @@
 //! files back to them; a failure in (2) does the same at once.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hutong_crypto::digest::{Hash, sha256};
 use hutong_protocol::id::ExchangeId;
@@ -227,6 +227,7 @@ impl Core {
             bundle_bytes: 0,
             withheld: Arc::default(),
             void: Arc::default(),
+            root: OnceLock::new(),
         }
     }
 

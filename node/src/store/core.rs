@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use hutong_crypto::digest::Hash;
@@ -30,15 +30,21 @@ pub(super) struct Held {
     pub(super) bundle_bytes: u64,
     pub(super) withheld: Arc<Marks>,
     pub(super) void: Arc<Marks>,
+    /// Root over the leaves, computed when it is first asked for.
+    pub(super) root: OnceLock<Hash>,
 }
 
 impl Held {
+    pub(super) fn root(&self) -> Hash {
+        *self.root.get_or_init(|| self.edge.root())
+    }
+
     pub(super) fn size(&self) -> u64 {
         self.edge.size()
     }
 
     pub(super) fn head(&self) -> Head {
-        Head { number: self.number, size: self.size(), root: self.edge.root() }
+        Head { number: self.number, size: self.size(), root: self.root() }
     }
 }
 
@@ -236,6 +242,7 @@ fn open_log(
         bundle_bytes,
         withheld: marks(Kind::Withheld)?,
         void: marks(Kind::Void)?,
+        root: OnceLock::from(head.root),
         exchange,
     })
 }

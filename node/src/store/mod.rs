@@ -190,7 +190,7 @@ impl Store {
         Ok(LogHead {
             log: log.clone(),
             size: held.size(),
-            root: held.edge.root(),
+            root: held.root(),
             checkpoint: self.note(Kind::Checkpoint, log)?,
             cosigned: self.note(Kind::Cosigned, log)?,
             witness: self.core.witness(log)?,

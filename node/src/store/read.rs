@@ -33,7 +33,7 @@ impl StoredTree {
 
     /// Root over them.
     pub fn root(&self) -> Hash {
-        self.held.edge.root()
+        self.held.root()
     }
 }
 

@@ -4,7 +4,7 @@
 //! everything is as before.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hutong_crypto::digest::Hash;
 use hutong_protocol::entry::{Entry, Leaf};
@@ -44,7 +44,7 @@ enum MarkKind {
 impl Staged {
     pub(super) fn new(before: Arc<Held>, fresh: bool) -> Self {
         Self {
-            held: Held::clone(&before),
+            held: Held { root: OnceLock::new(), ..Held::clone(&before) },
             before,
             fresh,
             growth: BTreeMap::new(),

@@ -76,21 +76,30 @@ fn hundred() -> ListingQuery {
 }
 
 #[test]
-fn a_listing_shows_its_newest_revision_and_status() {
+fn a_listing_shows_its_newest_revision_and_standing() {
     let (_place, store) = store_of(&[
         status("a", "withdrawn"),
         listing("a", 1, "电池", "CN-3301"),
         listing("a", 2, "新电池", "CN-3302"),
         listing("a", 2, "再电池", "CN-3303"),
-        listing("a", 1, "旧电池", "CN-3304"),
+        listing("a", 4, "旧电池", "CN-3304"),
     ]);
-    let row = store.listing(&zhejiang(), "a", &all).unwrap().unwrap();
-    assert_eq!((row.revision, row.status.as_str(), row.index), (2, "listed", 2));
-    assert_eq!((row.titles["zh"].as_str(), row.region.as_deref()), ("新电池", Some("CN-3302")));
-    assert_eq!(row.events.len(), 5);
-    add(&store, &[status("a", "traded")]);
-    let row = store.listing(&zhejiang(), "a", &all).unwrap().unwrap();
-    assert_eq!((row.revision, row.status.as_str()), (2, "traded"));
+    let look = || {
+        let row = store.listing(&zhejiang(), "a", &all).unwrap().unwrap();
+        (row.revision, row.status, row.index, row.titles["zh"].clone(), row.region)
+    };
+    let row = |revision, status: &str, index, title: &str, region: &str| {
+        (revision, status.to_owned(), index, title.to_owned(), region.to_owned())
+    };
+    assert_eq!(look(), row(2, "listed", 2, "新电池", "CN-3302"));
+    add(&store, &[status("a", "withdrawn")]);
+    add(&store, &[status("a", "audited")]);
+    assert_eq!(look(), row(2, "withdrawn", 2, "新电池", "CN-3302"));
+    add(&store, &[listing("a", 3, "三", "CN-3301")]);
+    assert_eq!(look(), row(3, "listed", 7, "三", "CN-3301"));
+    add(&store, &[status("a", "traded"), listing("a", 4, "四", "CN-3301")]);
+    assert_eq!(look(), row(3, "traded", 7, "三", "CN-3301"));
+    assert_eq!(store.listing(&zhejiang(), "a", &all).unwrap().unwrap().events.len(), 10);
     assert_eq!(store.listing(&zhejiang(), "b", &all).unwrap(), None);
     assert_eq!(store.listing(&exchange("nobody"), "a", &all).unwrap(), None);
 }
@@ -118,6 +127,7 @@ fn events_without_authority_are_as_if_they_were_not_there() {
 fn queries_restrict_by_each_member() {
     let (_place, store) = store_of(&[
         listing("a", 1, "Lithium Battery", "CN-3301"),
+        listing("b", 1, "Sodium", "CN-31"),
         listing("b", 2, "Sodium battery", "CN-33"),
         listing("c", 1, "锂电池", "CN-3205"),
         listing("d", 1, "no place", "KZ"),
@@ -217,22 +227,28 @@ fn void_and_foreign_entries_do_not_appear() {
 
 #[test]
 fn a_revision_that_becomes_known_late_is_folded_in_its_place() {
-    let place = tempfile::tempdir().unwrap();
-    let store = open(place.path());
-    let said =
-        [listing("a", 1, "one", "CN"), listing("a", 3, "three", "CN"), listing("a", 4, "no", "CN")];
-    let mut shown: Vec<Leaf> = said.iter().cloned().map(Leaf::Entry).collect();
-    shown[1] = Leaf::Withheld(said[1].leaf_hash());
-    shown.push(Leaf::Entry(status("a", "traded")));
-    store.commit(&[leaves(&zhejiang(), 0, shown[..1].to_vec())]).unwrap();
-    store.commit(&[leaves(&zhejiang(), 1, vec![shown[1].clone(), shown[3].clone()])]).unwrap();
-    assert!(store.settle(Duration::from_secs(30)));
-    assert_eq!(store.listing(&zhejiang(), "a", &all).unwrap().unwrap().revision, 1);
-    let entries = vec![(1, said[1].clone())];
-    store.commit(&[Persist::Fill { log: zhejiang(), entries, void: vec![] }]).unwrap();
-    assert!(store.settle(Duration::from_secs(30)));
-    let row = store.listing(&zhejiang(), "a", &all).unwrap().unwrap();
-    assert_eq!((row.revision, row.status.as_str(), row.index), (3, "traded", 1));
+    let said = [
+        listing("a", 1, "one", "CN"),
+        listing("a", 2, "two", "CN"),
+        listing("a", 3, "three", "CN"),
+        status("a", "traded"),
+    ];
+    for hidden in 0..3 {
+        let place = tempfile::tempdir().unwrap();
+        let store = open(place.path());
+        let mut shown: Vec<Leaf> = said.iter().cloned().map(Leaf::Entry).collect();
+        shown[hidden] = Leaf::Withheld(said[hidden].leaf_hash());
+        store.commit(&[leaves(&zhejiang(), 0, shown[..2].to_vec())]).unwrap();
+        store.commit(&[leaves(&zhejiang(), 2, shown[2..].to_vec())]).unwrap();
+        assert!(store.settle(Duration::from_secs(30)));
+        let row = store.listing(&zhejiang(), "a", &all).unwrap();
+        assert_eq!(row.map_or(0, |row| row.revision), hidden as u64);
+        let entries = vec![(hidden as u64, said[hidden].clone())];
+        store.commit(&[Persist::Fill { log: zhejiang(), entries, void: vec![] }]).unwrap();
+        assert!(store.settle(Duration::from_secs(30)));
+        let row = store.listing(&zhejiang(), "a", &all).unwrap().unwrap();
+        assert_eq!((row.revision, row.status.as_str(), row.index), (3, "traded", 2));
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use hutong_crypto::keys::PublicKey;
 use hutong_protocol::audience::Audience;
 use hutong_protocol::entry::Leaf;
 use hutong_protocol::id::{ExchangeId, StatementId};
+use hutong_protocol::listing::{Listing, ListingEvent, ListingState, ListingStatus};
 use hutong_protocol::region::Region;
 use hutong_protocol::statement::StatementType;
 use serde::{Deserialize, Serialize};
@@ -52,21 +53,21 @@ pub struct ListingRow {
     pub listing_id: String,
     /// The newest revision's number.
     pub revision: u64,
-    /// `achievement`, `demand`, …; empty where the statement says none.
+    /// `achievement`, `demand`, …
     pub kind: String,
     /// `listed` until a status says otherwise.
     pub status: String,
     /// Title for each language.
     pub titles: BTreeMap<String, String>,
     /// Its region.
-    pub region: Option<String>,
+    pub region: String,
     /// Who may see the newest revision.
     pub audience: Audience,
     /// Index of the newest revision, whose body says the rest.
     pub index: u64,
     /// Statement id of the newest revision.
     pub statement: StatementId,
-    /// The events that it is folded from, in order; all of them count.
+    /// Its events, in order; all of them count, though some may change nothing.
     pub events: Vec<EventPosition>,
 }
 
@@ -77,7 +78,7 @@ struct Folded {
     kind: String,
     status: String,
     titles: BTreeMap<String, String>,
-    region: Option<String>,
+    region: String,
     audience: Value,
     index: u64,
     id: String,
@@ -85,47 +86,65 @@ struct Folded {
     last: u64,
 }
 
-impl Folded {
-    /// What `before` becomes by one more event; `None` while there is no revision yet.
-    ///
-    /// Revisions count upwards; one that does not is passed over, and so is a status before any.
+/// A listing while events are folded into it.
+struct Standing {
+    state: ListingState,
+    /// Audience and index of the newest revision.
+    audience: Value,
+    index: u64,
+    /// Index of the last event taken in.
+    last: u64,
+}
+
+impl Standing {
+    /// What `before` becomes by one more event. The protocol decides whether it changes anything.
     fn fold(before: Option<Self>, event: &Recorded) -> Option<Self> {
-        if event.statement.kind == StatementType::ListingStatus {
-            let mut row = before?;
-            row.last = event.index;
-            if let Some(status) = event.text("status") {
-                status.clone_into(&mut row.status);
-            }
-            return Some(row);
-        }
+        let before = before.map(|before| Self { last: event.index, ..before });
         let body = &event.statement.body;
-        let Some(revision) = body.get("revision").and_then(Value::as_u64) else { return before };
-        if let Some(before) = &before
-            && revision <= before.revision
-        {
-            return Some(Self { last: event.index, ..before.clone() });
+        let said = match event.statement.kind {
+            StatementType::Listing => {
+                Listing::from_body(body).map(|listing| ListingEvent::Revision(Box::new(listing)))
+            }
+            _ => ListingStatus::from_body(body).map(ListingEvent::Status),
+        };
+        let Ok(said) = said else { return before };
+        let state = before.as_ref().map(|before| &before.state);
+        match (ListingState::apply(state, &said, event.id), before, &said) {
+            (Ok(state), Some(before), ListingEvent::Status(_)) => Some(Self { state, ..before }),
+            (Ok(state), ..) => Some(Self {
+                state,
+                audience: event.statement.audience.to_value(),
+                index: event.index,
+                last: event.index,
+            }),
+            (Err(_), before, _) => before,
         }
-        Some(Self {
-            revision,
-            kind: event.text("kind").unwrap_or_default().to_owned(),
-            status: before.map_or_else(|| "listed".to_owned(), |before| before.status),
-            titles: titles(body.get("title")),
-            region: event.text("region").map(str::to_owned),
-            audience: event.statement.audience.to_value(),
-            index: event.index,
-            id: event.id.to_string(),
-            last: event.index,
-        })
     }
 
+    fn folded(self) -> Folded {
+        let listing = self.state.listing;
+        Folded {
+            revision: listing.revision,
+            kind: listing.kind.to_string(),
+            status: self.state.standing.to_string(),
+            titles: listing.title,
+            region: listing.region.to_string(),
+            audience: self.audience,
+            index: self.index,
+            id: self.state.revised_by.to_string(),
+            last: self.last,
+        }
+    }
+}
+
+impl Folded {
     fn fits(&self, id: &str, query: &ListingQuery, text: Option<&str>) -> bool {
         let same = |wanted: &Option<String>, met: &str| wanted.as_ref().is_none_or(|w| w == met);
         same(&query.kind, &self.kind)
             && same(&query.status, &self.status)
             && (!query.public_only || self.audience == "public")
             && query.region.as_ref().is_none_or(|wanted| {
-                let region = self.region.as_ref().and_then(|region| region.parse().ok());
-                region.is_some_and(|region| wanted.contains(&region))
+                self.region.parse().is_ok_and(|region| wanted.contains(&region))
             })
             && text.is_none_or(|text| {
                 id.to_lowercase() == text
@@ -158,9 +177,9 @@ impl Core {
         recorded: &[Recorded],
     ) -> Result<(), StoreError> {
         let (mut events, mut rows) = (sled::Batch::default(), sled::Batch::default());
-        let mut folded: BTreeMap<&str, Option<Folded>> = BTreeMap::new();
+        let mut standing: BTreeMap<&str, Option<Standing>> = BTreeMap::new();
         let mut late: BTreeSet<&str> = BTreeSet::new();
-        for event in recorded.iter().filter(|event| mark(&event.statement.kind).is_some()) {
+        for event in recorded {
             let (Some(id), Some(mark)) = (event.name("listing_id"), mark(&event.statement.kind))
             else {
                 continue;
@@ -168,29 +187,59 @@ impl Core {
             let mut value = event.key.as_bytes().to_vec();
             value.push(mark);
             events.insert(event_key(held.number, id, event.index), value);
-            let before = match folded.remove(id) {
+            let before = match standing.remove(id) {
                 Some(before) => before,
-                None => self.folded(held.number, id)?,
+                None => self.standing(held, id)?,
             };
             if before.as_ref().is_some_and(|before| before.last >= event.index) {
                 // An entry that became known later, or one that is taken in again.
                 late.insert(id);
-                folded.insert(id, before);
+                standing.insert(id, before);
             } else {
-                folded.insert(id, Folded::fold(before, event));
+                let first = before.is_none();
+                let after = Standing::fold(before, event);
+                if first && after.is_some() {
+                    // Events behind a first revision that was withheld so far count from now on.
+                    late.insert(id);
+                }
+                standing.insert(id, after);
             }
         }
         self.trees.listing_events.apply_batch(events).map_err(self.index_error("write"))?;
-        for (id, mut row) in folded {
+        for (id, mut row) in standing {
             if late.contains(id) {
                 let events = self.listing_events(held, id)?;
-                row = self.fold_listing(held, &events)?;
+                if events.len() > 1 {
+                    row = self.fold_listing(held, &events)?;
+                }
             }
-            if let Some(row) = row.and_then(|row| serde_json::to_vec(&row).ok()) {
+            if let Some(row) = row.and_then(|row| serde_json::to_vec(&row.folded()).ok()) {
                 rows.insert(name_key(held.number, id), row);
             }
         }
         self.trees.listings.apply_batch(rows).map_err(self.index_error("write"))
+    }
+
+    /// The listing as its row says it stands, with its newest revision read from the log.
+    fn standing(&self, held: &Held, id: &str) -> Result<Option<Standing>, StoreError> {
+        let Some(folded) = self.folded(held.number, id)? else { return Ok(None) };
+        let Some(Leaf::Entry(entry)) = self.leaf(held, folded.index)? else { return Ok(None) };
+        let Some(revision) = Recorded::parse(held, folded.index, &entry) else { return Ok(None) };
+        let (Ok(listing), Ok(standing)) =
+            (Listing::from_body(&revision.statement.body), folded.status.parse())
+        else {
+            return Ok(None);
+        };
+        // What the row does not keep (why it stands so, the last statement) decides nothing.
+        let state = ListingState {
+            listing,
+            standing,
+            status: None,
+            revised_by: revision.id,
+            last: revision.id,
+        };
+        let (audience, index, last) = (folded.audience, folded.index, folded.last);
+        Ok(Some(Standing { state, audience, index, last }))
     }
 
     fn folded(&self, log: u32, id: &str) -> Result<Option<Folded>, StoreError> {
@@ -219,13 +268,13 @@ impl Core {
         &self,
         held: &Held,
         events: &[EventPosition],
-    ) -> Result<Option<Folded>, StoreError> {
+    ) -> Result<Option<Standing>, StoreError> {
         let mut row = None;
         for event in events {
             if let Some(Leaf::Entry(entry)) = self.leaf(held, event.index)?
                 && let Some(recorded) = Recorded::parse(held, event.index, &entry)
             {
-                row = Folded::fold(row, &recorded);
+                row = Standing::fold(row, &recorded);
             }
         }
         Ok(row)
@@ -245,7 +294,7 @@ impl Core {
         if events.len() == all {
             return Ok(Some((folded, events)));
         }
-        Ok(self.fold_listing(held, &events)?.map(|folded| (folded, events)))
+        Ok(self.fold_listing(held, &events)?.map(|row| (row.folded(), events)))
     }
 
     pub(in crate::store) fn listing(
@@ -341,15 +390,3 @@ fn kind_of(mark: u8) -> Option<StatementType> {
         .into_iter()
         .find(|kind| self::mark(kind) == Some(mark))
 }
-
-/// Titles by language, as far as they are texts.
-fn titles(value: Option<&Value>) -> BTreeMap<String, String> {
-    let members = value.and_then(Value::as_object).into_iter().flatten();
-    members
-        .filter_map(|(language, title)| Some((language.clone(), title.as_str()?.to_owned())))
-        .take(LANGUAGES_MAX)
-        .collect()
-}
-
-/// Languages of a text, as the protocol bounds them.
-const LANGUAGES_MAX: usize = 16;
