@@ -17,7 +17,7 @@ use super::core::{Core, Held, index_error};
 use super::edge::Edge;
 use super::error::StoreError;
 use super::files::{Growth, LogFiles};
-use super::folder::{Folder, Folders};
+use super::folder::{Folder, Folders, together};
 use super::path::TILE_WIDTH;
 use super::record::{Kind, charter_key, decode_sized, encode_sized, log_key, number_key};
 use super::stage::{Stage, Staged};
@@ -297,37 +297,11 @@ fn write_files(writer: &mut Writer, stage: &mut Stage) -> Result<(), StoreError>
             work.push((&staged.held.files, growth));
         }
     }
-    grow_all(&work)?;
+    together(&work, |(files, growth)| files.grow(growth))?;
     for staged in stage.values_mut() {
         fill_bundles(staged, &mut writer.folders)?;
     }
     writer.folders.sync()
-}
-
-/// Grows many files, several at a time: each waits for the disk, which takes requests together.
-fn grow_all(work: &[(&LogFiles, &Growth)]) -> Result<(), StoreError> {
-    if work.len() <= 2 {
-        return work.iter().try_for_each(|(files, growth)| files.grow(growth));
-    }
-    let threads = work.len().min(SYNC_THREADS_MAX);
-    let share = work.len().div_ceil(threads);
-    std::thread::scope(|scope| {
-        let running: Vec<_> = work
-            .chunks(share)
-            .map(|chunk| {
-                scope.spawn(|| chunk.iter().try_for_each(|(files, growth)| files.grow(growth)))
-            })
-            .collect();
-        // Every thread has ended before any outcome counts, so that cutting back meets no writer.
-        let outcomes: Vec<_> =
-            running.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
-        outcomes.into_iter().try_for_each(|outcome| {
-            outcome.unwrap_or_else(|_| {
-                let reason = "a writing thread was broken off".to_owned();
-                Err(StoreError::Poisoned { reason })
-            })
-        })
-    })
 }
 
 /// Replaces the bundles of a log that gain entries; they were grown before.
@@ -355,7 +329,3 @@ fn fill_bundles(staged: &mut Staged, folders: &mut Folders) -> Result<(), StoreE
     }
     Ok(())
 }
-
-/// Files grown at a time. The disk takes a handful of syncs for the price of one; more threads only
-/// wait.
-const SYNC_THREADS_MAX: usize = 8;

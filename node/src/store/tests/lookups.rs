@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use hutong_protocol::audience::Audience;
+use hutong_protocol::codes::ContractEventKind;
 use hutong_protocol::entry::{Entry, Leaf};
-use hutong_protocol::id::ExchangeId;
+use hutong_protocol::id::{ExchangeId, StatementId};
 use hutong_protocol::persist::Persist;
 use hutong_protocol::statement::{Draft, StatementType};
 use serde_json::{Value, json};
@@ -45,6 +46,13 @@ fn contract(number: &str, event: &str) -> Entry {
     if event != "registered" {
         body["previous"] = json!("5".repeat(64));
     }
+    said(&zhejiang(), StatementType::Contract, body)
+}
+
+fn contract_after(number: &str, event: &str, previous: StatementId) -> Entry {
+    let body = json!({"registration_no": number, "event": event, "field": "nuclear",
+        "contract_type": "development", "registering_division": "CN-33", "sign_date": "2026-03-01",
+        "seller_division": "CN-33", "buyer_division": "CN-31", "previous": previous.to_string()});
     said(&zhejiang(), StatementType::Contract, body)
 }
 
@@ -188,24 +196,51 @@ fn pages_follow_each_other_without_gap_or_repetition() {
 }
 
 #[test]
-fn a_contract_brings_its_events_in_order() {
+fn a_contract_brings_its_events_and_which_take_effect() {
+    let number = "2026330100000001";
+    let registered = contract(number, "registered");
+    let unlinked = contract(number, "amended");
+    let cancelled = contract_after(number, "cancelled", registered.id());
+    let late = contract_after(number, "amended", cancelled.id());
     let (_place, store) = store_of(&[
-        contract("2026330100000001", "registered"),
+        registered,
         contract("2026330100000002", "registered"),
-        contract("2026330100000001", "cancelled"),
+        unlinked,
+        cancelled.clone(),
+        late,
     ]);
-    let rows = store.contract("2026330100000001", &all).unwrap();
-    let events: Vec<&str> = rows[0].events.iter().map(|event| event.event.as_str()).collect();
-    assert_eq!(events, ["registered", "cancelled"]);
-    assert_eq!(rows[0].events[1].position.index, 2);
-    let id = rows[0].events[1].statement;
-    assert_eq!(store.find(&id).unwrap(), Some((zhejiang(), 2)));
-    let early = |event: &EventPosition| event.index < 2;
-    assert_eq!(store.contract("2026330100000001", &early).unwrap()[0].events.len(), 1);
+    let rows = store.contract(number, &all).unwrap();
+    let events: Vec<(&str, u64, bool)> = rows[0]
+        .events
+        .iter()
+        .map(|event| (event.event.as_str(), event.position.index, event.effective))
+        .collect();
+    let expected = [
+        ("registered", 0, true),
+        ("amended", 2, false),
+        ("cancelled", 3, true),
+        ("amended", 4, false),
+    ];
+    assert_eq!(events, expected);
+    assert_eq!(rows[0].standing, Some(ContractEventKind::Cancelled));
+    assert_eq!(store.find(&cancelled.id()).unwrap(), Some((zhejiang(), 3)));
+    let early = |event: &EventPosition| event.index < 3;
+    let row = &store.contract(number, &early).unwrap()[0];
+    assert_eq!((row.events.len(), row.standing), (2, Some(ContractEventKind::Registered)));
+    let headless = |event: &EventPosition| event.index > 0;
+    assert_eq!(store.contract(number, &headless).unwrap()[0].standing, None);
     assert_eq!(store.contract("2026", &all).unwrap(), []);
-    let cancelled =
-        ContractQuery { event: Some("cancelled".to_owned()), limit: 9, ..ContractQuery::default() };
-    assert_eq!(store.contracts(&cancelled, &all).unwrap().rows, rows);
+    let query = |event: &str, prefix: &str| ContractQuery {
+        event: Some(event.to_owned()),
+        number_prefix: Some(prefix.to_owned()),
+        contract_type: Some("development".to_owned()),
+        limit: 9,
+        ..ContractQuery::default()
+    };
+    let found = |query| store.contracts(&query, &all).unwrap().rows;
+    assert_eq!(found(query("cancelled", "2026")), rows);
+    assert_eq!(found(query("cancelled", "2027")), []);
+    assert_eq!(found(query("revoked", "2026")), []);
 }
 
 #[test]

@@ -1,8 +1,13 @@
 //! Contracts: the events under each registration number, as they were recorded.
 //!
-//! Whether they form a valid chain is for the protocol's fold to say; rows bring what it needs.
+//! The protocol's fold says which of them take effect: each must name the one before, and none
+//! follows an end.
+
+use std::collections::BTreeMap;
 
 use hutong_crypto::keys::PublicKey;
+use hutong_protocol::codes::ContractEventKind;
+use hutong_protocol::contract::{Contract, ContractState};
 use hutong_protocol::id::{ExchangeId, StatementId};
 use hutong_protocol::statement::StatementType;
 use serde::{Deserialize, Serialize};
@@ -19,7 +24,7 @@ use crate::store::error::StoreError;
 pub struct ContractQuery {
     /// Of this exchange.
     pub exchange: Option<ExchangeId>,
-    /// Whose last event is this: `registered`, `amended`, `cancelled`, `revoked`.
+    /// That stand so: `registered`, `amended`, `cancelled`, `revoked`.
     pub event: Option<String>,
     /// Of this contract type.
     pub contract_type: Option<String>,
@@ -42,6 +47,8 @@ pub struct ContractEventRow {
     pub event: String,
     /// The contract's type, where this event says it.
     pub contract_type: Option<String>,
+    /// Whether it follows from the events before it that count, and so changes something.
+    pub effective: bool,
 }
 
 /// A contract: the events under one number in one log, in order; all of them count.
@@ -53,6 +60,8 @@ pub struct ContractRow {
     pub registration_no: String,
     /// Its events, at least one.
     pub events: Vec<ContractEventRow>,
+    /// What the events amount to: the last one that takes effect; `None` where none does.
+    pub standing: Option<ContractEventKind>,
 }
 
 /// The stored part of an event.
@@ -63,6 +72,7 @@ struct Stored {
     event: String,
     #[serde(rename = "type")]
     contract_type: Option<String>,
+    previous: Option<String>,
 }
 
 impl Core {
@@ -82,6 +92,7 @@ impl Core {
                 key: recorded.key.to_string(),
                 event: recorded.text("event").unwrap_or_default().to_owned(),
                 contract_type: recorded.text("contract_type").map(str::to_owned),
+                previous: recorded.text("previous").map(str::to_owned),
             };
             if let Ok(value) = serde_json::to_vec(&stored) {
                 batch.insert(event_key(held.number, number, recorded.index), value);
@@ -99,16 +110,29 @@ impl Core {
     ) -> Result<Option<ContractRow>, StoreError> {
         let prefix = name_key(held.number, number);
         let mut events = Vec::new();
+        let mut state = None;
         for item in self.trees.contracts.scan_prefix(&prefix) {
             let (key, value) = item.map_err(self.index_error("read"))?;
-            let index = decode_index(&key[prefix.len()..]);
-            events.extend(index.and_then(|index| event_row(held, index, &value)));
+            let (Some(index), Ok(stored)) =
+                (decode_index(&key[prefix.len()..]), serde_json::from_slice::<Stored>(&value))
+            else {
+                continue;
+            };
+            let Some(mut event) = event_row(held, index, &stored) else { continue };
+            if !counts(&event.position) {
+                continue;
+            }
+            if let Some(next) = follow(state.as_ref(), number, &stored, event.statement) {
+                state = Some(next);
+                event.effective = true;
+            }
+            events.push(event);
         }
-        events.retain(|event: &ContractEventRow| counts(&event.position));
         Ok((!events.is_empty()).then(|| ContractRow {
             log: held.exchange.clone(),
             registration_no: number.to_owned(),
             events,
+            standing: state.map(|state| state.event),
         }))
     }
 
@@ -161,20 +185,45 @@ impl Core {
 }
 
 fn fits(row: &ContractRow, query: &ContractQuery) -> bool {
-    let event = row.events.last().map(|event| event.event.as_str());
-    let contract_type = row.events.iter().rev().find_map(|event| event.contract_type.as_deref());
-    query.event.as_deref().is_none_or(|wanted| event == Some(wanted))
+    let standing = row.standing.map(|event| event.to_string());
+    let mut effective = row.events.iter().rev().filter(|event| event.effective);
+    let contract_type = effective.find_map(|event| event.contract_type.as_deref());
+    (query.event.is_none() || query.event == standing)
         && query.contract_type.as_deref().is_none_or(|wanted| contract_type == Some(wanted))
 }
 
-fn event_row(held: &Held, index: u64, value: &[u8]) -> Option<ContractEventRow> {
-    let stored: Stored = serde_json::from_slice(value).ok()?;
+fn event_row(held: &Held, index: u64, stored: &Stored) -> Option<ContractEventRow> {
     let key: PublicKey = stored.key.parse().ok()?;
     let (log, kind) = (held.exchange.clone(), StatementType::Contract);
     Some(ContractEventRow {
         position: EventPosition { log, index, key, kind },
         statement: stored.id.parse().ok()?,
-        event: stored.event,
-        contract_type: stored.contract_type,
+        event: stored.event.clone(),
+        contract_type: stored.contract_type.clone(),
+        effective: false,
     })
+}
+
+/// The state after one more event, where it takes effect.
+///
+/// What a contract is about decides nothing about what may follow, so it is not read.
+fn follow(
+    state: Option<&ContractState>,
+    number: &str,
+    stored: &Stored,
+    id: StatementId,
+) -> Option<ContractState> {
+    let previous = match &stored.previous {
+        Some(previous) => Some(previous.parse().ok()?),
+        None => None,
+    };
+    let contract = Contract {
+        registration_no: number.to_owned(),
+        event: stored.event.parse().ok()?,
+        previous,
+        description: None,
+        documents: Vec::new(),
+        claims: BTreeMap::new(),
+    };
+    ContractState::apply(state, &contract, id).ok()
 }
