@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use hutong_crypto::batch::{SignedMessage, verify_batch};
 
-use crate::entry::Entry;
+use crate::entry::{Entry, SUITE_ED25519};
 use crate::id::ExchangeId;
 use crate::statement::{Statement, StatementType};
 
@@ -47,6 +47,10 @@ pub fn entries(log: &ExchangeId, entries: &[Entry]) -> Vec<Outcome> {
 }
 
 fn statement(log: &ExchangeId, entry: &Entry) -> Outcome {
+    // The signature does not cover the suite: one that is good in suite 1 proves nothing in another.
+    if entry.suite() != SUITE_ED25519 {
+        return Outcome::Void;
+    }
     match Statement::parse(entry.statement_bytes()) {
         Ok(statement) if statement.issuer != *log => Outcome::Void,
         Ok(statement) => outcome_of(&statement.kind),
@@ -66,5 +70,72 @@ fn outcome_of(kind: &StatementType) -> Outcome {
         | StatementType::Contract
         | StatementType::Evidence
         | StatementType::Unknown(_) => Outcome::Sound,
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+mod tests {
+    use alloc::vec;
+
+    use bytes::Bytes;
+    use hutong_crypto::keys::SigningKey;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::audience::Audience;
+    use crate::statement::Draft;
+    use crate::time::Timestamp;
+
+    fn exchange(text: &str) -> ExchangeId {
+        text.parse().unwrap()
+    }
+
+    fn entry(kind: StatementType, body: Value) -> Entry {
+        let statement = Draft {
+            audience: Audience::Public,
+            issued_at: Timestamp::default(),
+            issuer: exchange("cn-33-zhejiang"),
+            salt: [1; 16],
+            kind,
+            body,
+        };
+        Entry::sign(&SigningKey::from_bytes(&[7; 32]), &statement.encode().unwrap()).unwrap()
+    }
+
+    /// The entry with one byte changed.
+    fn changed(entry: &Entry, at: usize) -> Entry {
+        let mut bytes = entry.as_bytes().to_vec();
+        bytes[at] ^= 2;
+        Entry::parse(Bytes::from(bytes)).unwrap()
+    }
+
+    #[test]
+    fn each_entry_has_its_own_outcome() {
+        let other = || StatementType::Unknown("example/note/v1".into());
+        let note = entry(other(), json!({}));
+        let unsigned = Entry::sign(&SigningKey::from_bytes(&[7; 32]), b"{}").unwrap();
+        let recorded = [
+            note.clone(),
+            entry(StatementType::MemberExpel, json!({"member": "x"})),
+            changed(&note, 40),
+            unsigned,
+            note.clone(),
+        ];
+        let found = entries(&exchange("cn-33-zhejiang"), &recorded);
+        assert_eq!(
+            found,
+            vec![Outcome::Sound, Outcome::Membership, Outcome::Void, Outcome::Void, Outcome::Sound,]
+        );
+        assert_eq!(entries(&exchange("cn-34-anhui"), &[note]), vec![Outcome::Void]);
+    }
+
+    #[test]
+    fn a_signature_that_is_good_in_suite_1_counts_in_no_other() {
+        let note = entry(StatementType::Unknown("example/note/v1".into()), json!({}));
+        let relabelled = changed(&note, 1);
+        assert_eq!((relabelled.suite(), relabelled.signature()), (3, note.signature()));
+        let found = entries(&exchange("cn-33-zhejiang"), &[relabelled]);
+        assert_eq!(found, vec![Outcome::Void]);
     }
 }
