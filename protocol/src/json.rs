@@ -2,6 +2,7 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use serde_json::{Map, Number, Value};
 
@@ -47,12 +48,45 @@ pub fn parse_canonical(bytes: &[u8]) -> Result<Value, JsonError> {
     let value: Value =
         serde_json::from_slice(bytes).map_err(|error| JsonError::Syntax(error.to_string()))?;
     check_integers(&value)?;
-    let canonical = canonicalize(&value);
-    if canonical == bytes {
+    let mut expected = Expected { bytes, at: 0, same: true };
+    write(&value, &mut expected);
+    if expected.same && expected.at == bytes.len() {
         return Ok(value);
     }
-    let same = canonical.iter().zip(bytes).take_while(|(a, b)| a == b).count();
-    Err(JsonError::NotCanonical(same))
+    Err(JsonError::NotCanonical(expected.at))
+}
+
+/// Where canonical bytes go.
+trait Sink {
+    fn put(&mut self, bytes: &[u8]);
+}
+
+impl Sink for Vec<u8> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// Compares canonical bytes with what was met as they come, without a copy of them.
+struct Expected<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    same: bool,
+}
+
+impl Sink for Expected<'_> {
+    fn put(&mut self, bytes: &[u8]) {
+        if !self.same {
+            return;
+        }
+        let rest = &self.bytes[self.at..];
+        if rest.starts_with(bytes) {
+            self.at += bytes.len();
+        } else {
+            self.same = false;
+            self.at += rest.iter().zip(bytes).take_while(|(met, written)| met == written).count();
+        }
+    }
 }
 
 /// Counts brackets outside strings, before anything recurses.
@@ -93,60 +127,72 @@ fn check_integers(value: &Value) -> Result<(), JsonError> {
     }
 }
 
-fn write(value: &Value, out: &mut Vec<u8>) {
+fn write(value: &Value, out: &mut impl Sink) {
     match value {
-        Value::Null => out.extend_from_slice(b"null"),
-        Value::Bool(true) => out.extend_from_slice(b"true"),
-        Value::Bool(false) => out.extend_from_slice(b"false"),
+        Value::Null => out.put(b"null"),
+        Value::Bool(true) => out.put(b"true"),
+        Value::Bool(false) => out.put(b"false"),
         Value::Number(number) => write_number(number, out),
         Value::String(text) => write_text(text, out),
         Value::Array(items) => {
-            out.push(b'[');
+            out.put(b"[");
             for (index, item) in items.iter().enumerate() {
                 if index > 0 {
-                    out.push(b',');
+                    out.put(b",");
                 }
                 write(item, out);
             }
-            out.push(b']');
+            out.put(b"]");
         }
         Value::Object(members) => write_object(members, out),
     }
 }
 
-fn write_object(members: &Map<String, Value>, out: &mut Vec<u8>) {
-    let mut sorted: Vec<_> = members.iter().collect();
-    // RFC 8785 §3.2.3 sorts by UTF-16 code units. UTF-8 bytes sort alike but for surrogates.
-    sorted.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
-    out.push(b'{');
-    for (index, (name, value)) in sorted.into_iter().enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
-        write_text(name, out);
-        out.push(b':');
-        write(value, out);
+fn write_object(members: &Map<String, Value>, out: &mut impl Sink) {
+    out.put(b"{");
+    // Maps are sorted by UTF-8 bytes, which is nearly always the order wanted.
+    if members.keys().is_sorted_by(|a, b| utf16_order(a, b).is_lt()) {
+        members.iter().enumerate().for_each(|(index, member)| write_member(index, member, out));
+    } else {
+        let mut sorted: Vec<_> = members.iter().collect();
+        sorted.sort_by(|(a, _), (b, _)| utf16_order(a, b));
+        let sorted = sorted.into_iter().enumerate();
+        sorted.for_each(|(index, member)| write_member(index, member, out));
     }
-    out.push(b'}');
+    out.put(b"}");
 }
 
-fn write_number(number: &Number, out: &mut Vec<u8>) {
+fn write_member(index: usize, (name, value): (&String, &Value), out: &mut impl Sink) {
+    if index > 0 {
+        out.put(b",");
+    }
+    write_text(name, out);
+    out.put(b":");
+    write(value, out);
+}
+
+/// The order of RFC 8785 §3.2.3: by UTF-16 code units, which differs for surrogates.
+fn utf16_order(a: &str, b: &str) -> Ordering {
+    if a.is_ascii() && b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
+}
+
+fn write_number(number: &Number, out: &mut impl Sink) {
     let integer = number.as_i64().map(i64::unsigned_abs).or(number.as_u64());
     match (integer, number.as_f64()) {
         (Some(size), _) if size <= INTEGER_MAX => {
-            out.extend_from_slice(number.to_string().as_bytes());
+            out.put(number.to_string().as_bytes());
         }
         (_, Some(double)) => {
             let mut buffer = ryu_js::Buffer::new();
-            out.extend_from_slice(buffer.format(double).as_bytes());
+            out.put(buffer.format(double).as_bytes());
         }
-        (_, None) => out.extend_from_slice(b"null"),
+        (_, None) => out.put(b"null"),
     }
 }
 
-fn write_text(text: &str, out: &mut Vec<u8>) {
+fn write_text(text: &str, out: &mut impl Sink) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    out.push(b'"');
+    out.put(b"\"");
     let mut plain = 0;
     let bytes = text.as_bytes();
     for (at, byte) in bytes.iter().enumerate() {
@@ -161,18 +207,17 @@ fn write_text(text: &str, out: &mut Vec<u8>) {
             0x00..=0x1f => b"",
             _ => continue,
         };
-        out.extend_from_slice(&bytes[plain..at]);
+        out.put(&bytes[plain..at]);
         plain = at + 1;
         if escape.is_empty() {
-            out.extend_from_slice(b"\\u00");
-            out.push(HEX[usize::from(byte >> 4)]);
-            out.push(HEX[usize::from(byte & 15)]);
+            out.put(b"\\u00");
+            out.put(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
         } else {
-            out.extend_from_slice(escape);
+            out.put(escape);
         }
     }
-    out.extend_from_slice(&bytes[plain..]);
-    out.push(b'"');
+    out.put(&bytes[plain..]);
+    out.put(b"\"");
 }
 
 #[cfg(test)]
