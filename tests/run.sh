@@ -1,6 +1,7 @@
-#!/bin/sh
-# Every check that this project has, in the order of what they cost. Ends at the first that fails.
-set -eu
+#!/usr/bin/env bash
+# Installs what the tests need and runs all of them: units, vectors, simulations, real processes,
+# and the demonstration. Ends at the first that fails.
+set -euo pipefail
 cd "$(dirname "$0")/.."
 
 step() {
@@ -14,10 +15,10 @@ vectors() {
         echo 'skipped: python3 has no package cryptography'
         return 0
     fi
+    local fresh status=0
     fresh=$(mktemp -d)
     cp tests/vectors/make.py tests/vectors/make_protocol.py "$fresh"
     (cd "$fresh" && python3 make.py && python3 make_protocol.py)
-    status=0
     for file in tests/vectors/*.json; do
         cmp "$file" "$fresh/$(basename "$file")" || status=1
     done
@@ -25,24 +26,21 @@ vectors() {
     return "$status"
 }
 
-licences() {
-    if cargo deny --version >/dev/null 2>&1; then
-        cargo deny --locked check bans licenses sources
+nextest() {
+    if cargo nextest --version >/dev/null 2>&1; then
+        cargo nextest run --locked --workspace --features hutong-protocol/test-support
     else
-        echo 'skipped: cargo-deny is not installed'
+        cargo install --locked cargo-nextest
+        cargo nextest run --locked --workspace --features hutong-protocol/test-support
     fi
 }
 
 step vectors
-step cargo fmt --all --check
-step licences
-step cargo clippy --locked --workspace --all-targets -- -D warnings
-step cargo test --locked --workspace
-step cargo run --locked --release -p hutong-simulations -- run simulations/scenarios/*.toml
-if cargo run --locked --release -p hutong-node -- demo --help >/dev/null 2>&1; then
-    step cargo run --locked --release -p hutong-node -- demo --once
-else
-    echo 'skipped: this binary has no demo'
-fi
+step cargo build --locked -p hutong-node
+step nextest
+for scenario in simulations/scenarios/*.toml; do
+    step cargo run --locked -p hutong-simulations -- run "$scenario"
+done
+step cargo run --locked --release -- demo --once
 
 printf '\nall checks hold\n'

@@ -61,13 +61,9 @@ struct Folder {
 
 impl Folder {
     fn make(args: &DemoArgs) -> anyhow::Result<Self> {
-        let (path, is_temporary) = match &args.folder {
-            Some(folder) => (folder.clone(), false),
-            None => {
-                let name = format!("hutong-demo-{}", std::process::id());
-                (std::env::temp_dir().join(name), true)
-            }
-        };
+        let temporary = || std::env::temp_dir().join(format!("hutong-demo-{}", std::process::id()));
+        let is_temporary = args.folder.is_none();
+        let path = args.folder.clone().unwrap_or_else(temporary);
         std::fs::create_dir_all(&path)
             .with_context(|| format!("cannot make {}", path.display()))?;
         let is_empty = std::fs::read_dir(&path)?.next().is_none();

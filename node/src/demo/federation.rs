@@ -62,12 +62,12 @@ impl Federation {
         parts: Vec<Part>,
         said: &dyn Fn(&str, &str),
     ) -> anyhow::Result<Self> {
-        let ports = free_ports(parts.len())?;
-        let first = format!("/ip4/127.0.0.1/tcp/{}", ports[0]);
+        let free = free_ports(parts.len())?;
+        let first = format!("/ip4/127.0.0.1/tcp/{}", free[0]);
         let prepared = parts
             .into_iter()
-            .zip(&ports)
-            .map(|(part, port)| prepare(folder, part, *port, &first))
+            .zip(&free)
+            .map(|(part, number)| prepare(folder, part, *number, &first))
             .collect::<anyhow::Result<Vec<_>>>()?;
         let chain = found(&prepared)?;
         let id = chain.federation_id();
@@ -189,12 +189,12 @@ fn free_ports(count: usize) -> anyhow::Result<Vec<u16>> {
 }
 
 /// Writes a node's keys and configuration.
-fn prepare(folder: &Path, part: Part, port: u16, first: &str) -> anyhow::Result<Prepared> {
+fn prepare(folder: &Path, part: Part, tcp: u16, first: &str) -> anyhow::Result<Prepared> {
     let data = folder.join(&part.id);
     fs::create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
     let seed = keys::generate()?;
     KeyFolder::of(&data).store(&seed, &Sealing::Plain)?;
-    let address = format!("/ip4/127.0.0.1/tcp/{port}");
+    let address = format!("/ip4/127.0.0.1/tcp/{tcp}");
     let mut config = Config::default();
     config.exchange.id.clone_from(&part.id);
     config.exchange.tier = part.tier.to_string();
@@ -207,7 +207,7 @@ fn prepare(folder: &Path, part: Part, port: u16, first: &str) -> anyhow::Result<
     config.api.listen = ([127, 0, 0, 1], 0).into();
     config.log.own_log_check_ms = 1_000;
     config.sync.anti_entropy_s = 5;
-    config.logging.filter = "warn,hutong_node=info".to_owned();
+    "warn,hutong_node=info".clone_into(&mut config.logging.filter);
     let text = toml::to_string(&config).context("cannot write a configuration")?;
     fs::write(data.join("hutong.toml"), text)?;
     let descriptor = describe(&part, &seed, address)?;

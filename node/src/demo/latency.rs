@@ -46,17 +46,17 @@ fn one(nodes: &[Node], from: usize, round: usize) -> anyhow::Result<Duration> {
         "region": publisher.part.region,
     });
     publish(&publisher.client, "hutong/listing/v1", json!("public"), body)?;
-    let published = Instant::now();
+    let since = Instant::now();
     let waiting = nodes.iter().enumerate().filter(|(index, _)| *index != from);
     let mut waiting: Vec<&Node> = waiting.map(|(_, node)| node).collect();
     while !waiting.is_empty() {
         waiting.retain(|node| node.client.listing(&publisher.part.id, &id).is_err());
-        if published.elapsed() > VISIBLE_WITHIN {
+        if since.elapsed() > VISIBLE_WITHIN {
             let slow: Vec<_> = waiting.iter().map(|node| node.part.id.as_str()).collect();
             None::<()>.with_context(|| format!("listing {id} is not visible on {slow:?}"))?;
         }
     }
-    Ok(published.elapsed())
+    Ok(since.elapsed())
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::import::publisher::Submission;
 use crate::samples;
 
 /// How long the federation may take to agree.
-const CONVERGE_WITHIN: Duration = Duration::from_secs(60);
+const CONVERGE_WITHIN: Duration = Duration::from_mins(1);
 
 /// Says what is happening, in Chinese and English.
 pub(super) type Say<'a> = &'a dyn Fn(&str, &str);
