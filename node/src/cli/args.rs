@@ -45,7 +45,7 @@ pub struct Global {
         default_value = "hutong-data"
     )]
     pub data: PathBuf,
-    /// Configuration file; <data>/hutong.toml unless given · 配置文件
+    /// Configuration file; `hutong.toml` in the data folder unless given · 配置文件
     #[arg(long, global = true, env = "HUTONG_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Print JSON · 输出 JSON
@@ -484,7 +484,7 @@ pub struct ReceiptIssueArgs {
     /// Confidential fields to show, separated by commas · 披露的保密字段
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     pub disclose: Vec<String>,
-    /// The result; <registration>.hutong-receipt.json unless given · 输出文件
+    /// The result; `REGISTRATION.hutong-receipt.json` unless given · 输出文件
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Write the compact form, at most 2,900 bytes, for one QR code · 紧凑凭据
