@@ -3,8 +3,6 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use hutong_protocol::body;
-use hutong_protocol::statement::StatementType;
 use indicatif::ProgressBar;
 use serde_json::{Map, Value, json};
 
@@ -15,6 +13,7 @@ use super::lang::words;
 use super::publisher::{NodePublishError, NodePublisher, Outgoing};
 use crate::api::client::{Client, ClientError};
 use crate::api::model::{ContractDetail, ListingDetail};
+use crate::import::check::check_draft;
 use crate::import::{
     Existing, Kind, Mapping, Options, Problem, PublishError, Published, Publisher, Report,
     Submission, run as run_import,
@@ -50,7 +49,7 @@ pub fn run(global: &Global, args: &ImportArgs, kind: Kind, console: Console) -> 
         mapping: &mapping,
         folder: &folder,
         dry_run: args.dry_run,
-        check: &check,
+        check: &check_draft,
     };
     let bar = spinner(console);
     let report = run_import(&options, &mut publisher, &mut |progress| {
@@ -65,18 +64,6 @@ pub fn run(global: &Global, args: &ImportArgs, kind: Kind, console: Console) -> 
     let errors = move_errors(&report, args.errors.as_deref())?;
     show(&report, errors.as_deref(), console)?;
     if report.failed > 0 { Err(RowsFailed(report.failed).into()) } else { Ok(()) }
-}
-
-/// Checks a body as the node will. Claims are committed to later, so a contract is given what stands for them.
-fn check(submission: &Submission) -> Result<(), String> {
-    let mut members = submission.body.clone();
-    if !submission.confidential.is_empty() {
-        let stand_in = |(name, _): (&String, &Value)| (name.clone(), json!("0".repeat(64)));
-        let claims: Map<String, Value> = submission.confidential.iter().map(stand_in).collect();
-        members.insert("claims".into(), Value::Object(claims));
-    }
-    body::check(&StatementType::from_name(submission.kind), &Value::Object(members))
-        .map_err(|error| error.to_string())
 }
 
 struct ImportPublisher {
@@ -136,7 +123,7 @@ fn listing(found: ListingDetail) -> Existing {
         audience: listing.newest.audience,
         body: object(listing.newest.body),
         confidential: None,
-        ended: listing.status == "withdrawn",
+        ended: matches!(listing.status.as_str(), "withdrawn" | "traded"),
     }
 }
 

@@ -59,7 +59,7 @@ fn listing(
     let same = without(&existing.body, &["revision"]) == submission.body
         && existing.audience == submission.audience;
     if existing.ended {
-        return Plan::Kept("the listing is withdrawn at the node");
+        return Plan::Kept("the listing is withdrawn or traded at the node");
     }
     if same {
         return Plan::Unchanged { warning: None };

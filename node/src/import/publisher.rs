@@ -30,7 +30,7 @@ pub struct Existing {
     pub body: Map<String, Value>,
     /// The confidential values that the node keeps; none when it does not show them.
     pub confidential: Option<Map<String, Value>>,
-    /// Whether the listing is withdrawn, or the contract cancelled or revoked.
+    /// Whether the listing is withdrawn or traded, or the contract cancelled or revoked.
     pub ended: bool,
 }
 
