@@ -3,7 +3,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 
 use hutong_crypto::checkpoint::Checkpoint;
-use hutong_crypto::note::Note;
+use hutong_crypto::note::{Note, SIGNATURE_TYPE_ED25519, key_id};
 
 use super::State;
 use super::replica::{Replica, Signed, Target};
@@ -14,7 +14,8 @@ use crate::limits::SUSPECTS_MAX;
 /// What a checkpoint that was shown turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Offer {
-    /// The log is not a member's, or not one that is replicated here.
+    /// The log is not a member's, or not one that is replicated here, or under a key that is not
+    /// known here.
     Unknown,
     /// It is not a checkpoint, or not signed by the log's key.
     Unsigned,
@@ -32,7 +33,10 @@ impl State {
         if !self.replicas.contains_key(log) || self.directory.member(log).is_none() {
             return Offer::Unknown;
         }
-        let Some((signed, note)) = self.signed_by_log(log, text) else { return Offer::Unsigned };
+        let (signed, note) = match self.signed_by_log(log, text) {
+            Ok(signed) => signed,
+            Err(offer) => return offer,
+        };
         let Some(replica) = self.replicas.get_mut(log) else { return Offer::Unknown };
         if replica.frozen.is_some() {
             return Offer::Known;
@@ -50,15 +54,23 @@ impl State {
     }
 
     /// The checkpoint in `text`, if the key of the log signed it.
-    fn signed_by_log(&self, log: &ExchangeId, text: &str) -> Option<(Signed, Note)> {
-        let note = Note::parse(text).ok()?;
-        let size = Checkpoint::parse(&note.text).ok()?.size;
-        let key = self.directory.log_key_at(log, size)?;
+    ///
+    /// A line under the log's name by a key that is not known blames nobody: the log may have
+    /// been given a new key by an entry that has not come here yet.
+    fn signed_by_log(&self, log: &ExchangeId, text: &str) -> Result<(Signed, Note), Offer> {
+        let note = Note::parse(text).map_err(|_| Offer::Unsigned)?;
+        let size = Checkpoint::parse(&note.text).map_err(|_| Offer::Unsigned)?.size;
+        let key = self.directory.log_key_at(log, size).ok_or(Offer::Unknown)?;
         let origin = self.origin(log);
-        let checkpoint = Checkpoint::verify_log_signature(&note, origin.as_str(), &key).ok()?;
-        let own_line = note.signatures.iter().find(|line| line.name == origin.as_str())?.clone();
+        let id = key_id(origin.as_str(), SIGNATURE_TYPE_ED25519, &key);
+        let mut named = note.signatures.iter().filter(|line| line.name == origin.as_str());
+        let Some(own_line) = named.clone().find(|line| line.key_id == id).cloned() else {
+            return Err(if named.next().is_some() { Offer::Unknown } else { Offer::Unsigned });
+        };
         let bare = Note { text: note.text.clone(), signatures: alloc::vec![own_line] };
-        Some((Signed { checkpoint, note: bare, cosignatures: BTreeMap::new() }, note))
+        let checkpoint = Checkpoint::verify_log_signature(&bare, origin.as_str(), &key)
+            .map_err(|_| Offer::Unsigned)?;
+        Ok((Signed { checkpoint, note: bare, cosignatures: BTreeMap::new() }, note))
     }
 
     pub(super) fn offered_old(&mut self, log: &ExchangeId, signed: Signed, note: Note) {
