@@ -24,6 +24,9 @@ pub mod settings;
 pub mod status;
 pub mod storage;
 
+#[cfg(test)]
+mod tests;
+
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -31,6 +34,9 @@ use clap::Parser as _;
 use args::{Cli, Command};
 use console::Console;
 use lang::Lang;
+
+use crate::config::Logging;
+use crate::logging::{self, LoggingError};
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
@@ -42,6 +48,15 @@ pub fn main() -> ExitCode {
 
 fn dispatch(cli: Cli, console: Console) -> anyhow::Result<()> {
     let global = &cli.global;
+    // A node's own logging is configured; everything else tells only what is wrong, unless asked for more.
+    if !matches!(cli.command, Command::Run(_)) {
+        let quiet = Logging { filter: "warn".to_owned(), ..Logging::default() };
+        // Tests run many commands in one process, of which the first begins.
+        match logging::start(&quiet, global.verbose) {
+            Ok(()) | Err(LoggingError::Twice(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
     match cli.command {
         Command::Init(args) => init::run(global, &args, console),
         Command::Run(args) => run::run(global, &args, console),

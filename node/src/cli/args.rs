@@ -295,6 +295,20 @@ pub enum MemberCommand {
         #[arg(long, value_name = "FILE")]
         approvals: Option<PathBuf>,
     },
+    /// Suspend a member: its entries beyond a size of its log do not count · 暂停成员
+    Suspend(DecisionArgs),
+    /// Reinstate a suspended member from a size of its log on · 恢复成员
+    Reinstate(DecisionArgs),
+    /// Expel a member for good · 除名成员
+    Expel(DecisionArgs),
+    /// Let a member's log continue under the keys of a new descriptor · 更换成员密钥
+    Rekey {
+        /// The new descriptor's file.
+        file: PathBuf,
+        /// Size, reason and approvals.
+        #[command(flatten)]
+        how: DecisionHow,
+    },
     /// All members · 成员列表
     List,
     /// One member · 查看成员
@@ -302,6 +316,36 @@ pub enum MemberCommand {
         /// Exchange id.
         id: String,
     },
+}
+
+/// A decision about a member that exists.
+#[derive(Args, Clone, Debug)]
+pub struct DecisionArgs {
+    /// Exchange id.
+    pub id: String,
+    /// Size, reason and approvals.
+    #[command(flatten)]
+    pub how: DecisionHow,
+}
+
+/// From where a decision holds, and on whose behalf.
+#[derive(Args, Clone, Debug)]
+pub struct DecisionHow {
+    /// Size of the member's log up to which its entries stand, or from which they count again · 日志大小
+    #[arg(long, value_name = "SIZE")]
+    pub log_size: u64,
+    /// Why · 原因
+    #[arg(long)]
+    pub reason: Option<String>,
+    /// Publish with these approvals of the council (registrar) · 凭批准文件发布
+    #[arg(long, value_name = "FILE")]
+    pub approvals: Option<PathBuf>,
+    /// Publish nothing; add this council member's approval to the file · 只签署批准
+    #[arg(long, value_name = "FILE", conflicts_with = "approvals")]
+    pub approve: Option<PathBuf>,
+    /// The passphrase, for --approve.
+    #[command(flatten)]
+    pub passphrase: PassphraseArgs,
 }
 
 /// `hutong listing …`.

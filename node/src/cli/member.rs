@@ -7,9 +7,9 @@ use hutong_crypto::Signature;
 use hutong_crypto::keys::Purpose;
 use hutong_protocol::descriptor::SignedDescriptor;
 use hutong_protocol::directory::{Approval, approve, with_approvals};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::args::{Global, MemberCommand, PassphraseArgs};
+use super::args::{DecisionArgs, DecisionHow, Global, MemberCommand, PassphraseArgs};
 use super::charter::{read_descriptor, read_json};
 use super::console::Console;
 use super::exit::Usage;
@@ -20,8 +20,6 @@ use crate::api::model::{Member, PublishRequest};
 use crate::charter_file;
 use crate::keys::{KeyFolder, describe};
 
-/// The statement that admits a member.
-const ADMIT: &str = "hutong/member-admit/v1";
 /// A descriptor and 128 approvals of 200 bytes.
 const APPROVALS_BYTES_MAX: u64 = 512 * 1024;
 
@@ -36,10 +34,27 @@ pub fn run(global: &Global, command: &MemberCommand, console: Console) -> anyhow
             request(global, output.as_deref(), passphrase, console)
         }
         MemberCommand::Approve { file, approvals, passphrase } => {
-            approve_file(global, file, approvals, passphrase, console)
+            let decision = Decision::admit(&read_descriptor(file)?);
+            add_approval(global, decision, approvals, passphrase, console)
         }
         MemberCommand::Admit { file, approvals } => {
-            admit(global, file, approvals.as_deref(), console)
+            let decision = Decision::admit(&read_descriptor(file)?);
+            publish(global, decision, approvals.as_deref(), console)
+        }
+        MemberCommand::Suspend(args) => {
+            let decision = Decision::about("hutong/member-suspend/v1", "log_size_honoured", args);
+            decide(global, decision, &args.how, console)
+        }
+        MemberCommand::Reinstate(args) => {
+            let decision = Decision::about("hutong/member-reinstate/v1", "log_size_from", args);
+            decide(global, decision, &args.how, console)
+        }
+        MemberCommand::Expel(args) => {
+            let decision = Decision::about("hutong/member-expel/v1", "log_size_honoured", args);
+            decide(global, decision, &args.how, console)
+        }
+        MemberCommand::Rekey { file, how } => {
+            decide(global, Decision::rekey(&read_descriptor(file)?, how), how, console)
         }
         MemberCommand::List => {
             let members = Client::from_data(&global.data)?.members()?;
@@ -80,14 +95,71 @@ fn request(
     )
 }
 
-fn approve_file(
+/// A decision about a member, without approvals.
+struct Decision {
+    kind: &'static str,
+    /// What is decided about whom; the council's decisions also name the charter version.
+    body: Map<String, Value>,
+    /// For people.
+    what: String,
+}
+
+impl Decision {
+    fn admit(descriptor: &SignedDescriptor) -> Self {
+        let mut body = Map::new();
+        body.insert("descriptor".into(), descriptor.to_value());
+        Self { kind: "hutong/member-admit/v1", body, what: descriptor.descriptor().id.to_string() }
+    }
+
+    fn about(kind: &'static str, size_member: &str, args: &DecisionArgs) -> Self {
+        let mut body = Map::new();
+        body.insert("member".into(), json!(args.id));
+        body.insert(size_member.into(), json!(args.how.log_size));
+        Self { kind, body, what: args.id.clone() }.because(args.how.reason.as_deref())
+    }
+
+    fn rekey(descriptor: &SignedDescriptor, how: &DecisionHow) -> Self {
+        let mut body = Map::new();
+        body.insert("descriptor".into(), descriptor.to_value());
+        body.insert("log_size_honoured".into(), json!(how.log_size));
+        let what = descriptor.descriptor().id.to_string();
+        Self { kind: "hutong/member-rekey/v1", body, what }.because(how.reason.as_deref())
+    }
+
+    fn because(mut self, reason: Option<&str>) -> Self {
+        if let Some(reason) = reason {
+            self.body.insert("reason".into(), json!(reason));
+        }
+        self
+    }
+
+    /// As the council decides it.
+    fn of_council(mut self, charter_version: u64) -> (&'static str, Value) {
+        self.body.insert("charter_version".into(), json!(charter_version));
+        (self.kind, Value::Object(self.body))
+    }
+}
+
+/// Publishes a decision, or adds an approval to its file.
+fn decide(
     global: &Global,
-    file: &Path,
+    decision: Decision,
+    how: &DecisionHow,
+    console: Console,
+) -> anyhow::Result<()> {
+    match &how.approve {
+        Some(file) => add_approval(global, decision, file, &how.passphrase, console),
+        None => publish(global, decision, how.approvals.as_deref(), console),
+    }
+}
+
+fn add_approval(
+    global: &Global,
+    decision: Decision,
     approvals: &Path,
     passphrase: &PassphraseArgs,
     console: Console,
 ) -> anyhow::Result<()> {
-    let descriptor = read_descriptor(file)?;
     let chain = charter_file::read(&global.data)?
         .context("no charter is installed: run `hutong charter publish FILE` first")?;
     let me = settings::read(global, &[])?
@@ -105,10 +177,10 @@ fn approve_file(
         member.log_key == key.public(),
         "the charter names another log key for {me} than this data folder holds"
     );
-    let body = decision(&descriptor, chain.latest().version);
+    let (kind, body) = decision.of_council(chain.latest().version);
     let mut given = if approvals.exists() { read_approvals(approvals, &body)? } else { Vec::new() };
     given.retain(|approval| approval.exchange != me);
-    given.push(approve(&chain.federation_id(), ADMIT, &body, &me, &key));
+    given.push(approve(&chain.federation_id(), kind, &body, &me, &key));
     let count = given.len();
     let text = serde_json::to_string_pretty(&with_approvals(body, given))?;
     std::fs::write(approvals, text + "\n")
@@ -118,16 +190,41 @@ fn approve_file(
         return console
             .json(&json!({"file": approvals, "approvals": count, "threshold": threshold}));
     }
-    let registrar = &chain.latest().registrar;
+    let (registrar, file) = (&chain.latest().registrar, approvals.display());
     console.say(
-        &format!("{count}/{threshold} 份批准。达到门槛后，由登记成员 {registrar} 运行 hutong member admit {} --approvals {}", file.display(), approvals.display()),
-        &format!("{count} of {threshold} approvals. With all of them, the registrar {registrar} runs: hutong member admit {} --approvals {}", file.display(), approvals.display()),
+        &format!("{count}/{threshold} 份批准，存于 {file}。达到门槛后，由登记成员 {registrar} 用 --approvals {file} 发布。"),
+        &format!("{count} of {threshold} approvals in {file}. With all of them, the registrar {registrar} publishes with --approvals {file}."),
     )
 }
 
-/// What the council decides, without its approvals.
-fn decision(descriptor: &SignedDescriptor, charter_version: u64) -> Value {
-    json!({"charter_version": charter_version, "descriptor": descriptor.to_value()})
+fn publish(
+    global: &Global,
+    decision: Decision,
+    approvals: Option<&Path>,
+    console: Console,
+) -> anyhow::Result<()> {
+    let (kind, what) = (decision.kind, decision.what.clone());
+    let body = match approvals {
+        None => Value::Object(decision.body),
+        Some(path) => {
+            let met = read_json(path, APPROVALS_BYTES_MAX)?;
+            let version = met.get("charter_version").and_then(Value::as_u64);
+            let (_, body) = decision.of_council(version.unwrap_or_default());
+            let given = read_approvals(path, &body)?;
+            with_approvals(body, given)
+        }
+    };
+    let request = PublishRequest { kind: kind.into(), audience: json!("public"), body };
+    let published = Client::from_data(&global.data)?.publish(vec![request])?;
+    console.show(&published, |published| {
+        for one in published {
+            console.say(
+                &format!("关于 {what} 的决定已记入 {} 第 {} 条。", one.log, one.index),
+                &format!("The decision about {what} is entry {} of {}.", one.index, one.log),
+            )?;
+        }
+        Ok(())
+    })
 }
 
 /// Reads the approvals of `body` from a file; those of another decision are refused.
@@ -162,37 +259,6 @@ impl ApprovalLine {
             signature: Signature::try_from(bytes.as_slice()).ok().with_context(wrong)?,
         })
     }
-}
-
-fn admit(
-    global: &Global,
-    file: &Path,
-    approvals: Option<&Path>,
-    console: Console,
-) -> anyhow::Result<()> {
-    let descriptor = read_descriptor(file)?;
-    let body = match approvals {
-        None => json!({"descriptor": descriptor.to_value()}),
-        Some(path) => {
-            let body = read_json(path, APPROVALS_BYTES_MAX)?;
-            anyhow::ensure!(
-                body.get("descriptor") == Some(&descriptor.to_value()),
-                "{} approves another descriptor than {}",
-                path.display(),
-                file.display()
-            );
-            body
-        }
-    };
-    let request = PublishRequest { kind: ADMIT.into(), audience: json!("public"), body };
-    let published = Client::from_data(&global.data)?.publish(vec![request])?;
-    let id = &descriptor.descriptor().id;
-    console.show(&published, |_| {
-        console.say(
-            &format!("{id} 已获准加入。请将章程文件交给它：hutong charter show 可见位置。"),
-            &format!("{id} is admitted. Give it the charter file (see `hutong charter show`)."),
-        )
-    })
 }
 
 fn table(members: &[Member], console: Console) -> anyhow::Result<()> {

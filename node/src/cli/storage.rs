@@ -1,14 +1,17 @@
 //! `hutong fsck` and `hutong rebuild`: the data folder of a stopped node.
 
+use hutong_crypto::checkpoint::Checkpoint;
+use hutong_crypto::note::Note;
+use hutong_protocol::charter::CharterChain;
 use hutong_protocol::directory::{Directory, Facts};
-use hutong_protocol::id::ExchangeId;
+use hutong_protocol::id::{ExchangeId, Origin};
 
 use super::args::Global;
 use super::console::Console;
 use super::exit::Damaged;
 use super::{settings, status};
 use crate::charter_file;
-use crate::store::{FsckReport, Severity, Store, StoreError, StoreOptions, fsck, rebuild};
+use crate::store::{Finding, FsckReport, Severity, Store, StoreError, StoreOptions, fsck, rebuild};
 
 /// `hutong fsck`: looks at every stored byte.
 ///
@@ -17,18 +20,24 @@ use crate::store::{FsckReport, Severity, Store, StoreError, StoreOptions, fsck, 
 /// [`Damaged`] with exit code 4 when something committed is lost or changed.
 pub fn check(global: &Global, console: Console) -> anyhow::Result<()> {
     let bar = console.progress(0, "检查", "checking");
-    let directory = directory(global);
-    let key = |log: &ExchangeId| {
-        let directory = directory.as_ref()?;
-        directory.member(log).map(|member| member.descriptor.log_key)
+    let charters = charter_file::read(&global.data).ok().flatten();
+    // Opening the folder as a node does would repair what is being looked for, so only the charter's keys
+    // are at hand now.
+    let council = |log: &ExchangeId| {
+        charters.as_ref()?.latest().council_member(log).map(|member| member.log_key)
     };
-    let report = fsck(&global.data, &key, &mut |progress| {
+    let report = fsck(&global.data, &council, &mut |progress| {
         bar.set_length(progress.size);
         bar.set_position(progress.entries);
         bar.set_message(progress.log.to_string());
     });
     bar.finish_and_clear();
-    let report = report?;
+    let mut report = report?;
+    if report.is_sound()
+        && let Some(charters) = &charters
+    {
+        check_signatures(&open(global)?, charters, &mut report)?;
+    }
     console.show(&report, |report| show(report, console))?;
     if report.is_sound() {
         return Ok(());
@@ -37,19 +46,38 @@ pub fn check(global: &Global, console: Console) -> anyhow::Result<()> {
     Err(Damaged(format!("{errors} finding(s): follow the advice beside each")).into())
 }
 
-/// The directory, for the keys of logs. Without it signatures of checkpoints are not checked, and the report says so.
-fn directory(global: &Global) -> Option<Directory> {
-    let chain = charter_file::read(&global.data).ok()??;
+/// Checks the log signatures of the checkpoints that the charter's keys alone could not check.
+fn check_signatures(
+    store: &Store,
+    charters: &CharterChain,
+    report: &mut FsckReport,
+) -> Result<(), StoreError> {
     let mut facts = Facts::new();
-    // Opening may fail on a damaged folder, which is what is being looked for; the charter's keys remain.
-    if let Ok(store) = Store::open(&global.data, &StoreOptions::default())
-        && let Ok(admin) = store.admin_facts()
-    {
-        for (log, index, entry) in admin {
-            facts.insert((log, index), entry);
+    for (log, index, entry) in store.admin_facts()? {
+        facts.insert((log, index), entry);
+    }
+    let directory = Directory::build(charters, &facts);
+    for log in report.logs.iter_mut().filter(|log| !log.checkpoint_signature) {
+        let Ok(exchange) = log.log.parse::<ExchangeId>() else { continue };
+        let head = store.head(&exchange)?;
+        let Some((size, note)) = head.and_then(|head| head.checkpoint) else { continue };
+        let Some(key) = directory.log_key_at(&exchange, size) else { continue };
+        let origin = Origin::new(&charters.federation_id(), &exchange).to_string();
+        let signed = Note::parse(&note)
+            .is_ok_and(|note| Checkpoint::verify_log_signature(&note, &origin, &key).is_ok());
+        log.checkpoint_signature = signed;
+        if !signed {
+            report.findings.push(Finding {
+                severity: Severity::Error,
+                log: Some(log.log.clone()),
+                file: None,
+                index: None,
+                what: format!("the checkpoint of size {size} is not signed by the log's key"),
+                advice: "drop the log so that it is fetched again",
+            });
         }
     }
-    Some(Directory::build(&chain, &facts))
+    Ok(())
 }
 
 fn show(report: &FsckReport, console: Console) -> anyhow::Result<()> {
