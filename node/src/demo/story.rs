@@ -175,23 +175,25 @@ impl<'a> Story<'a> {
     /// each node took.
     fn wait_for_agreement(&self) -> anyhow::Result<BTreeMap<String, u64>> {
         let begun = Instant::now();
-        let owners: Vec<Log> = self
-            .nodes_in_federation()
-            .iter()
-            .filter_map(|node| node.client.status().ok()?.own_log)
-            .collect();
         let progress =
             self.console.progress(self.nodes_in_federation().len() as u64, "收敛", "converge");
         let mut took = BTreeMap::new();
         for node in self.nodes_in_federation() {
             let what = format!("{} to hold every log", node.part.id);
-            wait(CONVERGE_WITHIN, &what, || Ok(agrees(&owners, &node.client.logs()?)))?;
+            wait(CONVERGE_WITHIN, &what, || Ok(agrees(&self.own_logs()?, &node.client.logs()?)))?;
             let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
             took.insert(node.part.id.clone(), ms);
             progress.inc(1);
         }
         progress.finish_and_clear();
         Ok(took)
+    }
+
+    /// Every exchange's own log as it shows it now: what a node shows lags behind by moments.
+    fn own_logs(&self) -> anyhow::Result<Vec<Log>> {
+        let nodes = self.nodes_in_federation().iter();
+        let own = nodes.map(|node| Ok(node.client.status()?.own_log));
+        Ok(own.collect::<anyhow::Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
     /// Has a receipt made and verified by a fresh process that has nothing but the file.
