@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 use hutong_crypto::Hash;
 use hutong_crypto::commitment::{Salt, commit, opens};
+use hutong_protocol::contract::ClaimError;
+use hutong_protocol::contract::claims::check_claims;
 use hutong_protocol::json::canonicalize;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -71,6 +73,9 @@ pub enum ClaimsError {
         /// What is wrong.
         source: serde_json::Error,
     },
+    /// A value is not what its claim promises.
+    #[error(transparent)]
+    Value(#[from] ClaimError),
     /// A contract has been amended more often than is kept.
     #[error("{} holds {SETS_MAX} sets of values, the most that are kept", .0.display())]
     Full(PathBuf),
@@ -105,12 +110,14 @@ struct ClaimsFile {
 }
 
 impl ClaimSet {
-    /// Salts `values` afresh.
+    /// Checks `values` as the protocol does and salts them afresh.
     ///
     /// # Errors
     ///
-    /// [`ClaimsError::Random`].
+    /// [`ClaimsError::Value`] names the claim that is wrong; [`ClaimsError::Random`].
     pub fn new(values: impl IntoIterator<Item = (String, Value)>) -> Result<Self, ClaimsError> {
+        let values: BTreeMap<String, Value> = values.into_iter().collect();
+        check_claims(&values)?;
         let mut openings = BTreeMap::new();
         for (name, value) in values {
             let mut salt = [0; 32];
@@ -293,8 +300,8 @@ mod tests {
 
     fn set(amount: u64) -> ClaimSet {
         ClaimSet::new([
-            ("total_amount".to_owned(), json!({"currency": "CNY", "minor": amount})),
-            ("seller".to_owned(), json!("浙江大学")),
+            ("total_amount".to_owned(), json!(amount)),
+            ("seller_name".to_owned(), json!("浙江大学")),
         ])
         .unwrap()
     }
@@ -316,7 +323,7 @@ mod tests {
         folder.keep(NUMBER, &second).unwrap();
         for (set, amount) in [(&first, 100), (&second, 200)] {
             let opened = folder.open(NUMBER, &commitments(set), &names(&["total_amount"])).unwrap();
-            assert_eq!(opened[0].value["minor"], amount);
+            assert_eq!(opened[0].value, amount);
         }
         let mode = fs::metadata(folder.path(NUMBER)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
@@ -333,6 +340,17 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_no_verifier_would_accept_is_not_committed_to() {
+        let refused = |name: &str, value: Value| {
+            matches!(ClaimSet::new([(name.to_owned(), value)]), Err(ClaimsError::Value(_)))
+        };
+        assert!(!refused("total_amount", json!(100)));
+        assert!(refused("total_amount", json!(0)));
+        assert!(refused("total_amount", json!("100")));
+        assert!(refused("favourite_colour", json!("red")));
+    }
+
+    #[test]
     fn a_claim_that_is_not_committed_to_or_not_kept_is_told_apart() {
         let data = tempfile::tempdir().unwrap();
         let folder = ClaimsFolder::of(data.path());
@@ -341,7 +359,7 @@ mod tests {
         let none = folder.open(NUMBER, &commitments(&kept), &names(&["terms"]));
         assert!(matches!(none, Err(ClaimsError::NoSuchClaim { .. })));
         // The same values under other salts do not open another statement.
-        let foreign = folder.open(NUMBER, &commitments(&other), &names(&["seller"]));
+        let foreign = folder.open(NUMBER, &commitments(&other), &names(&["seller_name"]));
         assert!(matches!(foreign, Err(ClaimsError::NotKept { .. })));
     }
 

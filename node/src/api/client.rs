@@ -55,6 +55,8 @@ pub enum ClientError {
 
 /// The largest answer that is read: a page of entries of 64 KiB each stays below.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Bodies above this are sent only after the node has agreed to read them: a refusal then arrives whole.
+const ASK_FIRST_BYTES: usize = 32 * 1024;
 /// Longer than the node's own limit on a request's time.
 const TIMEOUT: Duration = Duration::from_mins(2);
 
@@ -288,13 +290,15 @@ impl Client {
     }
 
     fn send(&self, path: &str, body: &[u8]) -> Result<Response<ureq::Body>, ClientError> {
-        let result = self
+        let mut request = self
             .agent
             .post(format!("{}{path}", self.base))
             .header("authorization", self.token.header().as_str())
-            .header("content-type", "application/json")
-            .send(body);
-        self.answered(result)
+            .header("content-type", "application/json");
+        if body.len() > ASK_FIRST_BYTES {
+            request = request.header("expect", "100-continue");
+        }
+        self.answered(request.send(body))
     }
 
     fn answered(

@@ -262,6 +262,10 @@ impl IntoResponse for ApiError {
             StatusCode::UNAUTHORIZED => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                // The rest of the body is not read, so the connection cannot be used again.
+                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
