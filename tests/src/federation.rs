@@ -1,0 +1,274 @@
+//! A federation of real nodes on loopback, each with folder, keys and configuration of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use hutong_crypto::keys::{Purpose, Seed, SigningKey};
+use hutong_node::api::model::{PublishRequest, Published};
+use hutong_node::config::Config;
+use hutong_node::keys::{KeyFolder, Sealing};
+use hutong_node::{charter_file, driver, keys, samples};
+use hutong_protocol::charter::{Charter, CharterChain, SignedCharter};
+use hutong_protocol::descriptor::SignedDescriptor;
+use hutong_protocol::directory::{approve, with_approvals};
+use hutong_protocol::id::FederationId;
+use hutong_protocol::quorum::Quorum;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::process::{Process, spawn, wait};
+
+/// The exchanges that found the federation; two of them sign, witness and admit.
+pub const FOUNDERS: usize = 3;
+
+/// The statement that admits an exchange.
+const ADMIT: &str = "hutong/member-admit/v1";
+
+/// A log as a node holds it: size and root.
+pub type Held = (u64, String);
+
+/// An exchange, whether its node runs or not.
+pub struct Exchange {
+    /// Exchange id.
+    pub id: String,
+    /// Data folder.
+    pub data: PathBuf,
+    seed: Seed,
+    descriptor: SignedDescriptor,
+    process: Option<Process>,
+}
+
+/// The federation. Its processes and folders go with it.
+pub struct Federation {
+    /// Federation id.
+    pub id: FederationId,
+    /// The founders, then the others.
+    pub exchanges: Vec<Exchange>,
+    chain: CharterChain,
+    // Last, so that the processes have ended before their folders go.
+    _folder: TempDir,
+}
+
+impl Exchange {
+    /// Its running node.
+    ///
+    /// # Errors
+    ///
+    /// None runs.
+    pub fn node(&self) -> anyhow::Result<&Process> {
+        self.process.as_ref().with_context(|| format!("no node of {} runs", self.id))
+    }
+
+    /// Publishes statements in one group.
+    ///
+    /// # Errors
+    ///
+    /// No node runs, or it refuses.
+    pub fn publish(&self, statements: Vec<PublishRequest>) -> anyhow::Result<Vec<Published>> {
+        Ok(self.node()?.client().publish(statements)?)
+    }
+
+    /// Every log that its node holds, by exchange.
+    ///
+    /// # Errors
+    ///
+    /// No node runs, or it does not answer.
+    pub fn logs(&self) -> anyhow::Result<BTreeMap<String, Held>> {
+        let logs = self.node()?.client().logs()?;
+        Ok(logs.into_iter().map(|log| (log.exchange, (log.size, log.root))).collect())
+    }
+
+    fn log_key(&self) -> SigningKey {
+        self.seed.derive(Purpose::Log)
+    }
+}
+
+impl Federation {
+    /// Founds a federation of `count` exchanges in region `US`; no node runs and only the founders are members yet.
+    ///
+    /// # Errors
+    ///
+    /// Fewer than [`FOUNDERS`], or keys, folders or ports cannot be had.
+    pub fn found(count: usize) -> anyhow::Result<Self> {
+        ensure!(count >= FOUNDERS, "a federation needs {FOUNDERS} founders");
+        let folder = tempfile::tempdir()?;
+        let addresses = free_addresses(count)?;
+        let exchanges = (0..count)
+            .map(|index| prepare(folder.path(), index, &addresses))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let chain = charter(&exchanges[..FOUNDERS])?;
+        for exchange in &exchanges {
+            charter_file::write(&exchange.data, &chain)?;
+        }
+        Ok(Self { id: chain.federation_id(), exchanges, chain, _folder: folder })
+    }
+
+    /// Founds a federation, starts all its nodes, admits all and waits until every node may publish.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::found`], and a node does not start or get ready.
+    pub fn running(count: usize) -> anyhow::Result<Self> {
+        let mut federation = Self::found(count)?;
+        federation.start(0..count)?;
+        for index in FOUNDERS..count {
+            federation.admit(index)?;
+        }
+        for exchange in &federation.exchanges {
+            exchange.node()?.ready()?;
+        }
+        Ok(federation)
+    }
+
+    /// Starts nodes beside each other and waits until they answer.
+    ///
+    /// # Errors
+    ///
+    /// One does not start.
+    pub fn start(&mut self, which: impl IntoIterator<Item = usize>) -> anyhow::Result<()> {
+        let mut started = Vec::new();
+        for index in which {
+            started.push((index, spawn(&self.exchanges[index].data, &[])?));
+        }
+        for (index, child) in started {
+            let exchange = &mut self.exchanges[index];
+            exchange.process = Some(Process::connect(&exchange.data, child)?);
+        }
+        Ok(())
+    }
+
+    /// Takes the process of a node, to end it.
+    ///
+    /// # Errors
+    ///
+    /// None runs.
+    pub fn take(&mut self, index: usize) -> anyhow::Result<Process> {
+        let exchange = &mut self.exchanges[index];
+        exchange.process.take().with_context(|| format!("no node of {} runs", exchange.id))
+    }
+
+    /// Has the council admit an exchange, through the first founder's node.
+    ///
+    /// # Errors
+    ///
+    /// That node is not ready, or refuses.
+    pub fn admit(&self, index: usize) -> anyhow::Result<()> {
+        let body = json!({
+            "descriptor": self.exchanges[index].descriptor.to_value(),
+            "charter_version": self.chain.version(),
+        });
+        let council = &self.exchanges[..FOUNDERS];
+        let approvals = council
+            .iter()
+            .map(|member| {
+                let id = &member.descriptor.descriptor().id;
+                approve(&self.id, ADMIT, &body, id, &member.log_key())
+            })
+            .collect();
+        let body = with_approvals(body, approvals);
+        self.exchanges[0].node()?.ready()?;
+        self.exchanges[0]
+            .publish(vec![statement(ADMIT, body)])
+            .with_context(|| format!("cannot admit {}", self.exchanges[index].id))?;
+        Ok(())
+    }
+
+    /// Waits until the nodes `which` hold the same logs with the same roots, and in them at least what each
+    /// holds of its own.
+    ///
+    /// # Errors
+    ///
+    /// They do not within `patience`.
+    pub fn agree(&self, which: &[usize], patience: Duration) -> anyhow::Result<()> {
+        let mut last = String::new();
+        wait(patience, "nodes to hold the same logs", || {
+            let held = which
+                .iter()
+                .map(|index| self.exchanges[*index].logs())
+                .collect::<anyhow::Result<Vec<_>>>()?;
+            last = format!("{held:?}");
+            Ok(held.windows(2).all(|pair| pair[0] == pair[1]))
+        })
+        .with_context(|| format!("they hold {last}"))
+    }
+}
+
+/// A listing of an invented holder under this id, in its first revision.
+///
+/// # Errors
+///
+/// The samples are damaged.
+pub fn listing(id: &str) -> anyhow::Result<PublishRequest> {
+    let sample = samples::listings()?.into_iter().next().context("there are no samples")?;
+    let mut body = sample.body;
+    body.insert("listing_id".to_owned(), json!(id));
+    Ok(statement(sample.kind, Value::Object(body)))
+}
+
+fn statement(kind: &str, body: Value) -> PublishRequest {
+    PublishRequest { kind: kind.to_owned(), audience: json!("public"), body }
+}
+
+/// Addresses on ports that are free now, all different.
+fn free_addresses(count: usize) -> anyhow::Result<Vec<String>> {
+    let held = (0..count)
+        .map(|_| TcpListener::bind(("127.0.0.1", 0)))
+        .collect::<Result<Vec<_>, _>>()
+        .context("no free port on loopback")?;
+    held.iter()
+        .map(|listener| Ok(format!("/ip4/127.0.0.1/tcp/{}", listener.local_addr()?.port())))
+        .collect()
+}
+
+/// Writes a node's keys and configuration. The first two are everybody's way in.
+fn prepare(folder: &Path, index: usize, addresses: &[String]) -> anyhow::Result<Exchange> {
+    let id = format!("test-exchange-{index:02}");
+    let data = folder.join(&id);
+    fs::create_dir_all(&data)?;
+    let seed = keys::generate()?;
+    KeyFolder::of(&data).store(&seed, &Sealing::Plain)?;
+    let mut config = Config::default();
+    config.exchange.id.clone_from(&id);
+    "international".clone_into(&mut config.exchange.tier);
+    "US".clone_into(&mut config.exchange.region);
+    config.exchange.addresses = vec![addresses[index].clone()];
+    config.exchange.names =
+        [("en".to_owned(), format!("Test Exchange {index} (fictional)"))].into();
+    config.network.listen = vec![addresses[index].clone()];
+    config.network.bootstrap =
+        addresses.iter().take(2).filter(|other| **other != addresses[index]).cloned().collect();
+    config.api.listen = ([127, 0, 0, 1], 0).into();
+    config.log.own_log_check_ms = 200;
+    config.log.batch_ms_max = 5;
+    config.sync.anti_entropy_s = 1;
+    "warn,hutong_node=info".clone_into(&mut config.logging.filter);
+    let text = toml::to_string(&config).context("cannot write a configuration")?;
+    fs::write(data.join("hutong.toml"), text)?;
+    let descriptor = keys::describe(&config.exchange, &seed)?;
+    Ok(Exchange { id, data, seed, descriptor, process: None })
+}
+
+/// The founding charter, signed by all its council.
+fn charter(council: &[Exchange]) -> anyhow::Result<CharterChain> {
+    let ids: BTreeSet<_> =
+        council.iter().map(|member| member.descriptor.descriptor().id.clone()).collect();
+    let charter = Charter {
+        version: 1,
+        federation: "Federation under test".to_owned(),
+        council: council.iter().map(|member| member.descriptor.clone()).collect(),
+        threshold: 2,
+        registrar: council[0].descriptor.descriptor().id.clone(),
+        witness_quorum: Quorum::threshold_of(2, &ids)?,
+        succession: None,
+        issued_at: driver::now(),
+    };
+    let mut signed = SignedCharter::unsigned(&charter)?;
+    for member in council {
+        signed.sign(&member.descriptor.descriptor().id, &member.log_key());
+    }
+    Ok(CharterChain::found(signed)?)
+}
