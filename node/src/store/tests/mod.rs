@@ -4,5 +4,6 @@ mod commits;
 mod crashes;
 mod damage;
 mod fixture;
+mod kills;
 mod large;
 mod lookups;
