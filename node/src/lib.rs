@@ -5,6 +5,7 @@ pub mod charter_file;
 pub mod claims;
 pub mod cli;
 pub mod config;
+pub mod continuity;
 pub mod demo;
 pub mod driver;
 pub mod handle;

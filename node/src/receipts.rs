@@ -16,11 +16,12 @@ use hutong_protocol::id::{ExchangeId, StatementId};
 use hutong_protocol::receipt::{
     Authority, BuildError, CompactError, Disclosure, Inputs, ProvenEntry, Receipt, build,
 };
-use hutong_protocol::statement::{Statement, StatementType};
+use hutong_protocol::statement::Statement;
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::claims::{ClaimsError, ClaimsFolder, commitments};
+use crate::continuity;
 use crate::handle::NodeView;
 use crate::store::{ContractRow, EventPosition, Store, StoreError};
 
@@ -189,9 +190,9 @@ impl Issuer<'_> {
             Subject::Contract(number) => {
                 let row = self.contract(number)?;
                 let says = |event: &str| matches!(event, "registered" | "amended");
-                let newest = row.events.iter().rev().find(|event| says(&event.event));
-                let newest = newest.or(row.events.first());
-                newest
+                let mut effective = row.events.iter().rev().filter(|event| event.effective);
+                effective
+                    .find(|event| says(&event.event))
                     .map(|event| (row.log.clone(), event.position.index))
                     .ok_or_else(|| IssueError::NotFound(format!("contract {number}")))
             }
@@ -216,25 +217,10 @@ impl Issuer<'_> {
         counts(self.view, event)
     }
 
-    /// The indices of everything said about the same contract or listing.
+    /// The indices of everything that changed the same contract or listing.
     fn events(&self, log: &ExchangeId, statement: &Statement) -> Result<Vec<u64>, IssueError> {
-        self.store.settle(SETTLE);
-        let member = |name: &str| statement.body.get(name).and_then(Value::as_str);
-        let counts = |event: &EventPosition| self.counts(event);
-        match (&statement.kind, member("registration_no"), member("listing_id")) {
-            (StatementType::Contract, Some(number), _) => {
-                let rows = self.store.contract(number, &counts)?;
-                let row = rows.into_iter().find(|row| row.log == *log);
-                let events = row.into_iter().flat_map(|row| row.events);
-                Ok(events.map(|event| event.position.index).collect())
-            }
-            (StatementType::Listing, _, Some(id)) => {
-                let row = self.store.listing(log, id, &counts)?;
-                let events = row.into_iter().flat_map(|row| row.events);
-                Ok(events.map(|event| event.index).collect())
-            }
-            _ => Ok(Vec::new()),
-        }
+        let history = continuity::history(self.view, self.store, log, statement)?;
+        Ok(history.into_iter().map(|event| event.index).collect())
     }
 
     fn disclosures(

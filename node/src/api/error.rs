@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::model::Problem;
 use crate::claims::ClaimsError;
+use crate::continuity::ContinuityError;
 use crate::handle::{CharterRefused, DialRefused, PublishError};
 use crate::receipts::IssueError;
 use crate::store::StoreError;
@@ -48,6 +49,13 @@ pub enum ApiError {
         detail: String,
         /// What to do next.
         advice: String,
+    },
+    /// A statement does not follow what is recorded.
+    NotNext {
+        /// Why not.
+        detail: String,
+        /// Its place in the group, from 0.
+        place: usize,
     },
     /// This program contradicts itself.
     Internal(String),
@@ -132,6 +140,16 @@ impl ApiError {
             Self::Conflict { detail, advice } => {
                 problem(StatusCode::CONFLICT, "not-yet", "not possible yet", detail, advice)
             }
+            Self::NotNext { detail, place } => Problem {
+                members: vec![format!("/statements/{place}")],
+                ..problem(
+                    StatusCode::CONFLICT,
+                    "not-next",
+                    "statement does not follow",
+                    detail,
+                    "look at what is recorded; revise, amend or name the newest statement; nothing was published",
+                )
+            },
             Self::Internal(detail) => problem(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal",
@@ -309,6 +327,18 @@ impl From<IssueError> for ApiError {
             },
             IssueError::Store(error) => error.into(),
             IssueError::Claims(_) | IssueError::Proof { .. } => Self::Internal(detail),
+        }
+    }
+}
+
+impl From<ContinuityError> for ApiError {
+    fn from(error: ContinuityError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ContinuityError::NotNext { place, .. } | ContinuityError::UnderWay { place, .. } => {
+                Self::NotNext { detail, place }
+            }
+            ContinuityError::Store(error) => error.into(),
         }
     }
 }

@@ -189,6 +189,8 @@ pub struct Event {
     pub statement: String,
     /// Place in the exchange's log, from 0.
     pub index: u64,
+    /// Whether it changed anything; a statement that does not follow the one before changes nothing.
+    pub effective: bool,
     /// Statement type.
     pub kind: String,
     /// When its issuer says that it was made.

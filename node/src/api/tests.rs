@@ -491,6 +491,52 @@ fn a_contract_is_shown_and_its_receipt_verifies() {
 }
 
 #[test]
+fn a_statement_that_would_change_nothing_is_refused_before_it_is_signed() {
+    let node = Node::simple(published);
+    let ask = |bodies: &[(&str, Value)]| {
+        let statements = bodies.iter().map(|(kind, body)| PublishRequest {
+            kind: (*kind).to_owned(),
+            audience: json!("public"),
+            body: body.clone(),
+        });
+        node.client.publish(statements.collect())
+    };
+    let (contract, listing) = ("hutong/contract/v1", "hutong/listing/v1");
+    let registered = contract_body(node.data.path());
+    assert_eq!(refusal(ask(&[(contract, registered.clone())])).0, 409);
+    let previous = node.client.contract(NUMBER).unwrap().contract.last;
+    let mut amended = registered;
+    amended["event"] = json!("amended");
+    amended["previous"] = json!("5f".repeat(32));
+    assert_eq!(refusal(ask(&[(contract, amended.clone())])).0, 409);
+    amended["previous"] = json!(previous);
+    assert_eq!(ask(&[(contract, amended.clone())]).unwrap().len(), 1);
+    let mut revised = listing_body();
+    assert_eq!(refusal(ask(&[(listing, revised.clone())])).0, 409);
+    revised["revision"] = json!(2);
+    assert_eq!(ask(&[(listing, revised.clone())]).unwrap().len(), 1);
+    // A group is looked at in order: the second of two equal revisions does not follow the first.
+    let twice = ask(&[(listing, revised.clone()), (listing, revised)]);
+    assert_eq!(refusal(twice), (409, vec!["/statements/1".to_owned()]));
+    let status = json!({"listing_id": "zj-9", "status": "withdrawn"});
+    assert_eq!(refusal(ask(&[("hutong/listing-status/v1", status)])).0, 409);
+}
+
+#[test]
+fn two_requests_about_one_subject_do_not_overlap() {
+    let reservations = crate::continuity::Reservations::default();
+    let group = [crate::handle::PublishRequest {
+        kind: "hutong/listing/v1".into(),
+        audience: json!("public"),
+        body: listing_body(),
+    }];
+    let first = reservations.reserve(&group).unwrap();
+    assert!(reservations.reserve(&group).is_err());
+    drop(first);
+    assert!(reservations.reserve(&group).is_ok());
+}
+
+#[test]
 fn a_receipt_is_refused_with_its_reason() {
     let node = Node::simple(published);
     let ask = |request: ReceiptRequest| refusal(node.client.receipt(&request));

@@ -216,11 +216,12 @@ pub fn history(events: &[Event], console: Console) -> anyhow::Result<()> {
             .find_map(|name| event.body.get(*name))
             .map(text)
             .unwrap_or_default();
+        let void = console.lang.pick("（无效）", " (no effect)");
         vec![
             event.index.to_string(),
             event.issued_at.clone(),
             event.kind.clone(),
-            what,
+            if event.effective { what } else { what + void },
             event.statement.clone(),
         ]
     });

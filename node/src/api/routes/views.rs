@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use hutong_protocol::entry::Leaf;
+use hutong_protocol::entry::{Entry, Leaf};
 use hutong_protocol::id::ExchangeId;
 use hutong_protocol::statement::Statement;
 use serde::Deserialize;
@@ -15,8 +15,11 @@ use super::super::model::{
 use super::super::server::Shared;
 use super::logs::parse_exchange;
 use super::reading;
+use crate::continuity;
 use crate::receipts::counts;
-use crate::store::{ContractQuery, ContractRow, ListingQuery, ListingRow, Store, StoreError};
+use crate::store::{
+    ContractEventRow, ContractQuery, ContractRow, ListingQuery, ListingRow, Store, StoreError,
+};
 
 /// Long enough for the views to take in what was published just before.
 const SETTLE: std::time::Duration = std::time::Duration::from_secs(2);
@@ -83,9 +86,17 @@ pub(in super::super) async fn listing(
         let row = store
             .listing(&exchange, &id, &|event| counts(&view, event))?
             .ok_or_else(|| ApiError::NotFound { what: format!("listing {id} of {exchange}") })?;
-        let history = row.events.iter().map(|event| event_at(store, &event.log, event.index));
-        let history = history.collect::<Result<_, _>>()?;
-        Ok(Json(ListingDetail { listing: listing_of(store, &row)?, history }))
+        let listing = listing_of(store, &row)?;
+        let mut history = Vec::new();
+        for event in &row.events {
+            history.push(event_at(store, &event.log, event.index)?);
+        }
+        let newest = statement_at(store, &row.log, row.index)?;
+        let effective = continuity::history(&view, store, &row.log, &newest)?;
+        for event in &mut history {
+            event.effective = effective.iter().any(|one| one.index == event.index);
+        }
+        Ok(Json(ListingDetail { listing, history }))
     })
     .await
 }
@@ -107,7 +118,7 @@ pub(in super::super) async fn contracts(
         let (view, store) = (shared.node().view(), shared.node().store());
         store.settle(SETTLE);
         let page = store.contracts(&query, &|event| counts(&view, event))?;
-        let items = page.rows.iter().map(|row| contract_of(store, row));
+        let items = page.rows.iter().filter_map(|row| contract_of(store, row).transpose());
         Ok(Json(Page { items: items.collect::<Result<_, _>>()?, next: page.next }))
     })
     .await
@@ -121,16 +132,17 @@ pub(in super::super) async fn contract(
     reading(move || {
         let (view, store) = (shared.node().view(), shared.node().store());
         store.settle(SETTLE);
-        let rows = store.contract(&number, &|event| counts(&view, event))?;
-        let row = rows
-            .iter()
-            .find(|row| row.log == view.me)
-            .or(rows.first())
-            .ok_or_else(|| ApiError::NotFound { what: format!("contract {number}") })?;
-        let places = row.events.iter().map(|event| event.position.index);
-        let history = places.map(|index| event_at(store, &row.log, index));
-        let history = history.collect::<Result<_, _>>()?;
-        Ok(Json(ContractDetail { contract: contract_of(store, row)?, history }))
+        let mut rows = store.contract(&number, &|event| counts(&view, event))?;
+        rows.sort_by_key(|row| row.log != view.me);
+        for row in &rows {
+            if let Some(contract) = contract_of(store, row)? {
+                return Ok(Json(ContractDetail {
+                    contract,
+                    history: contract_history(store, row)?,
+                }));
+            }
+        }
+        Err(ApiError::NotFound { what: format!("contract {number}") })
     })
     .await
 }
@@ -146,37 +158,58 @@ fn listing_of(store: &Store, row: &ListingRow) -> Result<Listing, ApiError> {
 }
 
 /// The contract as it stands: its status is the last event's, its content that of the last event that says it.
-fn contract_of(store: &Store, row: &ContractRow) -> Result<Contract, ApiError> {
-    // Invariant of the store: a row has at least one event.
-    let last = row.events.last().ok_or_else(|| {
-        ApiError::Internal(format!("contract {} without event", row.registration_no))
-    })?;
-    let says = row.events.iter().rev().find(|event| event.contract_type.is_some()).unwrap_or(last);
-    Ok(Contract {
+/// `None` where nothing that is recorded under the number took effect.
+fn contract_of(store: &Store, row: &ContractRow) -> Result<Option<Contract>, ApiError> {
+    let effective = || row.events.iter().rev().filter(|event| event.effective);
+    let Some(last) = effective().next() else { return Ok(None) };
+    let says = effective().find(|event| event.contract_type.is_some()).unwrap_or(last);
+    Ok(Some(Contract {
         exchange: row.log.to_string(),
         registration: row.registration_no.clone(),
         status: last.event.clone(),
         last: last.statement.to_string(),
         newest: event_at(store, &row.log, says.position.index)?,
-    })
+    }))
+}
+
+fn contract_history(store: &Store, row: &ContractRow) -> Result<Vec<Event>, ApiError> {
+    let event = |event: &ContractEventRow| {
+        let shown = event_at(store, &row.log, event.position.index)?;
+        Ok(Event { effective: event.effective, ..shown })
+    };
+    row.events.iter().map(event).collect()
 }
 
 /// The statement at a place that a view names.
 fn event_at(store: &Store, log: &ExchangeId, index: u64) -> Result<Event, ApiError> {
-    let Some(Leaf::Entry(entry)) = store.leaf(log, index)? else {
-        let what = "a view names an entry that is not held; run `hutong rebuild`".to_owned();
-        return Err(StoreError::Misuse { log: log.clone(), what }.into());
-    };
-    let statement = Statement::parse(entry.statement_bytes())
-        .map_err(|error| ApiError::Internal(crate::driver::chain(&error)))?;
+    let entry = entry_at(store, log, index)?;
+    let statement = parse(&entry)?;
     Ok(Event {
         statement: entry.id().to_string(),
         index,
+        effective: true,
         kind: statement.kind.as_str().to_owned(),
         issued_at: statement.issued_at.to_string(),
         audience: statement.audience.to_value(),
         body: statement.body,
     })
+}
+
+fn statement_at(store: &Store, log: &ExchangeId, index: u64) -> Result<Statement, ApiError> {
+    parse(&entry_at(store, log, index)?)
+}
+
+fn parse(entry: &Entry) -> Result<Statement, ApiError> {
+    Statement::parse(entry.statement_bytes())
+        .map_err(|error| ApiError::Internal(crate::driver::chain(&error)))
+}
+
+fn entry_at(store: &Store, log: &ExchangeId, index: u64) -> Result<Entry, ApiError> {
+    if let Some(Leaf::Entry(entry)) = store.leaf(log, index)? {
+        return Ok(entry);
+    }
+    let what = "a view names an entry that is not held; run `hutong rebuild`".to_owned();
+    Err(StoreError::Misuse { log: log.clone(), what }.into())
 }
 
 fn limit(given: Option<usize>) -> Result<usize, ApiError> {

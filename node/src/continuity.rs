@@ -1,0 +1,250 @@
+//! What may be said next about a contract or listing: the protocol's own fold over what is recorded.
+//!
+//! A statement that does not follow would be recorded for ever and change nothing, so an operator is told
+//! before it is signed. Requests about one subject go one after the other: see [`Reservations`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hutong_protocol::contract::{Contract, ContractState};
+use hutong_protocol::entry::Leaf;
+use hutong_protocol::id::{ExchangeId, StatementId};
+use hutong_protocol::listing::{Listing, ListingEvent, ListingState, ListingStatus};
+use hutong_protocol::statement::{Statement, StatementType};
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::handle::{NodeView, PublishRequest};
+use crate::receipts::counts;
+use crate::store::{Store, StoreError};
+
+/// Long enough for the views to take in what was published just before.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// Why a statement may not be said next.
+#[derive(Debug, Error)]
+pub enum ContinuityError {
+    /// It would change nothing.
+    #[error("statement {place} of the group would change nothing: {reason}")]
+    NotNext {
+        /// Its place in the group, from 0.
+        place: usize,
+        /// Why.
+        reason: String,
+    },
+    /// Another request about the same contract or listing is under way.
+    #[error("statement {place} of the group: another request about {subject} is under way")]
+    UnderWay {
+        /// Its place in the group, from 0.
+        place: usize,
+        /// Which contract or listing.
+        subject: String,
+    },
+    /// The disk.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a statement is about, and what it says of it.
+enum Said {
+    Contract(Box<Contract>),
+    Listing(Box<ListingEvent>),
+}
+
+impl Said {
+    /// Reads a body; `None` for other types and for bodies that are refused anyway.
+    fn of(kind: &StatementType, body: &Value) -> Option<Self> {
+        match kind {
+            StatementType::Contract => {
+                Contract::from_body(body).ok().map(Box::new).map(Self::Contract)
+            }
+            StatementType::Listing => Listing::from_body(body)
+                .ok()
+                .map(|listing| Self::Listing(Box::new(ListingEvent::Revision(Box::new(listing))))),
+            StatementType::ListingStatus => ListingStatus::from_body(body)
+                .ok()
+                .map(|status| Self::Listing(Box::new(ListingEvent::Status(status)))),
+            _ => None,
+        }
+    }
+
+    fn subject(&self) -> String {
+        match self {
+            Self::Contract(contract) => format!("contract {}", contract.registration_no),
+            Self::Listing(event) => format!("listing {}", event.listing_id()),
+        }
+    }
+}
+
+/// Where a contract or listing stands.
+#[derive(Default)]
+enum Standing {
+    #[default]
+    New,
+    Contract(Box<ContractState>),
+    Listing(Box<ListingState>),
+}
+
+impl Standing {
+    /// Moves on by one statement, or says why it changes nothing.
+    fn apply(&mut self, said: &Said, id: StatementId) -> Result<(), String> {
+        let next = match said {
+            Said::Contract(contract) => {
+                let state = if let Self::Contract(state) = self { Some(&**state) } else { None };
+                ContractState::apply(state, contract, id)
+                    .map(|state| Self::Contract(Box::new(state)))
+                    .map_err(|error| error.to_string())
+            }
+            Said::Listing(event) => {
+                let state = if let Self::Listing(state) = self { Some(&**state) } else { None };
+                ListingState::apply(state, event, id)
+                    .map(|state| Self::Listing(Box::new(state)))
+                    .map_err(|error| error.to_string())
+            }
+        };
+        *self = next?;
+        Ok(())
+    }
+}
+
+/// An event that changed something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effective {
+    /// Place in the log, from 0.
+    pub index: u64,
+    /// Its statement.
+    pub id: StatementId,
+}
+
+/// Folds what is recorded about the subject of `statement` in `log`, and returns the events that changed something.
+///
+/// # Errors
+///
+/// [`StoreError`].
+pub fn history(
+    view: &NodeView,
+    store: &Store,
+    log: &ExchangeId,
+    statement: &Statement,
+) -> Result<Vec<Effective>, StoreError> {
+    let Some(said) = Said::of(&statement.kind, &statement.body) else { return Ok(Vec::new()) };
+    store.settle(SETTLE);
+    Ok(fold(view, store, log, &said)?.1)
+}
+
+fn fold(
+    view: &NodeView,
+    store: &Store,
+    log: &ExchangeId,
+    said: &Said,
+) -> Result<(Standing, Vec<Effective>), StoreError> {
+    let (mut standing, mut effective) = (Standing::New, Vec::new());
+    for index in places(view, store, log, said)? {
+        let Some(Leaf::Entry(entry)) = store.leaf(log, index)? else { continue };
+        let Ok(statement) = Statement::parse(entry.statement_bytes()) else { continue };
+        let Some(event) = Said::of(&statement.kind, &statement.body) else { continue };
+        if standing.apply(&event, entry.id()).is_ok() {
+            effective.push(Effective { index, id: entry.id() });
+        }
+    }
+    Ok((standing, effective))
+}
+
+/// Where everything about a subject is recorded, in order.
+fn places(
+    view: &NodeView,
+    store: &Store,
+    log: &ExchangeId,
+    said: &Said,
+) -> Result<Vec<u64>, StoreError> {
+    let counts = |event: &crate::store::EventPosition| counts(view, event);
+    match said {
+        Said::Contract(contract) => {
+            let rows = store.contract(&contract.registration_no, &counts)?;
+            let row = rows.into_iter().find(|row| row.log == *log);
+            let events = row.into_iter().flat_map(|row| row.events);
+            Ok(events.map(|event| event.position.index).collect())
+        }
+        Said::Listing(event) => {
+            let row = store.listing(log, event.listing_id(), &counts)?;
+            let events = row.into_iter().flat_map(|row| row.events);
+            Ok(events.map(|event| event.index).collect())
+        }
+    }
+}
+
+/// Checks that each statement of a group follows what is recorded and what stands before it in the group.
+///
+/// Statements of other types, and those that are not in form, are left to the driver. So is everything while
+/// the views lag behind: what cannot be decided is not refused.
+///
+/// # Errors
+///
+/// [`ContinuityError`] names the statement and what was expected.
+pub fn check(
+    view: &NodeView,
+    store: &Store,
+    group: &[PublishRequest],
+) -> Result<(), ContinuityError> {
+    if !store.settle(SETTLE) {
+        return Ok(());
+    }
+    let mut standings: BTreeMap<String, Standing> = BTreeMap::new();
+    for (place, request) in group.iter().enumerate() {
+        let kind = StatementType::from_name(&request.kind);
+        let Some(said) = Said::of(&kind, &request.body) else { continue };
+        let subject = said.subject();
+        if !standings.contains_key(&subject) {
+            let (standing, _) = fold(view, store, &view.me, &said)?;
+            standings.insert(subject.clone(), standing);
+        }
+        let standing = standings.entry(subject).or_default();
+        // The statement's id is not known before it is signed; nothing in the group can name it yet.
+        let stand_in = hutong_crypto::sha256(&place.to_be_bytes());
+        standing
+            .apply(&said, stand_in)
+            .map_err(|reason| ContinuityError::NotNext { place, reason })?;
+    }
+    Ok(())
+}
+
+/// Subjects of requests under way. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Reservations(Arc<Mutex<BTreeSet<String>>>);
+
+/// Subjects held until this is dropped.
+pub struct Reserved {
+    all: Reservations,
+    subjects: BTreeSet<String>,
+}
+
+impl Reservations {
+    /// Holds the subjects of `group` for one request.
+    ///
+    /// # Errors
+    ///
+    /// [`ContinuityError::UnderWay`] if another request holds one of them.
+    pub fn reserve(&self, group: &[PublishRequest]) -> Result<Reserved, ContinuityError> {
+        let mut subjects = BTreeSet::new();
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (place, request) in group.iter().enumerate() {
+            let kind = StatementType::from_name(&request.kind);
+            let Some(said) = Said::of(&kind, &request.body) else { continue };
+            let subject = said.subject();
+            if held.contains(&subject) {
+                return Err(ContinuityError::UnderWay { place, subject });
+            }
+            subjects.insert(subject);
+        }
+        held.extend(subjects.iter().cloned());
+        Ok(Reserved { all: self.clone(), subjects })
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        let mut held = self.all.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|subject| !self.subjects.contains(subject));
+    }
+}
