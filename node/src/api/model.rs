@@ -190,6 +190,7 @@ pub struct Event {
     /// Place in the exchange's log, from 0.
     pub index: u64,
     /// Whether it changed anything; a statement that does not follow the one before changes nothing.
+    #[serde(default = "yes")]
     pub effective: bool,
     /// Statement type.
     pub kind: String,
@@ -281,6 +282,11 @@ pub struct PublishRequest {
     pub audience: Value,
     /// As the statement type prescribes.
     pub body: Value,
+}
+
+/// Nodes of an earlier version do not say so.
+const fn yes() -> bool {
+    true
 }
 
 fn public() -> Value {
