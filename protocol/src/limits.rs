@@ -60,6 +60,11 @@ pub const EVIDENCE_PER_ANSWER_MAX: usize = 32;
 /// Entries of a log: RFC 6962 proofs then have at most 63 hashes.
 pub const LOG_ENTRIES_MAX: u64 = 1 << 62;
 
+/// Statements about members that count of one log, the first ones: a province has some 150 exchanges
+/// below it, a registrar some 500 members to admit, and each is the subject of a few decisions a
+/// decade. At 2 KiB each this is 16 MiB for a log whose owner means harm.
+pub const MEMBERSHIP_ENTRIES_PER_LOG_MAX: usize = 8_192;
+
 /// Checkpoints remembered of each log, for late cosignatures: a few seconds' worth under load.
 pub const RECENT_CHECKPOINTS_MAX: usize = 64;
 

@@ -30,12 +30,23 @@ pub struct Approval {
 /// The bytes that an approval is over: the DSSE PAE of
 /// `{"body":…,"federation":id,"type":kind}` in canonical form, `body` without its `approvals`.
 pub fn approval_message(federation: &FederationId, kind: &str, body: &Value) -> Vec<u8> {
+    let body = without_approvals(body);
+    let payload = json!({ "body": body, "federation": federation.to_string(), "type": kind });
+    dsse::pae(APPROVAL_PAYLOAD_TYPE, &canonicalize(&payload))
+}
+
+/// What is approved, whatever the federation: `{"body":…,"type":kind}` in canonical form, `body`
+/// without its `approvals`.
+pub(super) fn approved_content(kind: &str, body: &Value) -> Vec<u8> {
+    canonicalize(&json!({ "body": without_approvals(body), "type": kind }))
+}
+
+fn without_approvals(body: &Value) -> Value {
     let mut body = body.clone();
     if let Some(members) = body.as_object_mut() {
         members.remove("approvals");
     }
-    let payload = json!({ "body": body, "federation": federation.to_string(), "type": kind });
-    dsse::pae(APPROVAL_PAYLOAD_TYPE, &canonicalize(&payload))
+    body
 }
 
 /// Approves the decision `body` of statement type `kind` (such as `hutong/member-admit/v1`).

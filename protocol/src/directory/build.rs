@@ -6,10 +6,10 @@ use alloc::{
     vec::Vec,
 };
 
-use hutong_crypto::{Hash, PublicKey, verify_strict};
+use hutong_crypto::{Hash, PublicKey, sha256, verify_strict};
 
 use super::{
-    Directory, FactVoid, authorizes,
+    Directory, FactVoid, approval_message, authorizes,
     decision::{Act, CouncilDecision, Decision},
     facts::{AdminFact, FactRef, Facts},
     member::{Member, Parent, Span, Status},
@@ -20,14 +20,20 @@ use crate::{
     id::{ExchangeId, FederationId, Origin, Tier},
 };
 
-/// See [`Directory::build`].
-pub(super) fn build(charters: &CharterChain, facts: &Facts) -> Directory {
+/// See [`Directory::build`] and [`Directory::rebuild`]; `verified` are approvals known to hold.
+pub(super) fn build(
+    charters: &CharterChain,
+    facts: &Facts,
+    verified: &BTreeSet<Hash>,
+) -> Directory {
     let mut builder = Builder {
         federation: charters.federation_id(),
         members: BTreeMap::new(),
         holders: BTreeMap::new(),
         void: BTreeMap::new(),
         decided: BTreeSet::new(),
+        verified,
+        approved: BTreeSet::new(),
     };
     let decisions = builder.read(facts);
     builder.council(charters, &decisions);
@@ -40,26 +46,30 @@ pub(super) fn build(charters: &CharterChain, facts: &Facts) -> Directory {
     builder.finish(charters.latest())
 }
 
-struct Builder {
+struct Builder<'a> {
     federation: FederationId,
     members: BTreeMap<ExchangeId, Member>,
     /// Who was the first to use a key, for whatever purpose.
     holders: BTreeMap<PublicKey, ExchangeId>,
     void: BTreeMap<FactRef, FactVoid>,
-    /// Digests of the council's decisions that were met.
+    /// The contents of the council's decisions that were met.
     decided: BTreeSet<Hash>,
+    /// Digests of approvals that were found to hold before.
+    verified: &'a BTreeSet<Hash>,
+    /// Digests of those that hold now.
+    approved: BTreeSet<Hash>,
 }
 
 /// A fact with what it says.
 struct Read<'a> {
     place: &'a FactRef,
     fact: &'a AdminFact,
-    decision: Decision,
+    decision: &'a Decision,
 }
 
 type Decisions<'a> = BTreeMap<ExchangeId, Vec<Read<'a>>>;
 
-impl Builder {
+impl Builder<'_> {
     /// Reads the facts, by log and index; those out of form are void.
     fn read<'a>(&mut self, facts: &'a Facts) -> Decisions<'a> {
         let mut decisions: Decisions<'a> = BTreeMap::new();
@@ -69,13 +79,13 @@ impl Builder {
                 self.void.insert(place.clone(), FactVoid::ForeignIssuer { issuer });
                 continue;
             }
-            match Decision::from_body(&self.federation, fact.kind(), fact.body()) {
+            match fact.decision() {
                 Ok(decision) => {
                     let read = Read { place, fact, decision };
                     decisions.entry(place.log.clone()).or_default().push(read);
                 }
                 Err(error) => {
-                    self.void.insert(place.clone(), error.into());
+                    self.void.insert(place.clone(), error.clone().into());
                 }
             }
         }
@@ -147,11 +157,30 @@ impl Builder {
             let (member, log) = (member.clone(), read.place.log.clone());
             return Err(FactVoid::NotTheParent { member, log });
         }
-        check_approvals(charter, council)?;
-        if !self.decided.insert(council.digest()) {
+        self.check_approvals(charter, council, read.fact)?;
+        if !self.decided.insert(council.content) {
             return Err(FactVoid::Repeated);
         }
         self.apply(&Parent::Council, read)
+    }
+
+    /// Every approval must hold, and there must be as many as the charter asks for.
+    fn check_approvals(
+        &mut self,
+        charter: &Charter,
+        council: &CouncilDecision,
+        fact: &AdminFact,
+    ) -> Result<(), FactVoid> {
+        let digest = approvals_digest(charter, council);
+        if !self.verified.contains(&digest) {
+            verify_approvals(&self.federation, charter, council, fact)?;
+        }
+        self.approved.insert(digest);
+        let (expected, met) = (charter.threshold as usize, council.approvals.len());
+        if met < expected {
+            return Err(FactVoid::TooFewApprovals { expected, met });
+        }
+        Ok(())
     }
 
     /// Applies the own decisions of all members of `tiers`, by id and then index.
@@ -392,6 +421,7 @@ impl Builder {
             members: self.members,
             by_transport,
             void: self.void,
+            approved: self.approved,
         }
     }
 }
@@ -426,21 +456,34 @@ fn decisions_end(charters: &CharterChain, charter: &Charter) -> u64 {
     end
 }
 
-/// Every approval must hold, and there must be as many as the charter asks for.
-fn check_approvals(charter: &Charter, council: &CouncilDecision) -> Result<(), FactVoid> {
+/// Names approvals together with what they approve and the keys that they are checked with.
+fn approvals_digest(charter: &Charter, council: &CouncilDecision) -> Hash {
+    // SHA256(content || (log key || signature) for each approval)
+    let mut bytes = Vec::from(*council.content.as_bytes());
     for approval in &council.approvals {
-        // Approvals are verified one by one, never in a batch: the strict rule has the same outcome
-        // on every node, and a receipt never refuses what a node let count.
-        let holds = charter.council_member(&approval.exchange).is_some_and(|member| {
-            verify_strict(&member.log_key, &council.message, &approval.signature)
-        });
+        let member = charter.council_member(&approval.exchange);
+        bytes.extend_from_slice(member.map_or(&[0; 32], |member| member.log_key.as_bytes()));
+        bytes.extend_from_slice(approval.signature.as_bytes());
+    }
+    sha256(&bytes)
+}
+
+/// Approvals are verified one by one, never in a batch: the strict rule has the same outcome on every
+/// node, and a receipt never refuses what a node let count.
+fn verify_approvals(
+    federation: &FederationId,
+    charter: &Charter,
+    council: &CouncilDecision,
+    fact: &AdminFact,
+) -> Result<(), FactVoid> {
+    let message = approval_message(federation, fact.kind().as_str(), fact.body());
+    for approval in &council.approvals {
+        let holds = charter
+            .council_member(&approval.exchange)
+            .is_some_and(|member| verify_strict(&member.log_key, &message, &approval.signature));
         if !holds {
             return Err(FactVoid::Approval { exchange: approval.exchange.clone() });
         }
-    }
-    let (expected, met) = (charter.threshold as usize, council.approvals.len());
-    if met < expected {
-        return Err(FactVoid::TooFewApprovals { expected, met });
     }
     Ok(())
 }

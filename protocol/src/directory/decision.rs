@@ -5,12 +5,12 @@ use alloc::vec::Vec;
 use hutong_crypto::{Hash, sha256};
 use serde_json::Value;
 
-use super::approval::{Approval, approval_message};
+use super::approval::{Approval, approved_content};
 use crate::{
     charter::COUNCIL_MAX,
     descriptor::{DescriptorError, SignedDescriptor, read_signature},
     fields::{FieldError, Fields},
-    id::{ExchangeId, FederationId},
+    id::ExchangeId,
     statement::StatementType,
 };
 
@@ -68,8 +68,8 @@ pub struct CouncilDecision {
     pub charter_version: u64,
     /// In ascending order of exchange id, each once; not verified yet.
     pub approvals: Vec<Approval>,
-    /// The bytes that they are over.
-    pub message: Vec<u8>,
+    /// SHA-256 of what they approve, whatever the federation: two decisions with the same are one.
+    pub content: Hash,
 }
 
 /// Why a body is not a decision.
@@ -87,18 +87,14 @@ pub enum DecisionError {
 }
 
 impl Decision {
-    /// Reads the body of a statement of type `kind`, within `federation`.
+    /// Reads the body of a statement of type `kind`, and verifies the descriptor in it.
     ///
     /// Unknown members are allowed, so that later versions may say more.
     ///
     /// # Errors
     ///
     /// A [`DecisionError`] that names what is wrong.
-    pub fn from_body(
-        federation: &FederationId,
-        kind: &StatementType,
-        body: &Value,
-    ) -> Result<Self, DecisionError> {
+    pub fn from_body(kind: &StatementType, body: &Value) -> Result<Self, DecisionError> {
         let fields = Fields::open(body, "body")?;
         let member = || fields.parsed("member", "an exchange id");
         let honoured = || fields.number("log_size_honoured");
@@ -125,7 +121,7 @@ impl Decision {
         if fields.optional("reason").is_some() {
             fields.bounded_text("reason", REASON_BYTES_MAX)?;
         }
-        let council = read_council(federation, kind, body, &fields)?;
+        let council = read_council(kind, body, &fields)?;
         Ok(Self { act, council })
     }
 }
@@ -142,15 +138,7 @@ impl Act {
     }
 }
 
-impl CouncilDecision {
-    /// What makes two approved decisions the same.
-    pub(super) fn digest(&self) -> Hash {
-        sha256(&self.message)
-    }
-}
-
 fn read_council(
-    federation: &FederationId,
     kind: &StatementType,
     body: &Value,
     fields: &Fields<'_>,
@@ -173,6 +161,6 @@ fn read_council(
     Ok(Some(CouncilDecision {
         charter_version: fields.number("charter_version")?,
         approvals,
-        message: approval_message(federation, kind.as_str(), body),
+        content: sha256(&approved_content(kind.as_str(), body)),
     }))
 }

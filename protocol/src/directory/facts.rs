@@ -5,9 +5,11 @@ use alloc::{collections::BTreeMap, sync::Arc};
 use hutong_crypto::{PublicKey, verify_strict};
 use serde_json::Value;
 
+use super::decision::{Decision, DecisionError};
 use crate::{
     entry::Entry,
     id::ExchangeId,
+    limits::MEMBERSHIP_ENTRIES_PER_LOG_MAX,
     statement::{Statement, StatementType},
 };
 
@@ -25,15 +27,20 @@ pub struct FactRef {
 pub struct AdminFact {
     entry: Entry,
     statement: Statement,
+    /// Read once, since a directory is built anew whenever a fact comes.
+    decision: Result<Decision, DecisionError>,
 }
 
 /// Statements about members whose signatures were checked. Cheap to clone.
 ///
 /// What is in here is not yet authorised: that is what [`Directory::build`](super::Directory::build)
-/// finds out.
+/// finds out. Of each log the first [`MEMBERSHIP_ENTRIES_PER_LOG_MAX`] are kept, whatever the order
+/// in which they come, so that no member can make the others' memory grow without end.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
     facts: BTreeMap<FactRef, Arc<AdminFact>>,
+    /// How many there are of each log.
+    counts: BTreeMap<ExchangeId, usize>,
 }
 
 impl AdminFact {
@@ -45,7 +52,8 @@ impl AdminFact {
         if !statement.kind.is_membership() {
             return None;
         }
-        Some(Self { entry, statement })
+        let decision = Decision::from_body(&statement.kind, &statement.body);
+        Some(Self { entry, statement, decision })
     }
 
     /// The entry.
@@ -66,6 +74,15 @@ impl AdminFact {
     /// Its body, in form as far as every statement of its type must be.
     pub fn body(&self) -> &Value {
         &self.statement.body
+    }
+
+    /// What it decides.
+    ///
+    /// # Errors
+    ///
+    /// Why its body is no decision.
+    pub fn decision(&self) -> Result<&Decision, &DecisionError> {
+        self.decision.as_ref()
     }
 
     /// The statement.
@@ -93,7 +110,8 @@ impl Facts {
 
     /// Adds the entry at `index` of `log`, whose signature the caller has found to hold.
     ///
-    /// Returns whether it is a statement about a member and new here; any other entry is ignored.
+    /// Returns whether it is a statement about a member, new here and within the bound of its log;
+    /// any other entry is ignored.
     pub fn insert(&mut self, (log, index): (ExchangeId, u64), entry: Entry) -> bool {
         let Some(fact) = AdminFact::read(entry) else { return false };
         self.insert_fact(FactRef { log, index }, fact)
@@ -101,7 +119,29 @@ impl Facts {
 
     /// As [`Facts::insert`], for a fact that was read before.
     pub fn insert_fact(&mut self, place: FactRef, fact: AdminFact) -> bool {
-        self.facts.insert(place, Arc::new(fact)).is_none()
+        let known = self.facts.contains_key(&place);
+        if !known && !self.make_room(&place) {
+            return false;
+        }
+        self.facts.insert(place, Arc::new(fact));
+        !known
+    }
+
+    /// Counts the fact at `place` in. Where its log is full a later one goes, or this one stays out.
+    fn make_room(&mut self, place: &FactRef) -> bool {
+        if let Some(count) = self.counts.get_mut(&place.log) {
+            if *count < MEMBERSHIP_ENTRIES_PER_LOG_MAX {
+                *count += 1;
+                return true;
+            }
+            let last = self.of_log(&place.log).next_back().map(|(last, _)| last.clone());
+            return match last {
+                Some(last) if *place < last => self.facts.remove(&last).is_some(),
+                Some(_) | None => false,
+            };
+        }
+        self.counts.insert(place.log.clone(), 1);
+        true
     }
 
     /// The fact at `place`.
@@ -115,7 +155,10 @@ impl Facts {
     }
 
     /// The facts of one log, by index.
-    pub fn of_log(&self, log: &ExchangeId) -> impl Iterator<Item = (&FactRef, &AdminFact)> {
+    pub fn of_log(
+        &self,
+        log: &ExchangeId,
+    ) -> impl DoubleEndedIterator<Item = (&FactRef, &AdminFact)> {
         let from = FactRef { log: log.clone(), index: 0 };
         let to = FactRef { log: log.clone(), index: u64::MAX };
         self.facts.range(from..=to).map(|(place, fact)| (place, fact.as_ref()))
@@ -129,5 +172,44 @@ impl Facts {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.facts.is_empty()
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+mod tests {
+    use alloc::vec::Vec;
+
+    use hutong_crypto::keys::SigningKey;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{audience::Audience, statement::Draft, time::Timestamp};
+
+    #[test]
+    fn the_first_of_a_log_are_kept_in_whatever_order_they_come() {
+        let log: ExchangeId = "cn-33-zhejiang".parse().unwrap();
+        let statement = Draft {
+            audience: Audience::Public,
+            issued_at: Timestamp::default(),
+            issuer: log.clone(),
+            salt: [1; 16],
+            kind: StatementType::MemberExpel,
+            body: json!({"log_size_honoured": 0, "member": "cn-3301-hangzhou"}),
+        };
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let entry = Entry::sign(&key, &statement.encode().unwrap()).unwrap();
+        let most = MEMBERSHIP_ENTRIES_PER_LOG_MAX as u64;
+        let (mut upwards, mut downwards) = (Facts::new(), Facts::new());
+        for index in 0..=most {
+            assert_eq!(upwards.insert((log.clone(), index), entry.clone()), index < most);
+            assert!(downwards.insert((log.clone(), most - index), entry.clone()));
+        }
+        for facts in [&upwards, &downwards] {
+            let kept: Vec<u64> = facts.of_log(&log).map(|(place, _)| place.index).collect();
+            assert_eq!(kept, (0..most).collect::<Vec<u64>>());
+        }
+        let other: ExchangeId = "cn-34-anhui".parse().unwrap();
+        assert!(upwards.insert((other, most), entry), "another log has room of its own");
     }
 }

@@ -402,9 +402,11 @@ proptest! {
                 ^ u32::from(entry.id().as_bytes()[0])
         });
         let mut facts = Facts::new();
+        let mut growing = Directory::build(&country.charters, &facts);
         for (place, entry) in arrivals {
             facts.insert(place, entry);
-            let _ = Directory::build(&country.charters, &facts);
+            growing = growing.rebuild(&country.charters, &facts);
+            prop_assert_eq!(&growing, &Directory::build(&country.charters, &facts));
         }
         prop_assert_eq!(Directory::build(&country.charters, &facts), expected);
     }
