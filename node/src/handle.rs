@@ -179,6 +179,8 @@ pub struct NodeView {
     pub notices: VecDeque<NoticeLine>,
     /// Whether the own log was checked, so that statements can be published.
     pub ready: bool,
+    /// Whether the seed was restored and the council's members have not shown enough yet.
+    pub restoring: bool,
     /// Bytes received from peers since the start.
     pub bytes_in: u64,
     /// Bytes sent to peers since the start.

@@ -99,24 +99,39 @@ impl Evidence {
     pub fn verify(&self, origin: &str, key: &PublicKey) -> Result<Equivocation, EvidenceError> {
         let first = signed(&self.first, origin, key).ok_or(EvidenceError::Unsigned("first"))?;
         let second = signed(&self.second, origin, key).ok_or(EvidenceError::Unsigned("second"))?;
-        if first.size > second.size {
-            return Err(EvidenceError::Order { first: first.size, second: second.size });
-        }
-        let root_at_first_size = if first.size == second.size {
-            second.root
-        } else {
-            let proof = EvidenceError::Proof(second.size);
-            let at_first =
-                Frontier::from_parts(first.size, self.left.clone()).map_err(|_| proof.clone())?;
-            verify_extension(&at_first, &[], &self.right, second.size, &second.root)
-                .map_err(|_| proof)?;
-            at_first.root()
-        };
-        if root_at_first_size == first.root {
-            return Err(EvidenceError::Consistent(first.size));
-        }
+        contradict(&first, &second, &self.left, &self.right)?;
         Ok(Equivocation { first, second })
     }
+}
+
+/// Checks that two checkpoints cannot both be true, whoever signed them. The hashes are those of
+/// [`Evidence`].
+///
+/// # Errors
+///
+/// [`EvidenceError`] says why they may.
+pub(crate) fn contradict(
+    first: &Checkpoint,
+    second: &Checkpoint,
+    left: &[Hash],
+    right: &[Hash],
+) -> Result<(), EvidenceError> {
+    if first.size > second.size {
+        return Err(EvidenceError::Order { first: first.size, second: second.size });
+    }
+    let root_at_first_size = if first.size == second.size {
+        second.root
+    } else {
+        let proof = EvidenceError::Proof(second.size);
+        let at_first =
+            Frontier::from_parts(first.size, left.to_vec()).map_err(|_| proof.clone())?;
+        verify_extension(&at_first, &[], right, second.size, &second.root).map_err(|_| proof)?;
+        at_first.root()
+    };
+    if root_at_first_size == first.root {
+        return Err(EvidenceError::Consistent(first.size));
+    }
+    Ok(())
 }
 
 fn signed(note: &str, origin: &str, key: &PublicKey) -> Option<Checkpoint> {

@@ -315,6 +315,8 @@ pub enum Notice {
         /// Size held by a peer.
         held_by_peer: u64,
     },
+    /// Restored keys have seen enough of what others hold to sign and cosign everything again.
+    Restored,
     /// The own log exists in two versions. Signing has stopped.
     OwnLogConflict,
     /// A log was shown in two versions. It is frozen.
@@ -323,6 +325,14 @@ pub enum Notice {
         log: ExchangeId,
         /// The size up to which it stands.
         frozen_at: u64,
+    },
+    /// A log goes on under new keys from another tree than the one held here up to `size`. That
+    /// proves nobody's lie; until the node is started again, it takes nothing more of the log.
+    Diverged {
+        /// The log.
+        log: ExchangeId,
+        /// How much of it is held.
+        size: u64,
     },
     /// A charter was installed.
     CharterInstalled {

@@ -306,7 +306,11 @@ impl Hello {
         let count = reader.count("scopes", SCOPES_MAX)?;
         let scopes = (0..count)
             .map(|_| Ok((reader.parsed("scope", NAME_BYTES_MAX)?, reader.hash()?)))
-            .collect::<Result<_, WireError>>()?;
+            .collect::<Result<Vec<(Scope, Hash)>, WireError>>()?;
+        if !scopes.is_sorted_by(|(a, _), (b, _)| a < b) {
+            let detail = "expected ascending order, each once".into();
+            return Err(WireError::Value { what: "scopes", detail });
+        }
         Ok(Self { federation, charter_version, frozen, scopes })
     }
 }

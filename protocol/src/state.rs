@@ -4,6 +4,7 @@
 //! arguments; the same inputs give the same effects. The parts, each understood alone:
 //!
 //! - `own`: the log of this exchange: append, announce, and never sign below;
+//! - `restoration`: what restored keys must see before they sign;
 //! - `offer`: checkpoints that peers show;
 //! - `fetch`: leaves on their way into a replica;
 //! - `gaps`: entries that were not handed out at first;
@@ -23,6 +24,7 @@ mod offer;
 mod own;
 mod ranges;
 mod replica;
+mod restoration;
 mod sync;
 mod timers;
 mod witness;
@@ -36,6 +38,7 @@ use hutong_crypto::keys::SigningKey;
 
 use self::own::Own;
 use self::replica::Replica;
+use self::restoration::Restoration;
 use self::sync::{Asked, PeerState};
 use self::timers::{Timer, Timers};
 use crate::audience::Viewer;
@@ -77,8 +80,8 @@ pub struct Config {
     pub peer: Peer,
     /// Which logs are replicated.
     pub follow: Follow,
-    /// Whether the keys were restored from a backup: then nothing is signed before a peer has
-    /// shown its copy of the own log.
+    /// Whether the keys were restored from a backup: then nothing is signed before so many council
+    /// members have shown their copies that the rest could not be a witness quorum.
     pub restored: bool,
     /// The shortest time between two announcements of the own log, in milliseconds.
     pub announce_interval_ms: u64,
@@ -100,6 +103,8 @@ pub struct State {
     directory_stale: bool,
     replicas: BTreeMap<ExchangeId, Replica>,
     own: Own,
+    /// What restored keys still wait for.
+    restoration: Option<Restoration>,
     peers: BTreeMap<Peer, PeerState>,
     asked: BTreeMap<RequestId, (Peer, Asked)>,
     checks: BTreeMap<CheckTicket, Check>,
@@ -137,6 +142,7 @@ impl State {
         let own = Own::at(own_log.frontier.size(), own_log.frozen.is_some());
         Self {
             own,
+            restoration: config.restored.then(Restoration::default),
             config,
             keys,
             now: Timestamp::default(),
@@ -204,6 +210,11 @@ impl State {
         self.own.may_sign()
     }
 
+    /// Whether restored keys still wait for members to show what they hold.
+    pub fn is_restoring(&self) -> bool {
+        self.restoration.is_some()
+    }
+
     /// The logs here: what is held of each.
     pub fn logs(&self) -> impl Iterator<Item = LogStatus<'_>> {
         self.replicas.iter().map(|(log, replica)| LogStatus {
@@ -269,15 +280,16 @@ impl State {
         if !core::mem::take(&mut self.directory_stale) {
             return;
         }
-        let before = core::mem::replace(
-            &mut self.directory,
-            Arc::new(Directory::build(&self.charters, &self.facts)),
-        );
+        let after = Arc::new(self.directory.rebuild(&self.charters, &self.facts));
+        let before = core::mem::replace(&mut self.directory, after);
         let directory = Arc::clone(&self.directory);
         let me = self.config.me.clone();
         for member in directory.members() {
             if self.follows(&member.id) {
                 self.replicas.entry(member.id.clone()).or_default();
+            }
+            if let (None, Some(restoration)) = (before.member(&member.id), &mut self.restoration) {
+                restoration.forget(&member.scope);
             }
         }
         if before.member(&me).is_none() && directory.member(&me).is_some() {
@@ -286,6 +298,23 @@ impl State {
         let scopes = self.scopes();
         self.effect(Effect::Members { directory: Arc::clone(&directory), scopes });
         self.greet_new_members(&before);
+    }
+
+    /// Takes in a statement about a member, whose signature holds.
+    fn learn_decision(&mut self, log: &ExchangeId, index: u64, entry: Entry) {
+        let new = self.facts.insert((log.clone(), index), entry);
+        // Where nobody would listen, there is no need to build the directory anew.
+        if new && self.may_decide(log) {
+            self.directory_stale = true;
+        }
+    }
+
+    /// Whether statements about members in the log may count.
+    fn may_decide(&self, log: &ExchangeId) -> bool {
+        let admits =
+            self.directory.member(log).is_some_and(|member| member.descriptor.tier.admits());
+        let mut versions = self.charters.versions().iter();
+        admits || versions.any(|version| version.charter().registrar == *log)
     }
 
     /// Whether this node replicates the log.
@@ -321,11 +350,13 @@ impl State {
         Some(Owner { exchange: log.clone(), region: member.region().clone() })
     }
 
-    /// What a peer may see.
-    fn viewer(&self, peer: &Peer) -> Viewer {
+    /// What a peer may see of a log. A suspended member sees what strangers see, and its own log.
+    fn viewer(&self, peer: &Peer, log: &ExchangeId) -> Viewer {
         match self.directory.by_transport(peer.as_str()) {
-            Some(member) => Viewer::member(member.id.clone(), member.region().clone()),
-            None => Viewer::stranger(),
+            Some(member) if member.is_active() || member.id == *log => {
+                Viewer::member(member.id.clone(), member.region().clone())
+            }
+            Some(_) | None => Viewer::stranger(),
         }
     }
 

@@ -47,6 +47,11 @@ impl Tier {
             Self::International => "international",
         }
     }
+
+    /// Whether an exchange of this tier may admit others in its own name.
+    pub const fn admits(self) -> bool {
+        matches!(self, Self::Provincial | Self::Municipal | Self::International)
+    }
 }
 
 impl fmt::Display for Tier {

@@ -178,6 +178,29 @@ impl Federation {
         self.exchanges.iter().position(|exchange| exchange.id == *id)
     }
 
+    /// The body of a rekey of the exchange at `index` that honours `size` entries, under keys that
+    /// follow from `seed`, and those keys. The exchange's node goes by its new peer id from now on.
+    ///
+    /// # Errors
+    ///
+    /// Where the new descriptor cannot be signed.
+    pub fn rekey(&mut self, index: usize, seed: u64, size: u64) -> Result<(Value, Keys)> {
+        let before = &self.exchanges[index];
+        let spec = ExchangeSpec {
+            id: before.id.to_string(),
+            tier: before.tier.as_str().into(),
+            region: before.region.to_string(),
+            council: before.council,
+            parent: before.parent.as_ref().map(ToString::to_string),
+            admitted_at_ms: 0,
+        };
+        let after = Exchange::new(&spec, seed)?;
+        let body = json!({ "descriptor": after.descriptor.to_value(), "log_size_honoured": size });
+        let keys = after.keys();
+        self.exchanges[index] = after;
+        Ok((body, keys))
+    }
+
     /// Who enters the admission of `index`, and the body; none for a council member.
     pub fn admission(&self, index: usize) -> Option<(usize, Value)> {
         let exchange = &self.exchanges[index];

@@ -43,6 +43,9 @@ pub struct Status {
     pub started: String,
     /// Whether statements can be published.
     pub ready: bool,
+    /// Whether the seed was restored and the council's members have not shown enough yet.
+    #[serde(default)]
+    pub restoring: bool,
     /// The libp2p peer id.
     pub peer_id: String,
     /// Multiaddrs listened on.

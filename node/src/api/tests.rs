@@ -91,6 +91,7 @@ fn view(ready: bool) -> NodeView {
         listen: Vec::new(),
         notices: VecDeque::new(),
         ready,
+        restoring: false,
         bytes_in: 7,
         bytes_out: 0,
     };

@@ -179,6 +179,10 @@ pub struct RunArgs {
     /// Override a setting: KEY=VALUE, such as api.listen=127.0.0.1:0; may be repeated · 覆盖一项配置
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_setting)]
     pub settings: Vec<(String, String)>,
+    /// After a restore, when the council cannot show your log: the SIZE entries here are all that
+    /// was ever signed; sign without waiting. If that is wrong, your log ends for good · 恢复后无人出示副本时，确认本所日志共 SIZE 条
+    #[arg(long, value_name = "SIZE")]
+    pub own_log_complete: Option<u64>,
 }
 
 /// `hutong demo`.

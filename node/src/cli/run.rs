@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::args::{Global, RunArgs};
 use super::console::Console;
+use super::exit::Usage;
 use super::{secret, settings};
 use crate::api::server::Server;
 use crate::config::Config;
@@ -41,10 +42,16 @@ pub fn run(global: &Global, args: &RunArgs, console: Console) -> anyhow::Result<
         .build()
         .context("cannot start the runtime's threads")?;
     runtime.block_on(async {
+        if let Some(size) = args.own_log_complete {
+            accept_own_log(size, &store, &config, &folder)?;
+        }
         let restored = folder.restored();
         let parts = Parts { config: config.clone(), store, charters, seed, restored };
         let running = driver::start(parts)?;
         if restored {
+            tracing::warn!(
+                "the seed was restored: nothing is signed before enough of the council has shown what it holds; see `hutong run --help` where it cannot"
+            );
             tokio::spawn(clear_mark(running.handle.clone(), folder));
         }
         let server =
@@ -87,11 +94,32 @@ fn charters(data: &Path, store: &Store, config: &Config) -> anyhow::Result<Chart
     Ok(chain)
 }
 
-/// Removes the mark of a restored seed once the own log was compared with peers.
+/// Takes the operator's word that nothing was signed beyond what is stored, and ends the wait after a
+/// restore.
+fn accept_own_log(
+    size: u64,
+    store: &Store,
+    config: &Config,
+    folder: &KeyFolder,
+) -> anyhow::Result<()> {
+    let me = config.exchange.id.parse().context("exchange.id in the configuration")?;
+    let stored = store.head(&me)?.map_or(0, |head| head.size);
+    if stored != size {
+        return Err(Usage(format!(
+            "--own-log-complete {size}, but {stored} entries of {me} are stored here: compare with your records before you say which"
+        ))
+        .into());
+    }
+    tracing::warn!(size, "the operator says that the own log is complete");
+    folder.clear_restored()?;
+    Ok(())
+}
+
+/// Removes the mark of a restored seed once enough members have shown what they hold.
 async fn clear_mark(handle: NodeHandle, folder: KeyFolder) {
     let mut views = handle.watch();
-    let ready = views.wait_for(|view| view.ready).await.is_ok();
-    if ready && let Err(error) = folder.clear_restored() {
+    let done = views.wait_for(|view| !view.restoring).await.is_ok();
+    if done && let Err(error) = folder.clear_restored() {
         tracing::warn!(%error, "the mark of the restored seed stays");
     }
 }

@@ -31,6 +31,12 @@ fn attention(status: &Status, console: Console) -> anyhow::Result<()> {
             "! Not publishing yet: the own log is being compared with peers' copies.",
         )?;
     }
+    if status.restoring {
+        console.say(
+            "！密钥由备份恢复：理事成员出示副本之前，不签署任何内容。",
+            "! The keys were restored: nothing is signed before the council's members have shown their copies.",
+        )?;
+    }
     for exchange in &status.frozen {
         console.say(
             &format!("！{exchange} 的日志出现两个版本，已冻结。见 hutong log show {exchange}"),

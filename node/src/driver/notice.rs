@@ -29,6 +29,12 @@ fn words(notice: &Notice) -> (NoticeLevel, String, String) {
             format!("本所日志只有 {size} 条，其他节点存有 {held_by_peer} 条，正在取回"),
             format!("own log has {size} entries, peers hold {held_by_peer}: fetching them back"),
         ),
+        Notice::Restored => (
+            Info,
+            "恢复完成：已与足够多的理事成员核对，可以发布和联署".to_owned(),
+            "the restored node has compared with enough of the council: it publishes and cosigns"
+                .to_owned(),
+        ),
         Notice::OwnLogConflict => (
             Alarm,
             "本所日志存在两个互相矛盾的版本，已停止签名：请检查是否有人复制了密钥".to_owned(),
@@ -39,6 +45,15 @@ fn words(notice: &Notice) -> (NoticeLevel, String, String) {
             Alarm,
             format!("{log} 的日志出现两个互相矛盾的版本，已在第 {frozen_at} 条冻结，证据已保存"),
             format!("{log} showed its log in two versions: frozen at {frozen_at}, evidence kept"),
+        ),
+        Notice::Diverged { log, size } => (
+            Alarm,
+            format!(
+                "{log} 更换密钥后的日志与本机所存的 {size} 条互相矛盾：已停止同步，请联系其上级交易所"
+            ),
+            format!(
+                "under its new keys the log of {log} contradicts the {size} entries held here: it is not followed; call its parent exchange"
+            ),
         ),
         Notice::CharterInstalled { version } => (
             Info,

@@ -27,6 +27,7 @@ pub(super) fn first(me: &ExchangeId, peer: &str, started: Timestamp, state: &Sta
         listen: Vec::new(),
         notices: VecDeque::new(),
         ready: false,
+        restoring: state.is_restoring(),
         bytes_in: 0,
         bytes_out: 0,
     }
@@ -75,6 +76,7 @@ impl ViewKeeper {
             view.peers = peers;
             view.listen = snapshot.listening;
             view.ready = state.may_sign();
+            view.restoring = state.is_restoring();
             view.bytes_in = snapshot.bytes_received;
             view.bytes_out = snapshot.bytes_sent;
         });

@@ -5,11 +5,12 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use hutong_crypto::checkpoint::Checkpoint;
 use hutong_crypto::digest::Hash;
+use hutong_crypto::keys::PublicKey;
 use hutong_crypto::merkle::Frontier;
 use hutong_crypto::note::Note;
 
 use super::State;
-use super::replica::Signed;
+use super::replica::{Signed, Suspect};
 use crate::evidence::Evidence;
 use crate::id::ExchangeId;
 use crate::io::{Effect, Notice};
@@ -53,29 +54,52 @@ impl State {
         right: Vec<Hash>,
     ) {
         let Some(replica) = self.replicas.get_mut(log) else { return };
-        let Some((suspect, note)) = replica.suspects.remove(&old_size) else { return };
-        let Some(held) = replica.recent.get(&new_size).cloned() else { return };
+        let suspect = replica.suspects.remove(&old_size);
+        let Some(Suspect { signed, offered, held }) =
+            suspect.filter(|suspect| suspect.held.size() == new_size)
+        else {
+            return;
+        };
         let part = Frontier::from_parts(old_size, left.clone());
-        if part.is_ok_and(|part| part.root() == suspect.checkpoint.root) {
+        if part.is_ok_and(|part| part.root() == signed.checkpoint.root) {
             // It is part of what is held: its cosignatures count here too.
-            replica.remember(suspect);
-            self.gather_cosignatures(log, old_size, &note);
+            replica.remember(signed);
+            self.gather_cosignatures(log, old_size, &offered);
         } else {
-            self.convict_by_range(log, &suspect, &held, left, right);
+            self.convict_by_range(log, &signed, &held, left, right);
         }
     }
 
     /// Whether `evidence` holds; if so, it is acted upon.
     pub(super) fn convict_if_proven(&mut self, log: &ExchangeId, evidence: &Evidence) -> bool {
-        let size = Note::parse(&evidence.second).ok();
-        let size = size.and_then(|note| Checkpoint::parse(&note.text).ok());
-        let Some(size) = size.map(|checkpoint| checkpoint.size) else { return false };
-        let Some(key) = self.directory.log_key_at(log, size) else { return false };
+        let Some(key) = self.log_key_of(log, evidence) else { return false };
+        if self.is_closed(log, &key) {
+            return false;
+        }
         if evidence.verify(self.origin(log).as_str(), &key).is_err() {
             return false;
         }
         self.convict(log, evidence.encode());
         true
+    }
+
+    /// Whether evidence is about checkpoints of keys that the log has given up.
+    ///
+    /// Those may be in strange hands, and that may be why they were given up: what they sign convicts
+    /// nobody any more.
+    pub(super) fn is_about_closed_keys(&self, log: &ExchangeId, evidence: &Evidence) -> bool {
+        self.log_key_of(log, evidence).is_some_and(|key| self.is_closed(log, &key))
+    }
+
+    /// The key of the log at the size of the evidence's larger checkpoint.
+    fn log_key_of(&self, log: &ExchangeId, evidence: &Evidence) -> Option<PublicKey> {
+        let second = Note::parse(&evidence.second).ok()?;
+        let size = Checkpoint::parse(&second.text).ok()?.size;
+        self.directory.log_key_at(log, size)
+    }
+
+    fn is_closed(&self, log: &ExchangeId, key: &PublicKey) -> bool {
+        self.directory.member(log).is_some_and(|member| member.descriptor.log_key != *key)
     }
 
     fn convict(&mut self, log: &ExchangeId, evidence: Bytes) {

@@ -16,6 +16,7 @@ use super::timers::Timer;
 use super::{Check, State};
 use crate::check::Outcome;
 use crate::entry::{Entry, Leaf};
+use crate::evidence::contradict;
 use crate::id::ExchangeId;
 use crate::io::{CheckTicket, Effect, Notice, Peer, PeerFault};
 use crate::limits::{FIND_SOURCE_DELAY_MS, LEAVES_PER_ANSWER_MAX, STAGED_BATCHES_MAX};
@@ -178,8 +179,22 @@ impl State {
         answer: Leaves,
     ) {
         let (left, right) = (answer.left, answer.right);
-        if !self.convict_by_range(log, basis, &goal.signed, left, right) {
+        let (ours, theirs) = (&basis.checkpoint, &goal.signed.checkpoint);
+        if basis.key_id() != goal.signed.key_id() && contradict(ours, theirs, &left, &right).is_ok()
+        {
+            self.diverged(log, ours.size);
+        } else if !self.convict_by_range(log, basis, &goal.signed, left, right) {
             self.penalise(peer, PeerFault::BadLeaves);
+        }
+    }
+
+    /// Under its new keys the log does not go on from what is here. That convicts nobody, since the
+    /// old keys may have been in strange hands; but nothing of it is taken any more.
+    fn diverged(&mut self, log: &ExchangeId, size: u64) {
+        let Some(replica) = self.replicas.get_mut(log) else { return };
+        replica.target = None;
+        if !core::mem::replace(&mut replica.diverged, true) {
+            self.notice(Notice::Diverged { log: log.clone(), size });
         }
     }
 
@@ -243,10 +258,7 @@ impl State {
             match outcome {
                 Outcome::Sound => {}
                 Outcome::Void => void.push(index),
-                Outcome::Membership => {
-                    self.facts.insert((log.clone(), index), entry.clone());
-                    self.directory_stale = true;
-                }
+                Outcome::Membership => self.learn_decision(log, index, entry.clone()),
             }
         }
         let (from, leaves) = (batch.from, batch.leaves);
@@ -288,6 +300,7 @@ impl State {
         } else {
             self.cosign(log);
         }
+        self.go_on_restored();
         if caught_up {
             self.notice(Notice::CaughtUp { log: log.clone(), size });
         }

@@ -206,10 +206,7 @@ impl State {
             match outcome {
                 Outcome::Sound => {}
                 Outcome::Void => void.push(*index),
-                Outcome::Membership => {
-                    self.facts.insert((log.clone(), *index), entry.clone());
-                    self.directory_stale = true;
-                }
+                Outcome::Membership => self.learn_decision(log, *index, entry.clone()),
             }
         }
         self.effect(Effect::Persist(Persist::Fill { log: log.clone(), entries, void }));

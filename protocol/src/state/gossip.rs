@@ -9,6 +9,7 @@ use crate::entry::Leaf;
 use crate::evidence::Evidence;
 use crate::id::ExchangeId;
 use crate::io::{Effect, GossipId, Peer, PeerFault, Verdict};
+use crate::limits::STAGED_BATCHES_MAX;
 use crate::message::{Announcement, Gossip, TailLeaf};
 use crate::region::Scope;
 
@@ -41,6 +42,12 @@ impl State {
         news: &Announcement,
     ) -> Verdict {
         let Some(member) = self.directory.member(&news.log) else { return Verdict::Ignore };
+        if member.transport() != author.as_str()
+            && self.directory.by_transport(author.as_str()).is_none()
+        {
+            // The member may have been given new keys by an entry that has not come here yet.
+            return Verdict::Ignore;
+        }
         if member.scope != *scope || member.transport() != author.as_str() {
             return Verdict::Reject;
         }
@@ -83,7 +90,8 @@ impl State {
             return;
         };
         let complete = size + leaves.len() as u64 == target.signed.size();
-        if !complete || leaves.is_empty() || leaves.iter().any(worth_asking) {
+        let no_room = replica.staged.len() >= STAGED_BATCHES_MAX;
+        if no_room || !complete || leaves.is_empty() || leaves.iter().any(worth_asking) {
             return;
         }
         let mut frontier = replica.staged_frontier().clone();
@@ -125,6 +133,7 @@ impl State {
             return Verdict::Ignore;
         }
         match Evidence::decode(bytes) {
+            Ok(evidence) if self.is_about_closed_keys(log, &evidence) => Verdict::Ignore,
             Ok(evidence) if self.convict_if_proven(log, &evidence) => Verdict::Accept,
             Ok(_) | Err(_) => Verdict::Reject,
         }

@@ -6,7 +6,7 @@ use hutong_crypto::checkpoint::Checkpoint;
 use hutong_crypto::note::{Note, SIGNATURE_TYPE_ED25519, key_id};
 
 use super::State;
-use super::replica::{Replica, Signed, Target};
+use super::replica::{Replica, Signed, Suspect, Target};
 use crate::id::ExchangeId;
 use crate::io::{Effect, Peer};
 use crate::limits::SUSPECTS_MAX;
@@ -38,7 +38,7 @@ impl State {
             Err(offer) => return offer,
         };
         let Some(replica) = self.replicas.get_mut(log) else { return Offer::Unknown };
-        if replica.frozen.is_some() {
+        if replica.frozen.is_some() || replica.diverged {
             return Offer::Known;
         }
         if let Some(other) = contradicted(replica, &signed) {
@@ -75,13 +75,15 @@ impl State {
 
     pub(super) fn offered_old(&mut self, log: &ExchangeId, signed: Signed, note: Note) {
         let Some(replica) = self.replicas.get_mut(log) else { return };
-        let (old_size, new_size) = (signed.size(), replica.held_size());
+        let old_size = signed.size();
         if replica.recent.contains_key(&old_size) {
-            self.gather_cosignatures(log, old_size, &note);
-        } else if old_size > 0
-            && replica.suspects.len() < SUSPECTS_MAX
-            && replica.suspects.insert(old_size, (signed, note)).is_none()
-        {
+            return self.gather_cosignatures(log, old_size, &note);
+        }
+        let Some(held) = replica.held.clone().filter(|_| old_size > 0) else { return };
+        let new_size = held.size();
+        // One that is being compared already stays: the answer is about what it was compared with.
+        if replica.suspects.len() < SUSPECTS_MAX && !replica.suspects.contains_key(&old_size) {
+            replica.suspects.insert(old_size, Suspect { signed, offered: note, held });
             self.effect(Effect::ReadRange { log: log.clone(), old_size, new_size });
         }
     }

@@ -83,10 +83,17 @@ impl State {
         }
     }
 
-    /// A peer has shown what it holds of the own log, and that was looked at.
-    pub(super) fn own_log_shown(&mut self, by: &Peer) {
+    /// A member has shown what it holds of the own log, and that was looked at.
+    pub(super) fn own_log_compared(&mut self, by: &Peer) {
         if self.own.gate == Gate::Unchecked {
             self.open_gate(Some(by.clone()));
+        }
+    }
+
+    /// Enough members have shown what they hold of the own log for keys that were restored.
+    pub(super) fn own_log_known(&mut self) {
+        if self.own.gate == Gate::Unchecked {
+            self.open_gate(None);
         }
     }
 
@@ -108,8 +115,13 @@ impl State {
         self.own.announced = size;
         self.own.tail = Some(Vec::new());
         self.own.tail_bytes = 0;
-        if self.own.gate == Gate::Recovering {
+        if self.own.gate != Gate::Recovering {
+            return;
+        }
+        if self.own_log_is_known() {
             self.open_gate(None);
+        } else {
+            self.own.gate = Gate::Unchecked;
         }
     }
 
@@ -171,6 +183,7 @@ impl State {
         let owner = self.owner(&me);
         let Some(replica) = self.replicas.get_mut(&me) else { return Vec::new() };
         let from = replica.frontier.size();
+        let mut decisions = Vec::new();
         let mut positions = Vec::with_capacity(entries.len());
         let mut leaves = Vec::with_capacity(entries.len());
         for prepared in entries {
@@ -180,8 +193,7 @@ impl State {
             positions.push((index, id));
             leaves.push(Leaf::Entry(entry.clone()));
             if prepared.is_membership() {
-                self.facts.insert((me.clone(), index), entry.clone());
-                self.directory_stale = true;
+                decisions.push((index, entry.clone()));
             }
             let bytes = entry.as_bytes().len();
             let stranger = crate::audience::Viewer::stranger();
@@ -196,6 +208,9 @@ impl State {
             );
         }
         let void = Vec::new();
+        for (index, entry) in decisions {
+            self.learn_decision(&me, index, entry);
+        }
         self.effect(Effect::Persist(Persist::Leaves { log: me, from, leaves, void }));
         self.sign_own_log();
         positions

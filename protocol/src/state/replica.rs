@@ -33,6 +33,11 @@ impl Signed {
         self.checkpoint.size
     }
 
+    /// Which key of the log signed it.
+    pub(super) fn key_id(&self) -> Option<[u8; 4]> {
+        self.note.signatures.first().map(|line| line.key_id)
+    }
+
     /// The note with all cosignatures at hand.
     pub(super) fn encode(&self) -> String {
         let mut note = self.note.clone();
@@ -60,6 +65,16 @@ pub(super) struct Batch {
     pub(super) outcomes: Option<Vec<Outcome>>,
     /// The checkpoint that the log reaches with this batch.
     pub(super) reaches: Option<(Signed, Note)>,
+}
+
+/// A smaller checkpoint than the one held, which may or may not be part of it.
+#[derive(Debug)]
+pub(super) struct Suspect {
+    pub(super) signed: Signed,
+    /// The note that showed it.
+    pub(super) offered: Note,
+    /// What it is being compared with.
+    pub(super) held: Signed,
 }
 
 /// A log as this node holds it.
@@ -97,11 +112,12 @@ pub(super) struct Replica {
     pub(super) witnessed_at: Option<Timestamp>,
     /// The size at which the log is frozen for equivocation.
     pub(super) frozen: Option<u64>,
+    /// Whether the log goes on under new keys from another tree than the one here.
+    pub(super) diverged: bool,
     /// Encoded evidence against the log.
     pub(super) evidence: Vec<Vec<u8>>,
-    /// Smaller checkpoints that are being compared with the one held, and the notes that showed
-    /// them.
-    pub(super) suspects: BTreeMap<u64, (Signed, Note)>,
+    /// Smaller checkpoints that are being compared with the one held then.
+    pub(super) suspects: BTreeMap<u64, Suspect>,
 }
 
 impl Replica {

@@ -50,6 +50,17 @@ pub(super) enum Asked {
     Acknowledgement { log: ExchangeId },
 }
 
+impl Asked {
+    /// Whether the two ask for the same, so that one answer serves both.
+    fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Heads { scope: a, .. }, Self::Heads { scope: b, .. }) => a == b,
+            (Self::Charters, Self::Charters) | (Self::Evidence, Self::Evidence) => true,
+            _ => false,
+        }
+    }
+}
+
 impl State {
     pub(super) fn peer_connected(&mut self, peer: &Peer) {
         // One of the two begins; the other learns from the request.
@@ -113,7 +124,16 @@ impl State {
 
     fn ask_heads(&mut self, peer: &Peer, scope: Scope, after: Option<ExchangeId>) {
         let request = Request::Heads { scope: scope.clone(), after: after.clone() };
-        self.send(peer, &request, Asked::Heads { scope, after });
+        self.ask(peer, &request, Asked::Heads { scope, after });
+    }
+
+    /// Asks a peer for what it is not being asked for already: a peer that says hello again and
+    /// again costs no more than one that says it once.
+    fn ask(&mut self, peer: &Peer, request: &Request, asked: Asked) {
+        let under_way = self.asked.values().any(|(whom, what)| whom == peer && what.same(&asked));
+        if !under_way {
+            self.send(peer, request, asked);
+        }
     }
 
     fn hello(&self) -> Hello {
@@ -153,27 +173,29 @@ impl State {
         }
         if theirs.charter_version > ours.charter_version {
             let request = Request::Charter { from: ours.charter_version + 1 };
-            self.send(peer, &request, Asked::Charters);
+            self.ask(peer, &request, Asked::Charters);
         }
         if theirs.frozen != ours.frozen {
-            self.send(peer, &Request::Evidence { after: None }, Asked::Evidence);
+            self.ask(peer, &Request::Evidence { after: None }, Asked::Evidence);
         }
         let ours: BTreeMap<_, _> = ours.scopes.into_iter().collect();
         for (scope, theirs) in &theirs.scopes {
             match ours.get(scope) {
-                Some(ours) if ours == theirs => self.own_log_shown_in(scope, peer),
+                Some(ours) if ours == theirs => self.same_shown(scope, peer),
                 Some(_) => self.ask_heads(peer, scope.clone(), None),
                 None => {}
             }
         }
     }
 
-    /// If the own log is in `scope`, the peer has shown what it holds of it.
-    fn own_log_shown_in(&mut self, scope: &Scope, peer: &Peer) {
-        let mine = self.directory.member(&self.config.me).map(|member| &member.scope);
-        if mine == Some(scope) {
-            self.own_log_shown(peer);
+    /// The peer holds the same of `scope` as this node.
+    fn same_shown(&mut self, scope: &Scope, peer: &Peer) {
+        let mine = self.directory.member(&self.config.me).map(|me| &me.scope);
+        let own = self.replicas.get(&self.config.me);
+        if mine == Some(scope) && own.is_some_and(|own| own.held.is_some()) {
+            self.own_log_shown_by(peer);
         }
+        self.scope_shown(scope, peer);
     }
 
     /// Answers a peer's request.
@@ -227,7 +249,7 @@ impl State {
             return self.respond(inbound, &Response::Refused(Refusal::NotHeld));
         }
         range.to = range.to.min(range.from + LEAVES_PER_ANSWER_MAX as u64);
-        let viewer = self.viewer(peer);
+        let viewer = self.viewer(peer, &range.log);
         self.effect(Effect::Serve { inbound, range, owner, viewer });
     }
 
@@ -358,12 +380,16 @@ impl State {
         }
         match heads.last() {
             Some((last, _)) if more => self.ask_heads(peer, scope, Some(last.clone())),
-            Some(_) | None => self.own_log_shown_in(&scope, peer),
+            Some(_) | None => self.scope_shown(&scope, peer),
         }
     }
 
     fn head_shown(&mut self, peer: &Peer, log: &ExchangeId, note: &str) {
-        match self.offered(log, note, peer) {
+        let offer = self.offered(log, note, peer);
+        if *log == self.config.me && matches!(offer, Offer::Known | Offer::Newer) {
+            self.own_log_shown_by(peer);
+        }
+        match offer {
             Offer::Unsigned => self.penalise(peer, PeerFault::BadSignature),
             Offer::Newer => self.pursue(log),
             Offer::Unknown | Offer::Known | Offer::Conflict => {}

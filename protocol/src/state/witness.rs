@@ -5,7 +5,7 @@
 //! quorum is reached and announces the cosigned checkpoint. What a node cosigned is on disk
 //! before the cosignature leaves.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 
 use hutong_crypto::cosignature::{cosign, verify_cosignature};
@@ -30,7 +30,7 @@ impl State {
     /// Cosigns the newest checkpoint held of another's log, if this node is its witness.
     pub(super) fn cosign(&mut self, log: &ExchangeId) {
         let me = self.config.me.clone();
-        if *log == me || !self.directory.is_witness_of(&me, log) {
+        if *log == me || !self.directory.is_witness_of(&me, log) || !self.may_cosign(log) {
             return;
         }
         let name = self.witness_name(&me);
@@ -139,7 +139,7 @@ impl State {
     ) -> bool {
         let Some(replica) = self.replicas.get_mut(log) else { return false };
         let Some(recent) = replica.recent.get_mut(&size) else { return false };
-        if recent.cosignatures.len() >= COSIGNATURES_MAX {
+        if !has_room_for(&witness, &mut recent.cosignatures, self.directory.council()) {
             return false;
         }
         recent.cosignatures.insert(witness, line);
@@ -167,5 +167,49 @@ impl State {
             self.cosign(&log);
             self.deliver_cosignature(&log);
         }
+    }
+}
+
+/// Whether a cosignature by `witness` may be kept: the council's count and take the place of others'.
+fn has_room_for(
+    witness: &ExchangeId,
+    kept: &mut BTreeMap<ExchangeId, NoteSignature>,
+    council: &BTreeSet<ExchangeId>,
+) -> bool {
+    if kept.len() < COSIGNATURES_MAX || kept.contains_key(witness) {
+        return true;
+    }
+    let other = kept.keys().find(|other| !council.contains(*other)).cloned();
+    let Some(other) = other.filter(|_| council.contains(witness)) else { return false };
+    kept.remove(&other);
+    true
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> ExchangeId {
+        text.parse().unwrap()
+    }
+
+    fn line() -> NoteSignature {
+        NoteSignature { name: "name".into(), key_id: [0; 4], signature: [0; 64].into() }
+    }
+
+    #[test]
+    fn the_councils_cosignatures_take_the_place_of_others() {
+        let council = BTreeSet::from([id("cn-33"), id("cn-44")]);
+        let mut kept: BTreeMap<ExchangeId, NoteSignature> = (0..COSIGNATURES_MAX - 1)
+            .map(|at| (id(&alloc::format!("other-{at}")), line()))
+            .collect();
+        kept.insert(id("cn-33"), line());
+        assert!(!has_room_for(&id("one-more"), &mut kept, &council));
+        assert!(has_room_for(&id("other-1"), &mut kept, &council), "it is kept already");
+        assert_eq!(kept.len(), COSIGNATURES_MAX);
+        assert!(has_room_for(&id("cn-44"), &mut kept, &council));
+        assert_eq!(kept.len(), COSIGNATURES_MAX - 1);
+        assert!(kept.contains_key(&id("cn-33")), "the council's own stay");
     }
 }

@@ -32,6 +32,7 @@ pub(in super::super) async fn status(State(shared): State<Shared>) -> Json<model
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started: view.started.to_string(),
         ready: view.ready,
+        restoring: view.restoring,
         peer_id: view.peer_id.clone(),
         listen: view.listen.clone(),
         peers: view.peers.len(),

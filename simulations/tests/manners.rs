@@ -1,0 +1,313 @@
+//! What single nodes answer, ask and take, input by input.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+use bytes::Bytes;
+use hutong_crypto::checkpoint::Checkpoint;
+use hutong_crypto::digest::{Hash, sha256};
+use hutong_crypto::merkle::{MemoryTree, NodeReader as _, cover};
+use hutong_protocol::audience::Audience;
+use hutong_protocol::evidence::Evidence;
+use hutong_protocol::id::Origin;
+use hutong_protocol::io::{Effect, GossipId, InboundId, Input, Notice, Peer, PeerFault, Verdict};
+use hutong_protocol::message::{
+    Announcement, Gossip, Hello, Leaves, Request, Response, ServedLeaf,
+};
+use hutong_protocol::state::Keys;
+use hutong_protocol::statement::StatementType;
+use hutong_simulations::node::Slot;
+use hutong_simulations::scenario::Scenario;
+use hutong_simulations::world::World;
+use serde_json::json;
+
+const TEN: &str = include_str!("../scenarios/ten.toml");
+const ZHEJIANG: Slot = 1;
+const HANGZHOU: Slot = 4;
+
+fn settled(seed: u64) -> World {
+    let mut scenario = Scenario { seed, ..Scenario::parse(TEN).unwrap() };
+    scenario.network.loss_per_mille = 0;
+    let mut world = scenario.world().unwrap();
+    for index in 3..10 {
+        world.admit(index).unwrap();
+    }
+    assert!(world.settle(30_000).is_some(), "{:?}", world.differences());
+    world
+}
+
+fn settle(world: &mut World) {
+    let limit = world.now_ms() + 30_000;
+    assert!(world.settle(limit).is_some(), "{:?}", world.differences());
+}
+
+/// Gives one input to a node and returns the effects without carrying them out.
+fn effects(world: &mut World, slot: Slot, input: Input) -> Vec<Effect> {
+    let now = world.timestamp();
+    world.nodes[slot].state.as_mut().unwrap().handle(now, input)
+}
+
+fn peer(world: &World, slot: Slot) -> Peer {
+    world.federation.exchanges[slot].peer.clone()
+}
+
+fn checkpoint(world: &World, slot: Slot, size: u64, root: Hash) -> Checkpoint {
+    let origin = Origin::new(&world.federation.chain().federation_id(), world.id(slot));
+    Checkpoint { origin: origin.to_string(), size, root, extensions: Vec::new() }
+}
+
+/// A message by the node at `author` that another one passes on.
+fn gossip(world: &World, author: Slot, bytes: Bytes) -> Input {
+    let (from, author) = (peer(world, 3), peer(world, author));
+    Input::Gossip { id: GossipId(1), from, author, scope: "CN-33".parse().unwrap(), bytes }
+}
+
+fn verdict(effects: &[Effect]) -> Option<Verdict> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Verdict { verdict, .. } => Some(*verdict),
+        _ => None,
+    })
+}
+
+/// Has Hangzhou's keys changed from `size` entries on; returns the keys before and after.
+fn rekey(world: &mut World, size: u64) -> (Keys, Keys) {
+    let old = world.federation.exchanges[HANGZHOU].keys();
+    let (body, new) = world.federation.rekey(HANGZHOU, 99, size).unwrap();
+    let (at, salt) = (world.timestamp(), world.rng.salt());
+    let by = &world.federation.exchanges[ZHEJIANG];
+    let rekey = by.prepare(StatementType::MemberRekey, Audience::Public, at, salt, body).unwrap();
+    world.append(ZHEJIANG, vec![rekey]);
+    settle(world);
+    (old, new)
+}
+
+fn requests(effects: &[Effect]) -> Vec<Request> {
+    let sent = effects.iter().filter_map(|effect| match effect {
+        Effect::Send { bytes, .. } => Some(Request::decode(bytes.clone()).unwrap()),
+        _ => None,
+    });
+    sent.collect()
+}
+
+/// What a peer says that holds something else of every scope.
+fn other_hello(world: &World, scopes: &[&str]) -> Bytes {
+    let hello = Hello {
+        federation: world.federation.chain().federation_id().hash(),
+        charter_version: 2,
+        frozen: sha256(b"others"),
+        scopes: scopes.iter().map(|scope| (scope.parse().unwrap(), sha256(b"other"))).collect(),
+    };
+    Request::Hello(hello).encode()
+}
+
+#[test]
+fn a_hello_that_comes_again_and_again_is_followed_up_once() {
+    let mut world = settled(50);
+    let from = peer(&world, 3);
+    let bytes = other_hello(&world, &["CN", "CN-33", "KZ"]);
+    let mut said = |number| {
+        let input =
+            Input::Request { inbound: InboundId(number), peer: from.clone(), bytes: bytes.clone() };
+        requests(&effects(&mut world, 0, input))
+    };
+    assert_eq!(said(1).len(), 5, "charters, evidence, and the heads of three scopes");
+    assert_eq!(said(2), vec![]);
+    assert_eq!(said(3), vec![]);
+}
+
+#[test]
+fn a_hello_that_names_a_scope_twice_is_refused() {
+    let mut world = settled(51);
+    let from = peer(&world, 3);
+    for scopes in [&["CN", "CN"][..], &["CN-33", "CN"]] {
+        let bytes = other_hello(&world, scopes);
+        let input = Input::Request { inbound: InboundId(1), peer: from.clone(), bytes };
+        let effects = effects(&mut world, 0, input);
+        assert_eq!(requests(&effects), vec![]);
+        let blamed = |effect: &Effect| {
+            matches!(effect, Effect::Penalise { fault: PeerFault::Malformed, .. })
+        };
+        assert!(effects.iter().any(blamed), "{scopes:?}");
+    }
+}
+
+#[test]
+fn news_by_a_key_that_nobody_knows_yet_is_ignored_and_by_another_member_refused() {
+    let mut world = settled(52);
+    let log = world.id(HANGZHOU).clone();
+    let news = Announcement { log, note: "not looked at".into(), old_size: 0, tail: Vec::new() };
+    let bytes = Gossip::Announcement(news).encode();
+    let scope = "CN-33".parse::<hutong_protocol::region::Scope>().unwrap();
+    let (from, other) = (peer(&world, 3), peer(&world, 5));
+    let mut judged = |author: Peer| {
+        let (from, scope, bytes) = (from.clone(), scope.clone(), bytes.clone());
+        let input = Input::Gossip { id: GossipId(1), from, author, scope, bytes };
+        verdict(&effects(&mut world, 0, input))
+    };
+    assert_eq!(judged(Peer::new("12D3KooWNobodyKnowsThisOne")), Some(Verdict::Ignore));
+    assert_eq!(judged(other), Some(Verdict::Reject));
+}
+
+#[test]
+fn a_suspended_member_sees_what_strangers_see_and_its_own_log() {
+    let mut world = settled(53);
+    let size = |world: &World, slot: Slot| {
+        let log = world.nodes[slot].disk.log(world.id(slot));
+        log.map_or(0, |log| log.tree.size())
+    };
+    let entries = world.statements(HANGZHOU, 1, &Audience::Domestic).unwrap();
+    world.append(HANGZHOU, entries);
+    settle(&mut world);
+    let honoured = size(&world, HANGZHOU);
+    let body = json!({ "log_size_honoured": honoured, "member": world.id(HANGZHOU).as_str() });
+    let (at, salt) = (world.timestamp(), world.rng.salt());
+    let kind = StatementType::MemberSuspend;
+    let by = &world.federation.exchanges[ZHEJIANG];
+    let suspension = by.prepare(kind, Audience::Public, at, salt, body).unwrap();
+    world.append(ZHEJIANG, vec![suspension]);
+    settle(&mut world);
+    let before = size(&world, ZHEJIANG);
+    let entries = world.statements(ZHEJIANG, 2, &Audience::Domestic).unwrap();
+    world.append(ZHEJIANG, entries);
+    world.run_until(world.now_ms() + 10_000);
+
+    let log = world.nodes[HANGZHOU].disk.log(world.id(ZHEJIANG)).unwrap();
+    assert_eq!(log.tree.size(), before + 2, "its copy is complete");
+    let last = usize::try_from(before).unwrap();
+    assert!(log.leaves[last..].iter().all(|leaf| leaf.entry().is_none()));
+
+    let mut asks = |of: Slot, from: u64, to: u64| {
+        let range = hutong_protocol::message::LeavesRequest {
+            log: world.id(of).clone(),
+            from,
+            to,
+            size: to,
+            left: false,
+        };
+        let input = Input::Request {
+            inbound: InboundId(1),
+            peer: peer(&world, HANGZHOU),
+            bytes: Request::Leaves(range).encode(),
+        };
+        let effects = effects(&mut world, ZHEJIANG, input);
+        let served = effects.into_iter().find_map(|effect| match effect {
+            Effect::Serve { range, owner, viewer, .. } => {
+                world.answer(ZHEJIANG, &range, &owner, &viewer)
+            }
+            _ => None,
+        });
+        let Some(Response::Leaves(served)) = served else { unreachable!("leaves are served") };
+        served.leaves.iter().filter(|leaf| matches!(leaf, ServedLeaf::Entry(_))).count()
+    };
+    assert_eq!(asks(ZHEJIANG, before, before + 2), 0);
+    assert_eq!(asks(HANGZHOU, honoured - 1, honoured), 1, "what it said itself");
+}
+
+#[test]
+fn a_second_version_is_found_although_what_it_was_compared_with_is_long_passed() {
+    let mut world = settled(54);
+    let entries = world.statements(HANGZHOU, 5, &Audience::Public).unwrap();
+    world.append(HANGZHOU, entries);
+    settle(&mut world);
+    let log = world.id(HANGZHOU).clone();
+    let forked = checkpoint(&world, HANGZHOU, 4, sha256(b"another tree"));
+    let note = forked.sign(&world.federation.exchanges[HANGZHOU].keys().log).encode();
+    let news = Announcement { log: log.clone(), note, old_size: 4, tail: Vec::new() };
+    let input = gossip(&world, HANGZHOU, Gossip::Announcement(news).encode());
+    let asked = effects(&mut world, 0, input).into_iter().find_map(|effect| match effect {
+        Effect::ReadRange { old_size, new_size, .. } => Some((old_size, new_size)),
+        _ => None,
+    });
+    let (old_size, new_size) = asked.unwrap();
+    assert_eq!(old_size, 4);
+    // More checkpoints than are remembered come before the disk has answered.
+    for _ in 0..70 {
+        let entries = world.statements(HANGZHOU, 1, &Audience::Public).unwrap();
+        world.append(HANGZHOU, entries);
+        world.run_until(world.now_ms() + 250);
+    }
+    settle(&mut world);
+    let disk = world.nodes[0].disk.log(&log).unwrap();
+    assert_eq!(disk.tree.size(), new_size + 70);
+    let (left, right) = (disk.cover(0, old_size), disk.cover(old_size, new_size));
+    let answer = Input::RangeRead { log: log.clone(), old_size, new_size, left, right };
+    let convicted = |effect: &Effect| matches!(effect, Effect::Notice(Notice::Equivocation { log: of, .. }) if *of == log);
+    assert!(effects(&mut world, 0, answer).iter().any(convicted));
+}
+
+#[test]
+fn new_keys_on_another_tree_alarm_and_blame_nobody() {
+    let mut world = settled(55);
+    let entries = world.statements(HANGZHOU, 5, &Audience::Public).unwrap();
+    world.append(HANGZHOU, entries);
+    settle(&mut world);
+    let log = world.id(HANGZHOU).clone();
+    let held = world.nodes[0].disk.log(&log).unwrap().tree.size();
+    let (_, new) = rekey(&mut world, held);
+
+    // The new keys go on from a tree that agrees with nobody's copy.
+    let mut tree = MemoryTree::default();
+    for index in 0..held + 3 {
+        tree.push(sha256(&index.to_le_bytes()));
+    }
+    let forked = checkpoint(&world, HANGZHOU, tree.size(), tree.root());
+    let note = forked.sign(&new.log).encode();
+    let news = Announcement { log: log.clone(), note, old_size: tree.size(), tail: Vec::new() };
+    let input = gossip(&world, HANGZHOU, Gossip::Announcement(news).encode());
+    let mut effects_of = |input| effects(&mut world, 0, input);
+    let first = effects_of(input);
+    let answer = |effects: &[Effect]| {
+        let asked = effects.iter().find_map(|effect| match effect {
+            Effect::Send { request, bytes, .. } => match Request::decode(bytes.clone()).unwrap() {
+                Request::Leaves(range) => Some((*request, range)),
+                _ => None,
+            },
+            _ => None,
+        });
+        let (request, range) = asked.unwrap();
+        let leaves = (range.from..range.to)
+            .map(|index| ServedLeaf::Absent(sha256(&index.to_le_bytes())))
+            .collect();
+        let hashes = |from, to| {
+            let read = |(level, at)| tree.node(level, at).unwrap_or_else(|never| match never {});
+            cover(from, to).into_iter().map(read).collect::<Vec<_>>()
+        };
+        let left = if range.left { hashes(0, range.from) } else { Vec::new() };
+        let right = hashes(range.to, range.size);
+        let answer = Response::Leaves(Leaves { from: range.from, leaves, left, right });
+        Input::Response { request, answer: Some(answer.encode()) }
+    };
+    let second = effects_of(answer(&first));
+    let third = effects_of(answer(&second));
+    let alarmed = Effect::Notice(Notice::Diverged { log: log.clone(), size: held });
+    assert!(third.iter().any(|effect| format!("{effect:?}") == format!("{alarmed:?}")));
+    for effect in first.iter().chain(&second).chain(&third) {
+        assert!(!matches!(effect, Effect::Penalise { .. }), "{effect:?}");
+        assert!(!matches!(effect, Effect::Notice(Notice::Equivocation { .. })), "{effect:?}");
+    }
+}
+
+#[test]
+fn keys_that_were_given_up_convict_nobody() {
+    let mut world = settled(56);
+    let entries = world.statements(HANGZHOU, 5, &Audience::Public).unwrap();
+    world.append(HANGZHOU, entries);
+    settle(&mut world);
+    let held = world.nodes[0].disk.log(world.id(HANGZHOU)).unwrap().tree.size();
+    let by_old_keys = |world: &World, old: &Keys| {
+        let note = |root| checkpoint(world, HANGZHOU, 3, root).sign(&old.log).encode();
+        let (first, second) = (note(sha256(b"one")), note(sha256(b"other")));
+        let evidence = Evidence { first, second, left: Vec::new(), right: Vec::new() };
+        let log = world.id(HANGZHOU).clone();
+        gossip(world, HANGZHOU, Gossip::Evidence { log, bytes: evidence.encode() }.encode())
+    };
+    let (old, _) = rekey(&mut world, held);
+    let input = by_old_keys(&world, &old);
+    let after = effects(&mut world, 0, input);
+    assert_eq!(verdict(&after), Some(Verdict::Ignore));
+    assert!(!after.iter().any(|effect| matches!(effect, Effect::Notice(_))), "{after:?}");
+
+    // The same before the change of keys is proof.
+    let mut world = settled(56);
+    let old = world.federation.exchanges[HANGZHOU].keys();
+    let input = by_old_keys(&world, &old);
+    assert_eq!(verdict(&effects(&mut world, 0, input)), Some(Verdict::Accept));
+}
