@@ -20,14 +20,15 @@ pub struct Process {
     client: Client,
 }
 
-/// The program beside the test's own folder.
+/// The program of the same build: a test lies in a folder beside it, another program in the same.
 ///
 /// # Errors
 ///
 /// It has not been built.
 pub fn program() -> anyhow::Result<PathBuf> {
     let test = std::env::current_exe()?;
-    let profile = test.parent().and_then(Path::parent).context("the test lies in no folder")?;
+    let folder = test.parent().context("the test lies in no folder")?;
+    let profile = if folder.ends_with("deps") { folder.join("..") } else { folder.to_owned() };
     let program = profile.join(format!("hutong{}", std::env::consts::EXE_SUFFIX));
     ensure!(
         program.is_file(),
@@ -98,6 +99,21 @@ impl Process {
     /// Asks this node.
     pub const fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Memory that it holds now, and has held at most, in KiB.
+    ///
+    /// # Errors
+    ///
+    /// It has ended, or the system does not tell.
+    pub fn memory_kib(&self) -> anyhow::Result<(u64, u64)> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let read = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let value = line.and_then(|line| line.trim().strip_suffix(" kB"));
+            value.and_then(|value| value.parse().ok()).with_context(|| format!("no {name} is told"))
+        };
+        Ok((read("VmRSS:")?, read("VmHWM:")?))
     }
 
     /// Waits until the node may publish as an active member.
