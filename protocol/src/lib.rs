@@ -35,7 +35,6 @@ pub mod limits;
 pub mod listing;
 pub mod message;
 pub mod money;
-#[expect(dead_code, reason = "tmp")]
 mod object;
 pub mod patent;
 pub mod persist;

@@ -7,7 +7,7 @@ use alloc::{
     string::{String, ToString as _},
     vec::Vec,
 };
-use core::{fmt, str::FromStr};
+use core::fmt;
 
 use serde_json::{Map, Value};
 
@@ -101,37 +101,6 @@ impl<'a, 'p> Object<'a, 'p> {
         self.get(name).and_then(read).ok_or_else(|| self.error(name, expected))
     }
 
-    /// Reads member `name`, if it is there, with `read`.
-    pub(crate) fn optional<T>(
-        &self,
-        name: &str,
-        expected: &str,
-        read: impl FnOnce(&'a Value) -> Option<T>,
-    ) -> Result<Option<T>, StatementError> {
-        match self.get(name) {
-            Some(value) => read(value).map(Some).ok_or_else(|| self.error(name, expected)),
-            None => Ok(None),
-        }
-    }
-
-    /// A text that parses as a `T`.
-    pub(crate) fn parsed<T: FromStr>(
-        &self,
-        name: &str,
-        expected: &str,
-    ) -> Result<T, StatementError> {
-        self.required(name, expected, parse_text)
-    }
-
-    /// A text that parses as a `T`, if it is there.
-    pub(crate) fn optional_parsed<T: FromStr>(
-        &self,
-        name: &str,
-        expected: &str,
-    ) -> Result<Option<T>, StatementError> {
-        self.optional(name, expected, parse_text)
-    }
-
     /// A list of at most `len_max` elements, each read with `read`; empty where it is missing.
     pub(crate) fn list<T>(
         &self,
@@ -149,11 +118,6 @@ impl<'a, 'p> Object<'a, 'p> {
         let elements = elements.iter().enumerate();
         elements.map(|(index, element)| read(element, path.element(index))).collect()
     }
-}
-
-/// Reads a text as a `T`.
-pub(crate) fn parse_text<T: FromStr>(value: &Value) -> Option<T> {
-    value.as_str()?.parse().ok()
 }
 
 /// `value` in a few words, for an error.
