@@ -14,7 +14,7 @@ use base64ct::{Base64, Encoding as _};
 
 use crate::{
     digest::Hash,
-    keys::{PublicKey, SigningKey},
+    keys::{PublicKey, Signature, SigningKey},
     limits::{
         CHECKPOINT_EXTENSIONS_MAX, CHECKPOINT_TEXT_BYTES_MAX, LOG_SIZE_MAX, ORIGIN_BYTES_MAX,
     },
@@ -127,7 +127,22 @@ impl Checkpoint {
         origin: &str,
         key: &PublicKey,
     ) -> Result<Self, NoteError> {
-        note.verify(origin, key)?;
+        Self::verify_log_signature_by(crate::verify::verify, note, origin, key)
+    }
+
+    /// As [`Checkpoint::verify_log_signature`], by `rule`: [`crate::verify()`] itself, or what
+    /// remembers its verdicts.
+    ///
+    /// # Errors
+    ///
+    /// As [`Checkpoint::verify_log_signature`].
+    pub fn verify_log_signature_by(
+        rule: impl Fn(&PublicKey, &[u8], &Signature) -> bool,
+        note: &Note,
+        origin: &str,
+        key: &PublicKey,
+    ) -> Result<Self, NoteError> {
+        note.verify_by(rule, origin, key)?;
         Self::of_origin(note, origin)
     }
 

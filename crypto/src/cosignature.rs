@@ -10,7 +10,7 @@ use alloc::{borrow::ToOwned as _, format, string::String};
 use crate::{
     keys::{PublicKey, Signature, SigningKey},
     limits::COSIGNATURE_TIMESTAMP_MAX,
-    note::{KeyName, NoteError, NoteSignature, Rule, SIGNATURE_TYPE_COSIGNATURE, key_id},
+    note::{KeyName, NoteError, NoteSignature, SIGNATURE_TYPE_COSIGNATURE, key_id},
 };
 
 /// A cosignature that was checked.
@@ -59,7 +59,7 @@ pub fn verify_cosignature(
     name: &str,
     key: &PublicKey,
 ) -> Result<Cosignature, NoteError> {
-    verify_by(crate::verify::verify, checkpoint_text, sig, name, key)
+    verify_cosignature_by(crate::verify::verify, checkpoint_text, sig, name, key)
 }
 
 /// As [`verify_cosignature`], by the strict rule of receipts.
@@ -73,11 +73,16 @@ pub fn verify_cosignature_strict(
     name: &str,
     key: &PublicKey,
 ) -> Result<Cosignature, NoteError> {
-    verify_by(crate::verify::verify_strict, checkpoint_text, sig, name, key)
+    verify_cosignature_by(crate::verify::verify_strict, checkpoint_text, sig, name, key)
 }
 
-fn verify_by(
-    rule: Rule,
+/// As [`verify_cosignature`], by `rule`: [`crate::verify()`] itself, or what remembers its verdicts.
+///
+/// # Errors
+///
+/// As [`verify_cosignature`].
+pub fn verify_cosignature_by(
+    rule: impl Fn(&PublicKey, &[u8], &Signature) -> bool,
     checkpoint_text: &str,
     sig: &NoteSignature,
     name: &str,

@@ -174,7 +174,17 @@ impl Note {
         self.verify_by(crate::verify::verify_strict, name, key)
     }
 
-    fn verify_by(&self, rule: Rule, name: &str, key: &PublicKey) -> Result<(), NoteError> {
+    /// As [`Note::verify`], by `rule`: [`crate::verify()`] itself, or what remembers its verdicts.
+    ///
+    /// # Errors
+    ///
+    /// As [`Note::verify`].
+    pub fn verify_by(
+        &self,
+        rule: impl Fn(&PublicKey, &[u8], &Signature) -> bool,
+        name: &str,
+        key: &PublicKey,
+    ) -> Result<(), NoteError> {
         let id = key_id(name, SIGNATURE_TYPE_ED25519, key);
         let mut signed = false;
         for signature in self.signatures.iter().filter(|s| s.name == name && s.key_id == id) {
@@ -258,9 +268,6 @@ impl NoteSignature {
         }
     }
 }
-
-/// One of the two rules of [`mod@crate::verify`].
-pub(crate) type Rule = fn(&PublicKey, &[u8], &Signature) -> bool;
 
 /// Reads standard base64 with padding; only what encodes to `text` again.
 pub(crate) fn decode_base64(text: &str) -> Option<Vec<u8>> {

@@ -9,7 +9,7 @@
 //! | what exchanges choose from | [`codes`], [`uscc`], [`patent`], [`money`], [`date`] |
 //! | what exchanges say | [`statement`], [`body`], [`listing`], [`contract`], [`audience`], [`entry`] |
 //! | what convinces a stranger | [`receipt`] |
-//! | what a node does | [`limits`], [`persist`] |
+//! | what a node does | [`limits`], [`persist`], [`oracle`] |
 #![no_std]
 
 extern crate alloc;
@@ -36,6 +36,7 @@ pub mod listing;
 pub mod message;
 pub mod money;
 mod object;
+pub mod oracle;
 pub mod patent;
 pub mod persist;
 pub mod personal;

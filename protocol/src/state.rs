@@ -48,6 +48,7 @@ use crate::entry::Entry;
 use crate::id::{ExchangeId, Origin};
 use crate::io::{CheckTicket, Effect, Input, Notice, Peer, PeerFault, RequestId};
 use crate::message::Request;
+use crate::oracle::{Oracle, Plain};
 use crate::persist::{Persist, StoredLog};
 use crate::region::Scope;
 use crate::serve::Owner;
@@ -96,6 +97,7 @@ pub struct Config {
 pub struct State {
     config: Config,
     keys: Keys,
+    oracle: Arc<dyn Oracle>,
     now: Timestamp,
     charters: CharterChain,
     facts: Facts,
@@ -135,7 +137,19 @@ impl State {
         stored: &[StoredLog],
         facts: Facts,
     ) -> Self {
-        let directory = Arc::new(Directory::build(&charters, &facts));
+        Self::with_oracle(config, keys, charters, stored, facts, Arc::new(Plain))
+    }
+
+    /// As [`State::new`], with somebody else to ask for what depends on nothing but the question.
+    pub fn with_oracle(
+        config: Config,
+        keys: Keys,
+        charters: CharterChain,
+        stored: &[StoredLog],
+        facts: Facts,
+        oracle: Arc<dyn Oracle>,
+    ) -> Self {
+        let directory = oracle.directory(None, &charters, &facts);
         let mut replicas: BTreeMap<_, _> =
             stored.iter().map(|stored| (stored.log.clone(), Replica::restored(stored))).collect();
         let own_log = replicas.entry(config.me.clone()).or_default();
@@ -145,6 +159,7 @@ impl State {
             restoration: config.restored.then(Restoration::default),
             config,
             keys,
+            oracle,
             now: Timestamp::default(),
             charters,
             facts,
@@ -280,7 +295,7 @@ impl State {
         if !core::mem::take(&mut self.directory_stale) {
             return;
         }
-        let after = Arc::new(self.directory.rebuild(&self.charters, &self.facts));
+        let after = self.oracle.directory(Some(&self.directory), &self.charters, &self.facts);
         let before = core::mem::replace(&mut self.directory, after);
         let directory = Arc::clone(&self.directory);
         let me = self.config.me.clone();

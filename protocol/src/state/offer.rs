@@ -68,7 +68,9 @@ impl State {
             return Err(if named.next().is_some() { Offer::Unknown } else { Offer::Unsigned });
         };
         let bare = Note { text: note.text.clone(), signatures: alloc::vec![own_line] };
-        let checkpoint = Checkpoint::verify_log_signature(&bare, origin.as_str(), &key)
+        let rule =
+            |key: &_, message: &[u8], signature: &_| self.oracle.verify(key, message, signature);
+        let checkpoint = Checkpoint::verify_log_signature_by(rule, &bare, origin.as_str(), &key)
             .map_err(|_| Offer::Unsigned)?;
         Ok((Signed { checkpoint, note: bare, cosignatures: BTreeMap::new() }, note))
     }

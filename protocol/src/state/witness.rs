@@ -8,7 +8,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 
-use hutong_crypto::cosignature::{cosign, verify_cosignature};
+use hutong_crypto::cosignature::{cosign, verify_cosignature_by};
 use hutong_crypto::note::{Note, NoteSignature};
 
 use super::State;
@@ -124,7 +124,9 @@ impl State {
         }
         let key = self.directory.member(&witness)?.descriptor.witness_key;
         let name = self.witness_name(&witness);
-        verify_cosignature(&signed.note.text, line, &name, &key).ok()?;
+        let rule =
+            |key: &_, message: &[u8], signature: &_| self.oracle.verify(key, message, signature);
+        verify_cosignature_by(rule, &signed.note.text, line, &name, &key).ok()?;
         Some(witness)
     }
 
