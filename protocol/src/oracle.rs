@@ -10,7 +10,8 @@ use core::fmt;
 use hutong_crypto::keys::{PublicKey, Signature};
 
 use crate::charter::CharterChain;
-use crate::directory::{Directory, Facts};
+use crate::directory::{AdminFact, Directory, Facts};
+use crate::entry::Entry;
 
 /// Answers what depends on nothing but the question. Answers must be those of [`Plain`].
 pub trait Oracle: fmt::Debug + Send + Sync {
@@ -18,6 +19,11 @@ pub trait Oracle: fmt::Debug + Send + Sync {
     /// ([`hutong_crypto::verify()`]).
     fn verify(&self, key: &PublicKey, message: &[u8], signature: &Signature) -> bool {
         hutong_crypto::verify(key, message, signature)
+    }
+
+    /// What an entry says of a member, if it does ([`AdminFact::read`]).
+    fn fact(&self, entry: Entry) -> Option<Arc<AdminFact>> {
+        AdminFact::read(entry).map(Arc::new)
     }
 
     /// The directory by these charters and facts ([`Directory::build`]); `before` is an earlier one,

@@ -43,7 +43,7 @@ use self::sync::{Asked, PeerState};
 use self::timers::{Timer, Timers};
 use crate::audience::Viewer;
 use crate::charter::{CharterChain, SignedCharter};
-use crate::directory::{Directory, Facts};
+use crate::directory::{Directory, FactRef, Facts};
 use crate::entry::Entry;
 use crate::id::{ExchangeId, Origin};
 use crate::io::{CheckTicket, Effect, Input, Notice, Peer, PeerFault, RequestId};
@@ -317,7 +317,8 @@ impl State {
 
     /// Takes in a statement about a member, whose signature holds.
     fn learn_decision(&mut self, log: &ExchangeId, index: u64, entry: Entry) {
-        let new = self.facts.insert((log.clone(), index), entry);
+        let Some(fact) = self.oracle.fact(entry) else { return };
+        let new = self.facts.insert_fact(FactRef { log: log.clone(), index }, fact);
         // Where nobody would listen, there is no need to build the directory anew.
         if new && self.may_decide(log) {
             self.directory_stale = true;

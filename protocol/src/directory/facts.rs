@@ -114,16 +114,16 @@ impl Facts {
     /// any other entry is ignored.
     pub fn insert(&mut self, (log, index): (ExchangeId, u64), entry: Entry) -> bool {
         let Some(fact) = AdminFact::read(entry) else { return false };
-        self.insert_fact(FactRef { log, index }, fact)
+        self.insert_fact(FactRef { log, index }, Arc::new(fact))
     }
 
     /// As [`Facts::insert`], for a fact that was read before.
-    pub fn insert_fact(&mut self, place: FactRef, fact: AdminFact) -> bool {
+    pub fn insert_fact(&mut self, place: FactRef, fact: Arc<AdminFact>) -> bool {
         let known = self.facts.contains_key(&place);
         if !known && !self.make_room(&place) {
             return false;
         }
-        self.facts.insert(place, Arc::new(fact));
+        self.facts.insert(place, fact);
         !known
     }
 

@@ -1,6 +1,6 @@
 //! Authority as receipts and bundles carry it: charters, and proven statements about members.
 
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 
 use bytes::Bytes;
 use hutong_crypto::proof::{TlogProof, TlogProofError};
@@ -238,7 +238,7 @@ impl Authority {
         for proven in &self.facts {
             let (place, fact) = signed_fact(proven)?;
             let (log, index) = (place.log.clone(), place.index);
-            if !facts.insert_fact(place, fact) {
+            if !facts.insert_fact(place, Arc::new(fact)) {
                 return Err(AuthorityError::FactTwice { log, index });
             }
         }
