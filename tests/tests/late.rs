@@ -67,7 +67,7 @@ fn a_charter_of_another_federation_is_refused() -> anyhow::Result<()> {
     let mut child = spawn(&data, &["--set", &format!("federation.id={wrong}")])?;
     let status = ended(&mut child, PATIENCE)?;
     let said = std::fs::read_to_string(data.join("node.log"))?;
-    ensure!(status.code() == Some(1), "it ended with {status}: {said}");
+    ensure!(status.code() == Some(5), "it ended with {status}: {said}");
     ensure!(said.contains(&wrong[..16]), "the federation that was expected is not named: {said}");
     ensure!(said.contains(&right[..16]), "the federation that was met is not named: {said}");
     // The same folder with its own federation pinned is accepted.

@@ -30,7 +30,8 @@ pub const EXIT_CODES: &str = "Exit codes · 退出码:
   2  wrong usage · 用法错误
   3  the node cannot be reached · 无法连接节点
   4  data are damaged · 数据损坏
-  5  configuration or keys cannot be used · 配置或密钥不可用";
+  5  configuration, charter or keys cannot be used · 配置、章程或密钥不可用
+  6  the node cannot do this now: try again · 节点暂不能受理，请稍后重试";
 
 /// Options that every command takes.
 #[derive(Args, Clone, Debug, Default)]
@@ -248,7 +249,7 @@ pub struct CharterNewArgs {
     /// How many council members decide; a majority unless given · 理事会表决门槛
     #[arg(long)]
     pub threshold: Option<u32>,
-    /// The council member in whose log decisions are entered; the first unless given · 登记成员
+    /// The council member in whose log decisions are entered; the first --council unless given · 登记成员，默认为首个 --council
     #[arg(long, value_name = "ID")]
     pub registrar: Option<String>,
     /// How many council members must cosign a checkpoint; a majority unless given · 见证门槛

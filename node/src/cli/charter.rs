@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::args::{CharterCommand, CharterNewArgs, Global, PassphraseArgs};
 use super::console::Console;
-use super::exit::Usage;
+use super::exit::{Unprepared, Usage};
 use super::lang::words;
 use super::{clock, secret, settings};
 use crate::api::client::{Client, ClientError};
@@ -85,9 +85,11 @@ pub fn read_json(path: &Path, bytes_max: u64) -> anyhow::Result<Value> {
 
 fn new(args: &CharterNewArgs, console: Console) -> anyhow::Result<()> {
     let mut council = BTreeMap::new();
+    let mut first = None;
     for file in &args.council {
         let descriptor = read_descriptor(file)?;
         let id = descriptor.descriptor().id.clone();
+        first.get_or_insert_with(|| id.clone());
         if council.insert(id.clone(), descriptor).is_some() {
             return Err(Usage(format!("{id} is given twice as --council")).into());
         }
@@ -98,7 +100,7 @@ fn new(args: &CharterNewArgs, console: Console) -> anyhow::Result<()> {
         Some(id) => {
             id.parse().map_err(|_| Usage(format!("--registrar: `{id}` is no exchange id")))?
         }
-        None => witnesses.first().cloned().context("a charter needs one --council at least")?,
+        None => first.context("a charter needs one --council at least")?,
     };
     let witness_quorum = quorum(args.quorum, &witnesses)?;
     let (version, succession) = succession(args)?;
@@ -168,7 +170,7 @@ fn sign(
         .exchange
         .id
         .parse()
-        .map_err(|_| Usage("exchange.id is not set: run `hutong init`".to_owned()))?;
+        .map_err(|_| Unprepared("exchange.id is not set: run `hutong init`".to_owned()))?;
     let seed = secret::open_seed(&KeyFolder::of(&global.data), passphrase, console)?;
     let key = seed.derive(Purpose::Log);
     if let Some(member) = signed.charter().council_member(&me) {
@@ -224,7 +226,7 @@ fn publish(global: &Global, file: &Path, console: Console) -> anyhow::Result<()>
         pinned.is_empty() || pinned == id,
         "the charter founds federation {id}, but federation.id in the configuration is {pinned}"
     );
-    anyhow::ensure!(data.is_dir(), "{} does not exist: run `hutong init` first", data.display());
+    settings::need_folder(global)?;
     let version = chain.latest().version;
     charter_file::write(data, &chain)?;
     let running = match Client::from_data(data) {
@@ -259,11 +261,13 @@ fn install(client: &Client, chain: &CharterChain) -> anyhow::Result<bool> {
 }
 
 fn show(file: &Path, console: Console) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        file.exists(),
-        "{} does not exist: give a file, or install a charter with `hutong charter publish`",
-        file.display()
-    );
+    if !file.exists() {
+        return Err(Unprepared(format!(
+            "{} does not exist: give a file, or install a charter with `hutong charter publish`",
+            file.display()
+        ))
+        .into());
+    }
     let charters = charter_file::parse(file)?;
     let verified = charter_file::add(None, file);
     let signed = charters.last().context("the file holds no charter")?;

@@ -11,7 +11,7 @@ use super::exit::Usage;
 use super::lang::words;
 use super::listing::{history, member, more, report, text};
 use super::publisher::{NodePublisher, Outgoing, REGISTRATION};
-use super::{document, import};
+use super::{document, import, settings};
 use crate::api::client::Client;
 use crate::api::model::{Contract, ContractDetail};
 use crate::claims::commitments;
@@ -36,7 +36,7 @@ pub fn run(global: &Global, command: &ContractCommand, console: Console) -> anyh
 
 fn register(global: &Global, file: &Path, audience: &str, console: Console) -> anyhow::Result<()> {
     let audience = document::audience(audience)?;
-    let client = Client::from_data(&global.data)?;
+    let client = settings::node(global)?;
     let mut group = Vec::new();
     for members in document::read(file)? {
         group.push(outgoing(&client, file, audience.clone(), members)?);
@@ -83,7 +83,7 @@ fn outgoing(
 }
 
 fn show(global: &Global, registration: &str, console: Console) -> anyhow::Result<()> {
-    let client = Client::from_data(&global.data)?;
+    let client = settings::node(global)?;
     let contract = client.contract(registration)?;
     let confidential = NodePublisher::new(client, &global.data).confidential(&contract)?;
     if console.json {
@@ -156,7 +156,7 @@ fn list(global: &Global, args: &ContractListArgs, console: Console) -> anyhow::R
             query.push((name, value.clone()));
         }
     }
-    let page = Client::from_data(&global.data)?.contracts(&query)?;
+    let page = settings::node(global)?.contracts(&query)?;
     console.show(&page, |page| {
         table(&page.items, console)?;
         more(page.next.as_deref(), console)

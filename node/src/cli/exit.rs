@@ -6,7 +6,9 @@ use thiserror::Error;
 
 use super::lang::{Lang, Words, words};
 use crate::api::client::ClientError;
+use crate::api::model::Problem;
 use crate::config::ConfigError;
+use crate::driver::NodeFault;
 use crate::keys::{BackupError, KeyError};
 use crate::store::StoreError;
 
@@ -25,6 +27,11 @@ pub struct NotAccepted;
 #[error("{0}")]
 pub struct Damaged(pub String);
 
+/// Something that must be installed or set before the command can work is not: a charter, a data folder, an id.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct Unprepared(pub String);
+
 /// Documented exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -38,6 +45,8 @@ pub enum Ending {
     Damaged,
     /// 5
     Unusable,
+    /// 6
+    NotNow,
 }
 
 impl Ending {
@@ -54,6 +63,7 @@ impl Ending {
             Self::Unreachable => 3,
             Self::Damaged => 4,
             Self::Unusable => 5,
+            Self::NotNow => 6,
         }
     }
 
@@ -63,7 +73,10 @@ impl Ending {
             Self::Usage => words("用法错误", "wrong usage"),
             Self::Unreachable => words("无法连接节点", "the node cannot be reached"),
             Self::Damaged => words("数据损坏", "data are damaged"),
-            Self::Unusable => words("配置或密钥不可用", "configuration or keys cannot be used"),
+            Self::Unusable => {
+                words("配置、章程或密钥不可用", "configuration, charter or keys cannot be used")
+            }
+            Self::NotNow => words("节点暂不能受理，请稍后重试", "the node cannot do this now"),
         }
     }
 }
@@ -75,6 +88,7 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<Ending> {
                 Some(Ending::Unreachable)
             }
             ClientError::Token(_) => Some(Ending::Unusable),
+            ClientError::Refused(problem) if is_passing(problem) => Some(Ending::NotNow),
             ClientError::Refused(_) | ClientError::NotUnderstood(_) => Some(Ending::Failed),
         };
     }
@@ -92,11 +106,18 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<Ending> {
             StoreError::Corrupt { .. } => Some(Ending::Damaged),
             _ => None,
         }
-    } else if cause.is::<ConfigError>() || cause.is::<BackupError>() {
+    } else if let Some(NodeFault::Config(_)) = cause.downcast_ref::<NodeFault>() {
+        Some(Ending::Unusable)
+    } else if cause.is::<ConfigError>() || cause.is::<BackupError>() || cause.is::<Unprepared>() {
         Some(Ending::Unusable)
     } else {
         None
     }
+}
+
+/// Whether the same request may succeed in a moment: 503 (not ready, catching up, stopping) and 429 (busy).
+fn is_passing(problem: &Problem) -> bool {
+    matches!(problem.status, 429 | 503)
 }
 
 /// Turns a command's result into an exit code, and tells standard error what went wrong and why.
@@ -137,6 +158,8 @@ mod tests {
     use anyhow::Context as _;
 
     use super::*;
+    use crate::api::error::ApiError;
+    use crate::handle::PublishError;
 
     fn code(error: impl Into<anyhow::Error>) -> u8 {
         Ending::of(&error.into()).code()
@@ -151,6 +174,20 @@ mod tests {
         assert_eq!(code(Damaged("x".into())), 4);
         assert_eq!(code(KeyError::Damaged { path: "k".into(), detail: "x".into() }), 4);
         assert_eq!(code(KeyError::Missing("k".into())), 5);
+        assert_eq!(code(Unprepared("x".into())), 5);
+        assert_eq!(code(NodeFault::Config("x".into())), 5);
+    }
+
+    #[test]
+    fn a_node_that_cannot_answer_now_is_told_from_one_that_refuses() {
+        let refused = |error: PublishError| {
+            code(ClientError::Refused(Box::new(ApiError::from(error).problem())))
+        };
+        assert_eq!(refused(PublishError::OwnLogUnchecked), 6);
+        assert_eq!(refused(PublishError::Busy), 6);
+        assert_eq!(refused(PublishError::Stopping), 6);
+        assert_eq!(refused(PublishError::OwnLogConflict), 1);
+        assert_eq!(refused(PublishError::Full), 1);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::console::Console;
 use super::exit::Usage;
 use super::lang::words;
 use super::publisher::{NodePublishError, NodePublisher, Outgoing};
+use super::settings;
 use crate::api::client::{Client, ClientError};
 use crate::api::model::{ContractDetail, ListingDetail};
 use crate::import::check::check_draft;
@@ -40,7 +41,7 @@ pub fn run(global: &Global, args: &ImportArgs, kind: Kind, console: Console) -> 
             Usage(format!("{file} maps {:?} rows: use the other import", mapping.kind)).into()
         );
     }
-    let client = Client::from_data(&global.data)?;
+    let client = settings::node(global)?;
     let me = client.status()?.exchange;
     let mut publisher = ImportPublisher { node: NodePublisher::new(client, &global.data), me };
     let folder = global.data.join("imports");

@@ -9,7 +9,7 @@ use super::args::{Global, ListingCommand, ListingListArgs};
 use super::console::Console;
 use super::exit::Usage;
 use super::lang::words;
-use super::{document, import};
+use super::{document, import, settings};
 use crate::api::client::Client;
 use crate::api::model::{Event, Listing, ListingDetail, PublishRequest, Published};
 use crate::import::Kind;
@@ -36,7 +36,7 @@ pub fn run(global: &Global, command: &ListingCommand, console: Console) -> anyho
         }
         ListingCommand::List(args) => list(global, args, console),
         ListingCommand::Show { exchange, id } => {
-            let listing = Client::from_data(&global.data)?.listing(exchange, id)?;
+            let listing = settings::node(global)?.listing(exchange, id)?;
             console.show(&listing, |listing| details(listing, console))
         }
         ListingCommand::Import(args) => import::run(global, args, Kind::Listing, console),
@@ -52,12 +52,12 @@ fn publish(global: &Global, file: &Path, audience: &str, console: Console) -> an
             request(LISTING, audience.clone(), body)
         })
         .collect();
-    let published = Client::from_data(&global.data)?.publish(statements)?;
+    let published = settings::node(global)?.publish(statements)?;
     report(&published, console)
 }
 
 fn revise(global: &Global, file: &Path, audience: &str, console: Console) -> anyhow::Result<()> {
-    let client = Client::from_data(&global.data)?;
+    let client = settings::node(global)?;
     let audience = document::audience(audience)?;
     let me = client.status()?.exchange;
     let mut statements = Vec::new();
@@ -82,7 +82,7 @@ fn mark(
     deal: Option<&str>,
     console: Console,
 ) -> anyhow::Result<()> {
-    let client = Client::from_data(&global.data)?;
+    let client = settings::node(global)?;
     let me = client.status()?.exchange;
     let listing = Client::found(client.listing(&me, id))?.with_context(|| {
         format!("{id} is no listing of {me}: see `hutong listing list --exchange {me}`")
@@ -136,7 +136,7 @@ fn list(global: &Global, args: &ListingListArgs, console: Console) -> anyhow::Re
             query.push((name, value.clone()));
         }
     }
-    let page = Client::from_data(&global.data)?.listings(&query)?;
+    let page = settings::node(global)?.listings(&query)?;
     console.show(&page, |page| {
         table(&page.items, console)?;
         more(page.next.as_deref(), console)

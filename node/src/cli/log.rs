@@ -17,8 +17,7 @@ use super::args::{Global, LogCommand};
 use super::console::{Console, printable};
 use super::exit::{Damaged, Usage};
 use super::lang::words;
-use super::storage;
-use crate::api::client::Client;
+use super::{settings, storage};
 use crate::api::model::Log;
 use crate::store::{CheckpointChoice, Store};
 
@@ -33,11 +32,11 @@ const READ_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub fn run(global: &Global, command: &LogCommand, console: Console) -> anyhow::Result<()> {
     match command {
         LogCommand::Show { exchange: None, .. } => {
-            let logs = Client::from_data(&global.data)?.logs()?;
+            let logs = settings::node(global)?.logs()?;
             console.show(&logs, |logs| table(logs, console))
         }
         LogCommand::Show { exchange: Some(exchange), index: None } => {
-            let detail = Client::from_data(&global.data)?.log(exchange)?;
+            let detail = settings::node(global)?.log(exchange)?;
             console.show(&detail, |detail| {
                 table(std::slice::from_ref(&detail.log), console)?;
                 let note = detail.cosigned.as_ref().or(detail.checkpoint.as_ref());
@@ -45,7 +44,7 @@ pub fn run(global: &Global, command: &LogCommand, console: Console) -> anyhow::R
             })
         }
         LogCommand::Show { exchange: Some(exchange), index: Some(index) } => {
-            let entry = Client::from_data(&global.data)?.entry(exchange, *index)?;
+            let entry = settings::node(global)?.entry(exchange, *index)?;
             console.show(&entry, |entry| {
                 console.facts([
                     (words("声明", "statement"), entry.id.clone()),

@@ -12,10 +12,9 @@ use serde_json::{Map, Value, json};
 use super::args::{DecisionArgs, DecisionHow, Global, MemberCommand, PassphraseArgs};
 use super::charter::{read_descriptor, read_json};
 use super::console::Console;
-use super::exit::Usage;
+use super::exit::Unprepared;
 use super::lang::words;
 use super::{secret, settings};
-use crate::api::client::Client;
 use crate::api::model::{Member, PublishRequest};
 use crate::charter_file;
 use crate::keys::{KeyFolder, describe};
@@ -57,11 +56,11 @@ pub fn run(global: &Global, command: &MemberCommand, console: Console) -> anyhow
             decide(global, Decision::rekey(&read_descriptor(file)?, how), how, console)
         }
         MemberCommand::List => {
-            let members = Client::from_data(&global.data)?.members()?;
+            let members = settings::node(global)?.members()?;
             console.show(&members, |members| table(members, console))
         }
         MemberCommand::Show { id } => {
-            let members = Client::from_data(&global.data)?.members()?;
+            let members = settings::node(global)?.members()?;
             let member = members
                 .into_iter()
                 .find(|member| member.exchange == *id)
@@ -160,13 +159,12 @@ fn add_approval(
     passphrase: &PassphraseArgs,
     console: Console,
 ) -> anyhow::Result<()> {
-    let chain = charter_file::read(&global.data)?
-        .context("no charter is installed: run `hutong charter publish FILE` first")?;
+    let chain = charter_file::read(&global.data)?.ok_or_else(settings::no_charter)?;
     let me = settings::read(global, &[])?
         .exchange
         .id
         .parse()
-        .map_err(|_| Usage("exchange.id is not set: run `hutong init`".to_owned()))?;
+        .map_err(|_| Unprepared("exchange.id is not set: run `hutong init`".to_owned()))?;
     let member = chain
         .latest()
         .council_member(&me)
@@ -215,7 +213,7 @@ fn publish(
         }
     };
     let request = PublishRequest { kind: kind.into(), audience: json!("public"), body };
-    let published = Client::from_data(&global.data)?.publish(vec![request])?;
+    let published = settings::node(global)?.publish(vec![request])?;
     console.show(&published, |published| {
         for one in published {
             console.say(

@@ -19,8 +19,7 @@ use super::console::{Console, printable};
 use super::exit::{NotAccepted, Usage};
 use super::lang::{Lang, words};
 use super::listing::text;
-use super::{clock, storage};
-use crate::api::client::Client;
+use super::{clock, settings, storage};
 use crate::api::model::ReceiptRequest;
 use crate::charter_file;
 
@@ -45,7 +44,7 @@ fn issue(global: &Global, args: &ReceiptIssueArgs, console: Console) -> anyhow::
         disclose: args.disclose.clone(),
         compact: args.compact,
     };
-    let bytes = Client::from_data(&global.data)?.receipt(&request)?;
+    let bytes = settings::node(global)?.receipt(&request)?;
     let output = args.output.clone().unwrap_or_else(|| default_name(args));
     write_new(&output, &bytes)?;
     if let Some(path) = &args.qr {
@@ -262,7 +261,7 @@ const FIELDS: [(&str, super::lang::Words); 30] = [
 ];
 
 fn bundle(global: &Global, output: &Path, console: Console) -> anyhow::Result<()> {
-    let bytes = Client::from_data(&global.data)?.authority()?;
+    let bytes = settings::node(global)?.authority()?;
     std::fs::write(output, &bytes).with_context(|| format!("cannot write {}", output.display()))?;
     if console.json {
         return console.json(&json!({"file": output, "bytes": bytes.len()}));

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::args::{Global, RunArgs};
 use super::console::Console;
-use super::exit::Usage;
+use super::exit::{Unprepared, Usage};
 use super::{secret, settings};
 use crate::api::server::Server;
 use crate::config::Config;
@@ -71,7 +71,8 @@ fn store_options(config: &Config) -> StoreOptions {
 
 /// The charters of file and store together, for whichever the other lacks.
 fn charters(data: &Path, store: &Store, config: &Config) -> anyhow::Result<CharterChain> {
-    let mut chain = charter_file::read(data)?;
+    let mut chain = charter_file::read(data)
+        .map_err(|error| Unprepared(format!("no charter holds: {}", driver::chain(&error))))?;
     for bytes in store.charters()? {
         let signed = SignedCharter::parse(&bytes).context("a stored charter is damaged")?;
         match &mut chain {
@@ -83,14 +84,14 @@ fn charters(data: &Path, store: &Store, config: &Config) -> anyhow::Result<Chart
             }
         }
     }
-    let chain = chain.context(
-        "no charter is installed: get the federation's charter file and run `hutong charter publish FILE`",
-    )?;
+    let chain = chain.ok_or_else(settings::no_charter)?;
     let (id, pinned) = (chain.federation_id().to_string(), &config.federation.id);
-    anyhow::ensure!(
-        pinned.is_empty() || *pinned == id,
-        "the charter founds federation {id}, but federation.id in the configuration is {pinned}"
-    );
+    if !pinned.is_empty() && *pinned != id {
+        return Err(Unprepared(format!(
+            "the charter founds federation {id}, but federation.id in the configuration is {pinned}"
+        ))
+        .into());
+    }
     Ok(chain)
 }
 

@@ -3,7 +3,7 @@
 use super::args::Global;
 use super::console::{Console, printable};
 use super::lang::words;
-use crate::api::client::Client;
+use super::settings;
 use crate::api::model::{Notice, Peer, Status};
 
 /// Notices that are shown without `--json`.
@@ -15,7 +15,7 @@ const NOTICES_SHOWN: usize = 10;
 ///
 /// The node cannot be reached, or standard output cannot be written.
 pub fn status(global: &Global, console: Console) -> anyhow::Result<()> {
-    let status = Client::from_data(&global.data)?.status()?;
+    let status = settings::node(global)?.status()?;
     console.show(&status, |status| {
         attention(status, console)?;
         facts(status, console)?;
@@ -108,7 +108,7 @@ fn notices(notices: &[Notice], console: Console) -> anyhow::Result<()> {
 ///
 /// The node cannot be reached, or standard output cannot be written.
 pub fn peers(global: &Global, console: Console) -> anyhow::Result<()> {
-    let peers = Client::from_data(&global.data)?.peers()?;
+    let peers = settings::node(global)?.peers()?;
     console.show(&peers, |peers| table(peers, console))
 }
 

@@ -8,7 +8,7 @@ use hutong_protocol::id::{ExchangeId, Origin};
 
 use super::args::Global;
 use super::console::Console;
-use super::exit::Damaged;
+use super::exit::{Damaged, Unprepared};
 use super::{settings, status};
 use crate::charter_file;
 use crate::store::{Finding, FsckReport, Severity, Store, StoreError, StoreOptions, fsck, rebuild};
@@ -19,6 +19,7 @@ use crate::store::{Finding, FsckReport, Severity, Store, StoreError, StoreOption
 ///
 /// [`Damaged`] with exit code 4 when something committed is lost or changed.
 pub fn check(global: &Global, console: Console) -> anyhow::Result<()> {
+    need_store(global)?;
     let bar = console.progress(0, "检查", "checking");
     let charters = charter_file::read(&global.data).ok().flatten();
     // Opening the folder as a node does would repair what is being looked for, so only the charter's keys
@@ -121,6 +122,7 @@ fn show(report: &FsckReport, console: Console) -> anyhow::Result<()> {
 /// [`StoreError`]; [`Damaged`] when a log cannot be read to its end.
 pub fn remake(global: &Global, console: Console) -> anyhow::Result<()> {
     let config = settings::read(global, &[])?;
+    need_store(global)?;
     let options = StoreOptions {
         index_cache_bytes: u64::from(config.storage.cache_mib) << 20,
         ..StoreOptions::default()
@@ -154,9 +156,20 @@ pub fn remake(global: &Global, console: Console) -> anyhow::Result<()> {
 ///
 /// # Errors
 ///
-/// [`StoreError`], also while a node works there.
-pub fn open(global: &Global) -> Result<Store, StoreError> {
-    Store::open(&global.data, &StoreOptions::default())
+/// [`StoreError`], also while a node works there; [`Unprepared`] where none ever has.
+pub fn open(global: &Global) -> anyhow::Result<Store> {
+    need_store(global)?;
+    Ok(Store::open(&global.data, &StoreOptions::default())?)
+}
+
+/// Makes sure that a node has kept something in the data folder: looking at it must not make it.
+fn need_store(global: &Global) -> Result<(), Unprepared> {
+    settings::need_folder(global)?;
+    if global.data.join("format").exists() {
+        return Ok(());
+    }
+    let data = global.data.display();
+    Err(Unprepared(format!("no node has run on {data} yet: start one with `hutong run`")))
 }
 
 /// The size of what was written, for people.

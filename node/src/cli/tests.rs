@@ -94,6 +94,16 @@ fn a_charter_needs_every_founding_signature() {
 }
 
 #[test]
+fn the_first_council_member_given_is_the_registrar() {
+    let desk = Desk::with_three();
+    let new = "charter new --name 试验 --council @a.json --council @b.json";
+    desk.done(&format!("{new} --output @first.json"));
+    assert_eq!(desk.json("first.json")["charter"]["registrar"], "cn-33-a");
+    desk.done(&format!("{new} --registrar cn-32-b --output @named.json"));
+    assert_eq!(desk.json("named.json")["charter"]["registrar"], "cn-32-b");
+}
+
+#[test]
 fn signatures_on_copies_are_merged_and_those_on_another_charter_are_not() {
     let desk = Desk::with_three();
     let new = "charter new --council @a.json --council @b.json";
@@ -238,7 +248,53 @@ fn a_flipped_bit_on_disk_ends_with_the_code_for_damage() {
 #[test]
 fn a_command_that_needs_a_node_says_so() {
     let desk = Desk::with_charter();
-    for line in ["status", "peers", "member list", "listing list", "contract list", "log show"] {
+    std::fs::write(desk.path("x.json"), "{}").unwrap();
+    for line in [
+        "status",
+        "peers",
+        "member list",
+        "member show cn-33-a",
+        "listing list",
+        "listing show cn-33-a x",
+        "listing withdraw x",
+        "contract list",
+        "contract show 1",
+        "receipt issue 1",
+        "receipt bundle",
+        "log show",
+        "log show cn-33-a",
+        "log show cn-33-a 0",
+    ] {
         assert_eq!(desk.run(&format!("{line} --data @a")), 3, "{line}");
+        // Where nothing was set up there is nothing to reach.
+        assert_eq!(desk.run(&format!("{line} --data @nowhere")), 5, "{line}");
+    }
+    assert!(!desk.path("nowhere").exists());
+}
+
+#[test]
+fn what_must_be_set_up_first_has_its_code() {
+    let desk = Desk::with_three();
+    for line in [
+        "fsck",
+        "rebuild",
+        "log verify",
+        "log export cn-33-a @site",
+        "keys show",
+        "keys backup",
+        "charter show",
+        "charter sign @x.json",
+        "member request --output @x.json",
+    ] {
+        let line = format!("{line} --data @nowhere");
+        // A charter is drawn up before anybody signs it.
+        desk.done("charter new --name 试验 --council @a.json --council @b.json --output @x.json");
+        assert_eq!(desk.run(&line), 5, "{line}");
+    }
+    assert!(!desk.path("nowhere").exists());
+    // A data folder without a charter, and on which no node has run.
+    for line in ["charter show", "member approve @c.json --approvals @y.json", "fsck", "log verify"]
+    {
+        assert_eq!(desk.run(&format!("{line} --data @a")), 5, "{line}");
     }
 }

@@ -1,0 +1,91 @@
+//! How commands end as processes: with the documented code, and with what to do next. About 5 s.
+
+use std::path::Path;
+use std::process::Output;
+use std::time::Duration;
+
+use anyhow::ensure;
+use hutong_tests::federation::{Federation, listing};
+use hutong_tests::process::{ended, run, spawn};
+
+/// Runs a command, and looks at its exit code and at what it says.
+fn ends(data: &Path, line: &[&str], code: i32, says: &[&str]) -> anyhow::Result<()> {
+    let output: Output = run(data, line)?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.code() == Some(code), "{line:?} ended with {}: {said}", output.status);
+    for word in says {
+        ensure!(said.contains(word), "{line:?} does not say {word}: {said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_node_without_folder_seed_or_charter_says_what_is_missing() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let nowhere = folder.path().join("nowhere");
+    ends(&nowhere, &["run"], 5, &["hutong init"])?;
+    ends(&nowhere, &["status"], 5, &["hutong init"])?;
+    ensure!(!nowhere.exists(), "a folder was made");
+
+    let data = folder.path().join("data");
+    let init =
+        "init --id cn-33-a --name-zh 某所 --tier provincial --region CN-33 --unencrypted-seed";
+    ends(&data, &init.split(' ').collect::<Vec<_>>(), 0, &[])?;
+    ends(&data, &["run"], 5, &["no charter is installed", "hutong charter publish"])?;
+    ends(&data, &["status"], 3, &["hutong run"])?;
+    std::fs::write(data.join("charter.json"), "{}")?;
+    ends(&data, &["run"], 5, &["charter.json"])
+}
+
+#[test]
+fn a_sealed_seed_is_named_and_the_way_to_open_it() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let data = folder.path().join("data");
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "ten or more characters\n")?;
+    let secret = secret.display().to_string();
+    let mut init: Vec<&str> =
+        "init --id cn-33-a --name-zh 某所 --tier provincial --region CN-33".split(' ').collect();
+    init.extend(["--passphrase-file", &secret]);
+    ends(&data, &init, 0, &[])?;
+    let way = ["sealed", "--passphrase-file", "HUTONG_PASSPHRASE"];
+    let output = data.join("x.json").display().to_string();
+    for line in [
+        &["run"][..],
+        &["keys", "show"],
+        &["keys", "backup"],
+        &["member", "request", "--output", &output],
+    ] {
+        ends(&data, line, 5, &way)?;
+    }
+    // Who asks for the node learns why none may be running.
+    ends(&data, &["status"], 3, &way)
+}
+
+#[test]
+fn a_node_that_is_not_ready_asks_to_be_asked_again() -> anyhow::Result<()> {
+    let mut federation = Federation::found(3)?;
+    let data = federation.exchanges[0].data.clone();
+    // A restored seed waits for a peer, and none runs.
+    std::fs::write(data.join("keys/restored"), "")?;
+    federation.start([0])?;
+    let file = data.join("listing.json");
+    std::fs::write(&file, listing("early")?.body.to_string())?;
+    let file = file.display().to_string();
+    ends(&data, &["listing", "publish", &file], 6, &["try again"])?;
+    ends(&data, &["status"], 0, &[])?;
+    // A second node on the same folder is refused.
+    let mut second = spawn_beside(&data)?;
+    let status = ended(&mut second, Duration::from_secs(30))?;
+    ensure!(status.code() == Some(1), "it ended with {status}");
+    Ok(())
+}
+
+/// Starts a node on a folder where one runs, whose address file stays.
+fn spawn_beside(data: &Path) -> anyhow::Result<std::process::Child> {
+    let address = data.join("api.addr");
+    let kept = std::fs::read(&address)?;
+    let child = spawn(data, &[])?;
+    std::fs::write(address, kept)?;
+    Ok(child)
+}
