@@ -31,7 +31,7 @@ use self::executor::{Executor, QUEUE_MAX, Replies};
 use self::view::ViewKeeper;
 use crate::config::Config;
 use crate::handle::{CharterRefused, Command, DialRefused, NodeHandle, NodeView, PublishError};
-use crate::net::{Net, NetConfig, NetError, NetEvent, NetHandle, TransportSecret};
+use crate::net::{Net, NetConfig, NetError, NetEvent, NetHandle, NetLimits, TransportSecret};
 use crate::store::{Store, StoreError};
 
 /// How often operators' views are renewed while things change.
@@ -128,7 +128,12 @@ fn state_config(
     })
 }
 
-fn net_config(config: &Config, secret: TransportSecret, federation: String) -> NetConfig {
+/// What the network starts with.
+pub(crate) fn net_config(
+    config: &Config,
+    secret: TransportSecret,
+    federation: String,
+) -> NetConfig {
     let mut net = NetConfig::new(secret, federation);
     net.listen.clone_from(&config.network.listen);
     net.external.clone_from(&config.exchange.addresses);
@@ -136,6 +141,7 @@ fn net_config(config: &Config, secret: TransportSecret, federation: String) -> N
     net.mdns = config.network.mdns;
     net.relay_server = config.network.relay;
     net.public = !config.exchange.addresses.is_empty();
+    net.limits = NetLimits::from(&config.network.limits);
     net
 }
 

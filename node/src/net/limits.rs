@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::config::NetworkLimits;
+
 /// Largest gossip message on the wire, in bytes (protocol bound: 64 KiB).
 pub const GOSSIP_BYTES_MAX: usize = 64 * 1024;
 
@@ -131,6 +133,24 @@ impl Default for NetLimits {
             offenders_max: 1_024,
             events_max: 1_024,
             commands_max: 1_024,
+        }
+    }
+}
+
+impl From<&NetworkLimits> for NetLimits {
+    /// The defaults, with what an operator has configured.
+    fn from(configured: &NetworkLimits) -> Self {
+        let NetworkLimits { connections_max, connections_per_peer_max, strangers_max } =
+            *configured;
+        let defaults = Self::default();
+        let room = usize::try_from(connections_max).unwrap_or(usize::MAX);
+        Self {
+            connections_max,
+            connections_per_peer_max,
+            strangers_max: usize::try_from(strangers_max).unwrap_or(usize::MAX),
+            // Half of the connections are left for those who dial in.
+            peers_target: defaults.peers_target.min(room.div_ceil(2)),
+            ..defaults
         }
     }
 }

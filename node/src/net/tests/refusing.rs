@@ -2,8 +2,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::harness::{Node, TCP, config, members, pair, peer};
-use crate::net::{NetEvent, Published, RequestFailure};
+use super::harness::{FEDERATION, Node, TCP, config, members, pair, peer};
+use crate::config::{Config, NetworkLimits};
+use crate::driver::net_config;
+use crate::net::{NetEvent, Published, RequestFailure, TransportSecret};
 
 #[tokio::test]
 async fn a_peer_of_another_federation_is_turned_away() {
@@ -135,6 +137,41 @@ async fn strangers_are_served_little_and_in_small_numbers() {
     // As a member it is let in.
     a.handle.set_members(members(&[1, 3])).await.unwrap();
     a.connected(&c.peer()).await;
+}
+
+#[tokio::test]
+async fn configured_limits_are_the_ones_in_force() {
+    let mut file = Config::default();
+    file.network.listen = vec![TCP.to_owned()];
+    file.network.limits =
+        NetworkLimits { connections_max: 1, connections_per_peer_max: 1, strangers_max: 0 };
+    let secret = TransportSecret::from_bytes([1; 32]);
+    let guarded = net_config(&file, secret, FEDERATION.to_owned());
+    let mut a = Node::start(&guarded).await;
+    let knock = async |seed: u8| {
+        let mut visitor = config(seed, TCP);
+        visitor.bootstrap = vec![a.address.clone()];
+        Node::start(&visitor).await
+    };
+    let stranger = knock(2).await;
+    a.reaches("a refused stranger", async |net| net.metrics().inbound_failed.value() > 0).await;
+    drop(stranger);
+    a.handle.set_members(members(&[1, 3, 4])).await.unwrap();
+    a.handle.snapshot().await.unwrap();
+    let member = knock(3).await;
+    let (second, before) = {
+        a.reaches("a member", async |net| net.snapshot().await.unwrap().peers.len() == 1).await;
+        let before = a.handle.metrics().inbound_failed.value();
+        (knock(4).await, before)
+    };
+    a.reaches("no room for a second", async |net| net.metrics().inbound_failed.value() > before)
+        .await;
+    assert!(a.has_seen(
+        |event| matches!(event, NetEvent::PeerConnected { peer, .. } if *peer == member.peer())
+    ));
+    assert!(!a.has_seen(
+        |event| matches!(event, NetEvent::PeerConnected { peer, .. } if *peer == second.peer())
+    ));
 }
 
 #[tokio::test]
