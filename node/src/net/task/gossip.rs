@@ -113,10 +113,6 @@ impl Task {
 
     fn gossip_message(&mut self, source: PeerId, id: &MessageId, message: Message) {
         let now = Instant::now();
-        let Some(author) = message.source.filter(|author| self.publishers.contains(author)) else {
-            self.unauthorised(source, id, message.source, now);
-            return;
-        };
         let size = u32::try_from(message.data.len()).unwrap_or(u32::MAX);
         if !self.peers.get_mut(&source).is_some_and(|peer| peer.gossip.take(size, now)) {
             self.metrics.gossip_over_rate.add();
@@ -124,6 +120,10 @@ impl Task {
             self.penalise(source, OVER_RATE_POINTS, "it sends too much gossip", now);
             return;
         }
+        let Some(author) = message.source.filter(|author| self.publishers.contains(author)) else {
+            self.unauthorised(source, id, message.source, now);
+            return;
+        };
         // Its stream bears the federation's name: the peer belongs here.
         self.announce(source);
         let scope = self.names.scope(&message.topic).map(str::to_owned);
@@ -144,8 +144,9 @@ impl Task {
         }
     }
 
-    /// A message of someone who may not publish. A member that only passed it on may know of an
-    /// admission that this node has not heard of yet: it is not blamed, but the message stops.
+    /// A message of someone who may not publish, by this node's directory, which may be behind: the author may have
+    /// just been admitted or rekeyed. So a member that only passed it on is not blamed. Whoever sends its own
+    /// words is: that is no member, or a suspended one.
     fn unauthorised(
         &mut self,
         source: PeerId,
@@ -155,11 +156,10 @@ impl Task {
     ) {
         self.metrics.gossip_unauthorised.add();
         tracing::debug!(%source, ?author, "gossip of a peer that may not publish");
+        // Never "reject": gossipsub would hold that against everybody who passes the message on afterwards.
+        self.judge(id, &source, Verdict::Ignore);
         let passed_on = author != Some(source) && self.swarm.behaviour().gate.is_member(&source);
-        if passed_on {
-            self.judge(id, &source, Verdict::Ignore);
-        } else {
-            self.judge(id, &source, Verdict::Reject);
+        if !passed_on {
             self.penalise(
                 source,
                 UNAUTHORISED_POINTS,

@@ -2,7 +2,7 @@ use bytes::Bytes;
 
 use super::harness::{Node, TCP, config, members, pair};
 use crate::net::limits::GOSSIP_PAYLOAD_BYTES_MAX;
-use crate::net::{NetEvent, Published, Verdict};
+use crate::net::{NetEvent, NetHandle, PeerSnapshot, Published, Verdict};
 
 /// Five nets in a line, each connected with its neighbours only: what reaches the last was passed
 /// on by all between.
@@ -67,6 +67,70 @@ async fn rejected_and_ignored_gossip_goes_no_further() {
     assert_eq!(&bytes[..], b"good");
     assert!(!nodes[2].has_seen(|event| matches!(event, NetEvent::Gossip { .. })));
     assert_eq!(nodes[1].handle.metrics().gossip_rejected.value(), 1);
+}
+
+#[tokio::test]
+async fn news_of_a_newcomer_is_held_against_the_newcomer_alone() {
+    // The first node has not heard yet that the third was admitted; the second has.
+    let mut behind = Node::start(&config(1, TCP)).await;
+    behind.handle.set_members(members(&[1, 2])).await.unwrap();
+    let mut forwards = config(2, TCP);
+    forwards.bootstrap = vec![behind.address.clone()];
+    let mut ahead = Node::start(&forwards).await;
+    ahead.handle.set_members(members(&[1, 2, 3])).await.unwrap();
+    behind.connected(&ahead.peer()).await;
+    ahead.connected(&behind.peer()).await;
+    let mut joins = config(3, TCP);
+    joins.bootstrap = vec![ahead.address.clone()];
+    let newcomer = Node::start(&joins).await;
+    newcomer.handle.set_members(members(&[2, 3])).await.unwrap();
+    ahead.connected(&newcomer.peer()).await;
+
+    // Passed on by a member: not taken, and nobody is blamed.
+    publish(&newcomer, b"first words").await;
+    let (id, ..) = ahead.gossip().await;
+    ahead.handle.verdict(id, Verdict::Accept).await.unwrap();
+    behind.reaches("the newcomer's words", async |net| unauthorised(net) == 1).await;
+    assert_eq!(penalties(&behind).await, [(ahead.peer(), true)]);
+
+    // Said by the newcomer itself, and then passed on by the member as well.
+    newcomer.handle.dial(&behind.address).await.unwrap();
+    behind.connected(&newcomer.peer()).await;
+    behind
+        .reaches("a word from the newcomer itself", async |net| {
+            let turn = net.metrics().gossip_unauthorised.value().to_be_bytes();
+            newcomer.handle.publish("CN-33", Bytes::copy_from_slice(&turn)).await.unwrap();
+            let snapshot = net.snapshot().await.unwrap();
+            snapshot.peers.iter().any(|peer| peer.peer == newcomer.peer() && peer.penalty > 0.0)
+        })
+        .await;
+    loop {
+        let (id, ..) = ahead.gossip().await;
+        ahead.handle.verdict(id, Verdict::Accept).await.unwrap();
+        if !ahead.has_seen(|event| matches!(event, NetEvent::Gossip { .. })) {
+            break;
+        }
+    }
+    // What the member says afterwards arrives after what it passed on.
+    publish(&ahead, b"own words").await;
+    assert_eq!(&behind.gossip().await.3[..], b"own words");
+    let mut expected = [(ahead.peer(), true), (newcomer.peer(), false)];
+    expected.sort();
+    assert_eq!(penalties(&behind).await, expected);
+    assert!(!behind.has_seen(|event| matches!(event, NetEvent::Gossip { .. })));
+}
+
+fn unauthorised(net: &NetHandle) -> u64 {
+    net.metrics().gossip_unauthorised.value()
+}
+
+/// Each peer of a node, and whether nothing is held against it.
+async fn penalties(node: &Node) -> Vec<(String, bool)> {
+    let peers = node.handle.snapshot().await.unwrap().peers;
+    let blameless = |peer: &PeerSnapshot| peer.penalty == 0.0 && peer.score >= 0.0;
+    let mut all: Vec<_> = peers.iter().map(|peer| (peer.peer.clone(), blameless(peer))).collect();
+    all.sort();
+    all
 }
 
 #[tokio::test]
