@@ -20,9 +20,9 @@ use crate::receipts::counts;
 use crate::store::{Store, StoreError};
 
 /// Long enough for the views to take in what was published just before.
-const SETTLE: Duration = Duration::from_secs(2);
+pub const SETTLE: Duration = Duration::from_secs(2);
 
-/// Why a statement may not be said next.
+/// Why a statement may not be said next, or it is not known whether it may.
 #[derive(Debug, Error)]
 pub enum ContinuityError {
     /// It would change nothing.
@@ -41,6 +41,9 @@ pub enum ContinuityError {
         /// Which contract or listing.
         subject: String,
     },
+    /// What is recorded has not been read to its end yet, so nothing can be said of what follows it.
+    #[error("what is recorded is still being read into the views")]
+    Behind,
     /// The disk.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -75,6 +78,10 @@ impl Said {
             Self::Listing(event) => format!("listing {}", event.listing_id()),
         }
     }
+}
+
+fn said(request: &PublishRequest) -> Option<Said> {
+    Said::of(&StatementType::from_name(&request.kind), &request.body)
 }
 
 /// Where a contract or listing stands.
@@ -117,20 +124,37 @@ pub struct Effective {
     pub id: StatementId,
 }
 
-/// Folds what is recorded about the subject of `statement` in `log`, and returns the events that changed something.
+/// Folds what is recorded about the subject of `statement` in `log`, once the views hold the whole log, and
+/// returns the events that changed something; `None` for statements of other types, which have no later events.
 ///
 /// # Errors
 ///
-/// [`StoreError`].
+/// [`ContinuityError::Behind`] and [`ContinuityError::Store`].
 pub fn history(
     view: &NodeView,
     store: &Store,
     log: &ExchangeId,
     statement: &Statement,
-) -> Result<Vec<Effective>, StoreError> {
-    let Some(said) = Said::of(&statement.kind, &statement.body) else { return Ok(Vec::new()) };
-    store.settle(SETTLE);
-    Ok(fold(view, store, log, &said)?.1)
+) -> Result<Option<Vec<Effective>>, ContinuityError> {
+    if !store.settle_log(log, SETTLE) {
+        return Err(ContinuityError::Behind);
+    }
+    Ok(effective(view, store, log, statement)?)
+}
+
+/// As [`history`], from what the views hold now.
+///
+/// # Errors
+///
+/// [`StoreError`].
+pub fn effective(
+    view: &NodeView,
+    store: &Store,
+    log: &ExchangeId,
+    statement: &Statement,
+) -> Result<Option<Vec<Effective>>, StoreError> {
+    let Some(said) = Said::of(&statement.kind, &statement.body) else { return Ok(None) };
+    Ok(Some(fold(view, store, log, &said)?.1))
 }
 
 fn fold(
@@ -176,24 +200,28 @@ fn places(
 
 /// Checks that each statement of a group follows what is recorded and what stands before it in the group.
 ///
-/// Statements of other types, and those that are not in form, are left to the driver. So is everything while
-/// the views lag behind: what cannot be decided is not refused.
+/// Statements of other types, and those that are not in form, are left to the driver. Reads the disk, and waits
+/// up to `patience` for the views to hold what is recorded.
 ///
 /// # Errors
 ///
-/// [`ContinuityError`] names the statement and what was expected.
+/// [`ContinuityError`] names the statement and what was expected; [`ContinuityError::Behind`] if the views are
+/// not there in time.
 pub fn check(
     view: &NodeView,
     store: &Store,
     group: &[PublishRequest],
+    patience: Duration,
 ) -> Result<(), ContinuityError> {
-    if !store.settle(SETTLE) {
+    if group.iter().all(|request| said(request).is_none()) {
         return Ok(());
+    }
+    if !store.settle_log(&view.me, patience) {
+        return Err(ContinuityError::Behind);
     }
     let mut standings: BTreeMap<String, Standing> = BTreeMap::new();
     for (place, request) in group.iter().enumerate() {
-        let kind = StatementType::from_name(&request.kind);
-        let Some(said) = Said::of(&kind, &request.body) else { continue };
+        let Some(said) = said(request) else { continue };
         let subject = said.subject();
         if !standings.contains_key(&subject) {
             let (standing, _) = fold(view, store, &view.me, &said)?;
@@ -229,8 +257,7 @@ impl Reservations {
         let mut subjects = BTreeSet::new();
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (place, request) in group.iter().enumerate() {
-            let kind = StatementType::from_name(&request.kind);
-            let Some(said) = Said::of(&kind, &request.body) else { continue };
+            let Some(said) = said(request) else { continue };
             let subject = said.subject();
             if held.contains(&subject) {
                 return Err(ContinuityError::UnderWay { place, subject });

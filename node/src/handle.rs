@@ -17,6 +17,7 @@ use serde_json::Value;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::continuity::{self, ContinuityError, Reservations};
 use crate::store::Store;
 
 /// Commands that wait for the driver at most; the next one is refused as busy.
@@ -30,6 +31,7 @@ pub struct NodeHandle {
     commands: mpsc::Sender<Command>,
     view: watch::Receiver<Arc<NodeView>>,
     store: Store,
+    reservations: Reservations,
 }
 
 /// What the driver is asked to do. A dropped reply means that the node stops.
@@ -103,6 +105,9 @@ pub enum PublishError {
         /// Why.
         reason: String,
     },
+    /// A statement does not follow what is recorded, or it is not known yet whether it does.
+    #[error(transparent)]
+    Continuity(#[from] ContinuityError),
     /// The own log is still being compared with peers' copies.
     #[error("the own log is still being compared with its peers' copies")]
     OwnLogUnchecked,
@@ -272,7 +277,8 @@ impl NodeHandle {
     ) -> (Self, mpsc::Receiver<Command>, watch::Sender<Arc<NodeView>>) {
         let (commands, received) = mpsc::channel(COMMANDS_MAX);
         let (sender, view) = watch::channel(Arc::new(first));
-        (Self { commands, view, store }, received, sender)
+        let reservations = Reservations::default();
+        (Self { commands, view, store, reservations }, received, sender)
     }
 
     /// The newest view.
@@ -292,6 +298,9 @@ impl NodeHandle {
 
     /// Publishes statements as one group and returns once they are durable.
     ///
+    /// The only way to publish: statements that would change nothing are refused here, before they are signed,
+    /// and requests about one contract or listing do not overlap, even if a caller goes away.
+    ///
     /// # Errors
     ///
     /// [`PublishError`]; nothing was published then.
@@ -299,6 +308,26 @@ impl NodeHandle {
         &self,
         statements: Vec<PublishRequest>,
     ) -> Result<Vec<Published>, PublishError> {
+        let reserved = self.reservations.reserve(&statements)?;
+        let node = self.clone();
+        let publishing = tokio::spawn(async move {
+            let published = node.publish_next(statements).await;
+            drop(reserved);
+            published
+        });
+        publishing.await.unwrap_or_else(ended)
+    }
+
+    async fn publish_next(
+        &self,
+        statements: Vec<PublishRequest>,
+    ) -> Result<Vec<Published>, PublishError> {
+        let (view, store) = (self.view(), self.store.clone());
+        let checking = tokio::task::spawn_blocking(move || {
+            continuity::check(&view, &store, &statements, continuity::SETTLE)?;
+            Ok(statements)
+        });
+        let statements = checking.await.unwrap_or_else(ended)?;
         let (reply, answer) = oneshot::channel();
         self.send(Command::Publish { statements, reply }).map_err(|refused| match refused {
             Refused::Busy => PublishError::Busy,
@@ -347,6 +376,14 @@ impl NodeHandle {
             mpsc::error::TrySendError::Full(_) => Refused::Busy,
             mpsc::error::TrySendError::Closed(_) => Refused::Stopping,
         })
+    }
+}
+
+/// A task that did not end by itself fell, which is passed on, or the runtime ends.
+fn ended<T>(error: tokio::task::JoinError) -> Result<T, PublishError> {
+    match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => Err(PublishError::Stopping),
     }
 }
 

@@ -21,7 +21,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::claims::{ClaimsError, ClaimsFolder, commitments};
-use crate::continuity;
+use crate::continuity::{self, ContinuityError};
 use crate::handle::NodeView;
 use crate::store::{ContractRow, EventPosition, Store, StoreError};
 
@@ -93,6 +93,17 @@ pub enum IssueError {
     /// It does not fit the compact form.
     #[error(transparent)]
     Compact(#[from] CompactError),
+    /// It changed nothing: it does not follow what was recorded before it, or was not its issuer's to say.
+    #[error("entry {index} of {log} took no effect, so there is nothing to vouch for")]
+    Ineffective {
+        /// The log.
+        log: ExchangeId,
+        /// The entry.
+        index: u64,
+    },
+    /// It is not known yet which events took effect.
+    #[error(transparent)]
+    Continuity(#[from] ContinuityError),
     /// The disk.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -139,9 +150,9 @@ impl Issuer<'_> {
             .map_err(|error| unproven(&log, &error))?;
         let disclosures = self.disclosures(&statement, disclose)?;
         let events = self
-            .events(&log, &statement)?
+            .later(&log, index, &statement)?
             .into_iter()
-            .filter(|event| (index + 1..as_of).contains(event))
+            .filter(|event| *event < as_of)
             .map(|event| self.proven(&log, event))
             .collect::<Result<Vec<_>, _>>()?;
         let facts = self.view.directory.chain_of(&log);
@@ -201,7 +212,9 @@ impl Issuer<'_> {
 
     /// The contract of that number: one's own, or that of the only other exchange that uses it.
     fn contract(&self, number: &str) -> Result<ContractRow, IssueError> {
-        self.store.settle(SETTLE);
+        if !self.store.settle(continuity::SETTLE) {
+            return Err(ContinuityError::Behind.into());
+        }
         let mut rows = self.store.contract(number, &|event| self.counts(event))?;
         if let Some(own) = rows.iter().position(|row| row.log == self.view.me) {
             return Ok(rows.swap_remove(own));
@@ -217,10 +230,20 @@ impl Issuer<'_> {
         counts(self.view, event)
     }
 
-    /// The indices of everything that changed the same contract or listing.
-    fn events(&self, log: &ExchangeId, statement: &Statement) -> Result<Vec<u64>, IssueError> {
+    /// The indices of everything that changed the same contract or listing after `index`.
+    fn later(
+        &self,
+        log: &ExchangeId,
+        index: u64,
+        statement: &Statement,
+    ) -> Result<Vec<u64>, IssueError> {
         let history = continuity::history(self.view, self.store, log, statement)?;
-        Ok(history.into_iter().map(|event| event.index).collect())
+        let Some(history) = history else { return Ok(Vec::new()) };
+        let mut events = history.into_iter().map(|event| event.index);
+        if !events.any(|event| event == index) {
+            return Err(IssueError::Ineffective { log: log.clone(), index });
+        }
+        Ok(events.collect())
     }
 
     fn disclosures(
@@ -285,9 +308,6 @@ pub fn counts(view: &NodeView, event: &EventPosition) -> bool {
     let kind = event.kind.as_str();
     view.directory.authorizes(&event.log, event.index, &event.key, kind).is_ok()
 }
-
-/// Long enough for the views to take in what was committed just before.
-const SETTLE: std::time::Duration = std::time::Duration::from_secs(2);
 
 fn unproven(log: &ExchangeId, error: &dyn std::error::Error) -> IssueError {
     IssueError::Proof { log: log.clone(), reason: crate::driver::chain(error) }

@@ -50,13 +50,6 @@ pub enum ApiError {
         /// What to do next.
         advice: String,
     },
-    /// A statement does not follow what is recorded.
-    NotNext {
-        /// Why not.
-        detail: String,
-        /// Its place in the group, from 0.
-        place: usize,
-    },
     /// This program contradicts itself.
     Internal(String),
 }
@@ -140,16 +133,6 @@ impl ApiError {
             Self::Conflict { detail, advice } => {
                 problem(StatusCode::CONFLICT, "not-yet", "not possible yet", detail, advice)
             }
-            Self::NotNext { detail, place } => Problem {
-                members: vec![format!("/statements/{place}")],
-                ..problem(
-                    StatusCode::CONFLICT,
-                    "not-next",
-                    "statement does not follow",
-                    detail,
-                    "look at what is recorded; revise, amend or name the newest statement; nothing was published",
-                )
-            },
             Self::Internal(detail) => problem(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal",
@@ -184,6 +167,7 @@ fn publish(error: &PublishError) -> Problem {
                 "look at this exchange's membership with `hutong member show`; nothing was published",
             )
         },
+        PublishError::Continuity(error) => continuity(error),
         PublishError::OwnLogUnchecked => problem(
             StatusCode::SERVICE_UNAVAILABLE,
             "own-log-unchecked",
@@ -214,6 +198,32 @@ fn publish(error: &PublishError) -> Problem {
         ),
         PublishError::Busy => busy(),
         PublishError::Stopping => stopping(),
+    }
+}
+
+fn continuity(error: &ContinuityError) -> Problem {
+    let detail = error.to_string();
+    match error {
+        ContinuityError::NotNext { place, .. } | ContinuityError::UnderWay { place, .. } => {
+            Problem {
+                members: vec![format!("/statements/{place}")],
+                ..problem(
+                    StatusCode::CONFLICT,
+                    "not-next",
+                    "statement does not follow",
+                    detail,
+                    "look at what is recorded; revise, amend or name the newest statement; nothing was published",
+                )
+            }
+        }
+        ContinuityError::Behind => problem(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "catching-up",
+            "node is catching up",
+            detail,
+            "try again in some seconds; nothing was published",
+        ),
+        ContinuityError::Store(error) => store(error),
     }
 }
 
@@ -325,20 +335,14 @@ impl From<IssueError> for ApiError {
                 detail,
                 advice: "look at the entry with `hutong log show`".to_owned(),
             },
+            IssueError::Ineffective { .. } => Self::Conflict {
+                detail,
+                advice: "look at what is recorded and ask for the event that took effect"
+                    .to_owned(),
+            },
+            IssueError::Continuity(error) => Self::Publish(PublishError::Continuity(error)),
             IssueError::Store(error) => error.into(),
             IssueError::Claims(_) | IssueError::Proof { .. } => Self::Internal(detail),
-        }
-    }
-}
-
-impl From<ContinuityError> for ApiError {
-    fn from(error: ContinuityError) -> Self {
-        let detail = error.to_string();
-        match error {
-            ContinuityError::NotNext { place, .. } | ContinuityError::UnderWay { place, .. } => {
-                Self::NotNext { detail, place }
-            }
-            ContinuityError::Store(error) => error.into(),
         }
     }
 }
@@ -365,6 +369,7 @@ mod tests {
         assert_eq!(status(ApiError::Unauthorized), 401);
         assert_eq!(status(PublishError::OwnLogUnchecked.into()), 503);
         assert_eq!(status(PublishError::Busy.into()), 429);
+        assert_eq!(status(PublishError::from(ContinuityError::Behind).into()), 503);
         assert_eq!(status(ApiError::Charter(CharterRefused::Stopping)), 503);
         assert_eq!(status(ApiError::TooLarge), 413);
         let disk = PublishError::Store { file: "/d/x".into(), reason: "full".into() };

@@ -23,7 +23,6 @@ use super::error::ApiError;
 use super::routes;
 use super::token::{Token, TokenError, remove_address, write_address};
 use crate::config;
-use crate::continuity::Reservations;
 use crate::handle::NodeHandle;
 use crate::metrics::Metrics;
 
@@ -36,7 +35,6 @@ struct Inner {
     data: PathBuf,
     token: Token,
     metrics: Metrics,
-    reservations: Reservations,
     metrics_public: bool,
     body_bytes_max: u64,
     timeout: Duration,
@@ -81,10 +79,6 @@ impl Shared {
         &self.0.data
     }
 
-    pub(super) fn reservations(&self) -> &Reservations {
-        &self.0.reservations
-    }
-
     pub(super) fn metrics(&self) -> &Metrics {
         &self.0.metrics
     }
@@ -111,7 +105,6 @@ impl Server {
             data: data.clone(),
             token,
             metrics: Metrics::default(),
-            reservations: Reservations::default(),
             metrics_public: metrics.public,
             body_bytes_max: api.body_bytes_max,
             timeout: Duration::from_millis(api.request_timeout_ms),

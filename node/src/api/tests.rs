@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hutong_crypto::checkpoint::Checkpoint;
 use hutong_crypto::keys::{Purpose, Seed};
@@ -30,6 +31,7 @@ use super::server::Server;
 use super::token::Token;
 use crate::claims::{ClaimSet, ClaimsFolder};
 use crate::config::{self, Config, Exchange};
+use crate::continuity::{self, ContinuityError};
 use crate::handle::{
     CharterRefused, Command, DialRefused, LogInfo, NodeHandle, NodeView, NoticeLevel, NoticeLine,
     PublishError, Published,
@@ -175,7 +177,8 @@ fn free_port() -> config::Api {
     config::Api { listen: ([127, 0, 0, 1], 0).into(), ..Config::default().api }
 }
 
-/// An entry that is no statement, one that is withheld, a listing and a contract; witnessed as far as none is asked for.
+/// An entry that is no statement, one that is withheld, a listing, a contract, and an amendment that does not
+/// follow it; witnessed as far as none is asked for.
 fn put_entries(store: &Store, data: &Path) {
     let seed = Seed::from_bytes([3; 32]);
     let entry = Entry::sign(&seed.derive(Purpose::Issuer), br#"{"type":"x"}"#).unwrap();
@@ -184,19 +187,20 @@ fn put_entries(store: &Store, data: &Path) {
         Leaf::Withheld(hutong_crypto::sha256(b"hidden")),
         Leaf::Entry(statement("hutong/listing/v1", listing_body())),
         Leaf::Entry(statement("hutong/contract/v1", contract_body(data))),
+        Leaf::Entry(statement("hutong/contract/v1", stray_amendment())),
     ];
     let mut frontier = Frontier::new();
     for leaf in &leaves {
         frontier.append(leaf.hash());
     }
     let origin = Origin::new(&chain().federation_id(), &me()).to_string();
-    let checkpoint = Checkpoint { origin, size: 4, root: frontier.root(), extensions: Vec::new() };
+    let checkpoint = Checkpoint { origin, size: 5, root: frontier.root(), extensions: Vec::new() };
     let note = checkpoint.sign(&seed.derive(Purpose::Log)).to_string();
     store
         .commit(&[
             Persist::Leaves { log: me(), from: 0, leaves, void: vec![0] },
-            Persist::Checkpoint { log: me(), note: note.clone(), size: 4 },
-            Persist::Cosigned { log: me(), note, size: 4 },
+            Persist::Checkpoint { log: me(), note: note.clone(), size: 5 },
+            Persist::Cosigned { log: me(), note, size: 5 },
         ])
         .unwrap();
 }
@@ -239,6 +243,21 @@ fn contract_body(data: &Path) -> Value {
         "contract_type": "development",
         "event": "registered",
         "field": "electronic_information",
+        "registering_division": "CN-330106",
+        "registration_no": NUMBER,
+        "seller_division": "CN-330106",
+        "sign_date": "2026-11-20",
+    })
+}
+
+/// An amendment of that contract which names another statement than the registration.
+fn stray_amendment() -> Value {
+    json!({
+        "buyer_division": "CN-320102",
+        "contract_type": "development",
+        "event": "amended",
+        "field": "new_materials",
+        "previous": "5f".repeat(32),
         "registering_division": "CN-330106",
         "registration_no": NUMBER,
         "seller_division": "CN-330106",
@@ -402,7 +421,7 @@ fn an_entry_is_shown_whole_or_as_withheld_or_not_found() {
     assert_eq!(entry.statement.unwrap(), json!({"type": "x"}));
     let hidden = node.client.entry(ME, 1).unwrap();
     assert!(hidden.withheld && hidden.entry.is_none());
-    assert_eq!(refusal(node.client.entry(ME, 4)).0, 404);
+    assert_eq!(refusal(node.client.entry(ME, 5)).0, 404);
     assert_eq!(refusal(node.client.entry("nobody-here", 0)).0, 404);
     assert_eq!(refusal(node.client.entry("No Id", 0)).0, 422);
 }
@@ -437,7 +456,7 @@ fn a_path_or_method_that_does_not_exist_is_a_problem_too() {
 fn a_request_that_takes_too_long_is_ended() {
     let api = config::Api { request_timeout_ms: 100, ..free_port() };
     let node = Node::start(true, &api, &config::Metrics::default(), |_| {
-        std::thread::sleep(std::time::Duration::from_millis(400));
+        std::thread::sleep(Duration::from_millis(400));
         Err(PublishError::Stopping)
     });
     assert_eq!(refusal(node.client.publish(statements(1))).0, 504);
@@ -525,7 +544,7 @@ fn a_statement_that_would_change_nothing_is_refused_before_it_is_signed() {
 
 #[test]
 fn two_requests_about_one_subject_do_not_overlap() {
-    let reservations = crate::continuity::Reservations::default();
+    let reservations = continuity::Reservations::default();
     let group = [crate::handle::PublishRequest {
         kind: "hutong/listing/v1".into(),
         audience: json!("public"),
@@ -535,6 +554,89 @@ fn two_requests_about_one_subject_do_not_overlap() {
     assert!(reservations.reserve(&group).is_err());
     drop(first);
     assert!(reservations.reserve(&group).is_ok());
+}
+
+#[tokio::test]
+async fn whoever_publishes_is_asked_whether_it_follows() {
+    let data = tempfile::tempdir().unwrap();
+    let store = Store::open(&data.path().join("store"), &StoreOptions::default()).unwrap();
+    put_entries(&store, data.path());
+    let (handle, mut commands, _views) = NodeHandle::new(view(true), store);
+    let listing = |revision: u64| {
+        let mut body = listing_body();
+        body["revision"] = json!(revision);
+        vec![crate::handle::PublishRequest {
+            kind: "hutong/listing/v1".into(),
+            audience: json!("public"),
+            body,
+        }]
+    };
+    let refused = handle.publish(listing(1)).await;
+    assert!(
+        matches!(refused, Err(PublishError::Continuity(ContinuityError::NotNext { place: 0, .. }))),
+        "{refused:?}"
+    );
+    // Nothing reached the driver; what follows does, and holds its subject until it is answered.
+    assert!(commands.try_recv().is_err());
+    let first = tokio::spawn({
+        let handle = handle.clone();
+        async move { handle.publish(listing(2)).await }
+    });
+    let command = commands.recv().await.unwrap();
+    let beside = handle.publish(listing(2)).await;
+    assert!(
+        matches!(beside, Err(PublishError::Continuity(ContinuityError::UnderWay { .. }))),
+        "{beside:?}"
+    );
+    answer(command, published);
+    assert_eq!(first.await.unwrap().unwrap().len(), 1);
+}
+
+#[test]
+fn what_is_recorded_must_have_been_read_before_anything_follows_it() {
+    let data = tempfile::tempdir().unwrap();
+    let store = Store::open(data.path(), &StoreOptions::default()).unwrap();
+    let number = |number: u64| {
+        let mut body = listing_body();
+        body["listing_id"] = json!(format!("zj-{number}"));
+        body
+    };
+    let leaves = (0..2_000).map(|n| Leaf::Entry(statement("hutong/listing/v1", number(n))));
+    let leaves = Persist::Leaves { log: me(), from: 0, leaves: leaves.collect(), void: Vec::new() };
+    store.commit(&[leaves]).unwrap();
+    let request = |kind: &str, body: Value| {
+        [crate::handle::PublishRequest { kind: kind.into(), audience: json!("public"), body }]
+    };
+    let check = |request: &[crate::handle::PublishRequest], patience| {
+        continuity::check(&view(true), &store, request, patience)
+    };
+    let again = request("hutong/listing/v1", number(1_999));
+    // Two thousand statements take the views longer than no time at all.
+    let asked = check(&again, Duration::ZERO);
+    assert!(matches!(asked, Err(ContinuityError::Behind)), "{asked:?}");
+    let other = request("hutong/member-admit/v1", json!({}));
+    assert!(check(&other, Duration::ZERO).is_ok(), "other types follow nothing");
+    let asked = check(&again, Duration::from_mins(1));
+    assert!(matches!(asked, Err(ContinuityError::NotNext { place: 0, .. })), "{asked:?}");
+}
+
+#[test]
+fn an_event_that_does_not_follow_is_in_no_receipt_and_has_none() {
+    let node = Node::simple(published);
+    let contract = node.client.contract(NUMBER).unwrap();
+    let effective: Vec<bool> = contract.history.iter().map(|event| event.effective).collect();
+    assert_eq!(effective, [true, false]);
+    assert_eq!(contract.contract.status, "registered");
+    let of_contract =
+        ReceiptRequest { registration: Some(NUMBER.into()), ..ReceiptRequest::default() };
+    let bytes = node.client.receipt(&of_contract).unwrap();
+    let report = verify(&bytes, &chain().federation_id(), &Policy::default());
+    assert_eq!(report.verdict, Verdict::Valid, "{:?}", report.checks);
+    let of_stray = ReceiptRequest {
+        statement: Some(node.client.entry(ME, 4).unwrap().id),
+        ..ReceiptRequest::default()
+    };
+    assert_eq!(refusal(node.client.receipt(&of_stray)).0, 409);
 }
 
 #[test]

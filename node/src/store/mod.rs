@@ -387,7 +387,12 @@ impl Store {
     /// Waits until the views hold everything that is committed now, at most `patience`; tells
     /// whether they do. A log that cannot be read is not waited for: see [`ViewProgress::failed`].
     pub fn settle(&self, patience: std::time::Duration) -> bool {
-        self.core.settle(patience)
+        self.core.settle(None, patience)
+    }
+
+    /// As [`Store::settle`], for the views of one log.
+    pub fn settle_log(&self, log: &ExchangeId, patience: std::time::Duration) -> bool {
+        self.core.settle(Some(log), patience)
     }
 
     /// How far the views have come.

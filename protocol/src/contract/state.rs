@@ -20,7 +20,7 @@ pub struct ContractState {
     pub contract: Contract,
     /// The statement of [`ContractState::contract`].
     pub described_by: StatementId,
-    /// The registration's statement.
+    /// The registration's statement; after [`ContractState::from_event`] the event's.
     pub first: StatementId,
     /// The newest event's statement.
     pub last: StatementId,
@@ -75,7 +75,7 @@ impl ContractState {
         id: StatementId,
     ) -> Result<Self, ContractVoid> {
         match (state, contract.event) {
-            (None, ContractEventKind::Registered) => Ok(Self::registered(contract, id)),
+            (None, ContractEventKind::Registered) => Ok(Self::from_event(contract, id)),
             (None, event) => {
                 let number = contract.registration_no.clone();
                 Err(ContractVoid::Unregistered { number, event })
@@ -97,10 +97,12 @@ impl ContractState {
         !self.event.is_final()
     }
 
-    fn registered(contract: &Contract, id: StatementId) -> Self {
+    /// The state just after `contract`, the statement `id`, for a reader who holds nothing earlier and takes it
+    /// that the event took effect. What is counted and remembered begins with it.
+    pub fn from_event(contract: &Contract, id: StatementId) -> Self {
         Self {
             registration_no: contract.registration_no.clone(),
-            event: ContractEventKind::Registered,
+            event: contract.event,
             contract: contract.clone(),
             described_by: id,
             first: id,

@@ -103,6 +103,18 @@ impl ListingState {
         }
     }
 
+    /// The state just after the revision `listing`, the statement `id`, for a reader who holds nothing earlier
+    /// and takes it that the revision took effect. An objection made before is not known to it.
+    pub fn from_revision(listing: &Listing, id: StatementId) -> Self {
+        Self {
+            listing: listing.clone(),
+            standing: ListingStatusKind::Listed,
+            status: None,
+            revised_by: id,
+            last: id,
+        }
+    }
+
     /// Whether it can still be bought or answered.
     pub fn is_open(&self) -> bool {
         match self.standing {
@@ -126,15 +138,13 @@ impl ListingState {
         if listing.revision != expected {
             return Err(ListingVoid::Revision { expected, met: listing.revision });
         }
+        let mut next = Self::from_revision(listing, id);
         // A revision does not settle an objection.
-        let objected = state.filter(|state| state.standing == ListingStatusKind::Objected);
-        Ok(Self {
-            listing: listing.clone(),
-            standing: objected.map_or(ListingStatusKind::Listed, |state| state.standing),
-            status: objected.and_then(|state| state.status.clone()),
-            revised_by: id,
-            last: id,
-        })
+        if let Some(state) = state.filter(|state| state.standing == ListingStatusKind::Objected) {
+            next.standing = state.standing;
+            next.status.clone_from(&state.status);
+        }
+        Ok(next)
     }
 
     fn change(&self, status: &ListingStatus, id: StatementId) -> Result<Self, ListingVoid> {

@@ -1,16 +1,15 @@
-//! What later entries say about the one that a receipt is for.
+//! What later entries say about the one that a receipt is for, by the same folds as everywhere
+//! ([`ContractState::apply`], [`ListingState::apply`]), begun at the receipt's own entry.
 
-use alloc::{
-    string::{String, ToString as _},
-    vec::Vec,
-};
-
-use serde_json::Value;
+use alloc::{boxed::Box, string::String, vec::Vec};
 
 use super::report::Later;
 use crate::{
+    codes::{ContractEventKind, ListingStatusKind},
+    contract::{Contract, ContractState, ContractVoid},
     id::StatementId,
-    statement::{Statement, StatementType},
+    listing::{Listing, ListingEvent, ListingState, ListingStatus, ListingVoid},
+    statement::{Statement, StatementError, StatementType},
 };
 
 /// How a contract or listing stands after its later events.
@@ -34,24 +33,31 @@ pub(super) struct Placed<'a> {
 }
 
 /// Why later entries do not belong to the receipt's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum LifeProblem {
     #[error("the events are not later entries of the same log in ascending order")]
     Order,
-    #[error("an event is about another contract or listing, or does not name the event before it")]
+    #[error("an event is of a type that says nothing about the receipt's")]
     Stranger,
-    #[error("an event follows a cancellation or revocation, which are final")]
-    AfterTheEnd,
+    #[error("a body is not as its type prescribes")]
+    Form(#[from] StatementError),
+    #[error("an event takes no effect: {0}")]
+    Contract(#[from] ContractVoid),
+    #[error("an event takes no effect: {0}")]
+    Listing(#[from] ListingVoid),
     #[error("statements of this type have no later events")]
     NoLife,
 }
 
 impl LifeProblem {
-    pub(super) const fn zh(self) -> &'static str {
+    pub(super) const fn zh(&self) -> &'static str {
         match self {
             Self::Order => "后续事件不是同一日志中按序在后的条目",
-            Self::Stranger => "后续事件属于另一合同或挂牌，或未指明前一事件",
-            Self::AfterTheEnd => "注销或撤销为终态，其后不得再有事件",
+            Self::Stranger => "后续事件的类型与凭据所载声明无关",
+            Self::Form(_) => "声明正文不符合其类型的规定",
+            Self::Contract(_) | Self::Listing(_) => {
+                "后续事件不生效：属于另一合同或挂牌、未承接前一事件，或前一状态为终态"
+            }
             Self::NoLife => "该类型的声明没有后续事件",
         }
     }
@@ -81,67 +87,61 @@ fn contract(
     subject: &Placed<'_>,
     events: &[Placed<'_>],
 ) -> Result<(Life, Vec<Later>), LifeProblem> {
-    let number = text(subject.statement, "registration_no");
-    let mut life = match text(subject.statement, "event") {
-        Some("cancelled") => Life::Cancelled,
-        Some("revoked") => Life::Revoked,
-        _ => Life::Current,
-    };
-    let mut previous = subject.id.to_string();
+    let contract = Contract::from_body(&subject.statement.body)?;
+    let mut state = ContractState::from_event(&contract, subject.id);
     let mut later = Vec::new();
     for placed in events {
-        let statement = placed.statement;
-        let follows = statement.kind == StatementType::Contract
-            && number.is_some()
-            && text(statement, "registration_no") == number
-            && text(statement, "previous") == Some(&previous);
-        if !follows {
+        if placed.statement.kind != StatementType::Contract {
             return Err(LifeProblem::Stranger);
         }
-        if matches!(life, Life::Cancelled | Life::Revoked) {
-            return Err(LifeProblem::AfterTheEnd);
-        }
-        let event = text(statement, "event").ok_or(LifeProblem::Stranger)?;
-        life = match event {
-            "amended" => Life::Superseded,
-            "cancelled" => Life::Cancelled,
-            "revoked" => Life::Revoked,
-            _ => return Err(LifeProblem::Stranger),
-        };
-        previous = placed.id.to_string();
-        later.push(noted(placed, event));
+        let contract = Contract::from_body(&placed.statement.body)?;
+        state = ContractState::apply(Some(&state), &contract, placed.id)?;
+        later.push(noted(placed, state.event.as_str()));
     }
+    let life = match state.event {
+        ContractEventKind::Cancelled => Life::Cancelled,
+        ContractEventKind::Revoked => Life::Revoked,
+        ContractEventKind::Registered | ContractEventKind::Amended if events.is_empty() => {
+            Life::Current
+        }
+        ContractEventKind::Registered | ContractEventKind::Amended => Life::Superseded,
+    };
     Ok((life, later))
 }
 
 fn listing(subject: &Placed<'_>, events: &[Placed<'_>]) -> Result<(Life, Vec<Later>), LifeProblem> {
-    let id = text(subject.statement, "listing_id");
-    let mut revision = number(subject.statement, "revision");
-    let (mut superseded, mut withdrawn) = (false, false);
+    let listing = Listing::from_body(&subject.statement.body)?;
+    let mut state = ListingState::from_revision(&listing, subject.id);
     let mut later = Vec::new();
     for placed in events {
-        let statement = placed.statement;
-        if id.is_none() || text(statement, "listing_id") != id {
-            return Err(LifeProblem::Stranger);
-        }
-        match statement.kind {
-            StatementType::Listing if number(statement, "revision") > revision => {
-                revision = number(statement, "revision");
-                superseded = true;
-                later.push(noted(placed, "revised"));
+        let body = &placed.statement.body;
+        let (event, name) = match placed.statement.kind {
+            StatementType::Listing => {
+                (ListingEvent::Revision(Box::new(Listing::from_body(body)?)), "revised")
             }
             StatementType::ListingStatus => {
-                let status = text(statement, "status").ok_or(LifeProblem::Stranger)?;
-                withdrawn = status == "withdrawn" || (withdrawn && status != "listed");
-                later.push(noted(placed, status));
+                let status = ListingStatus::from_body(body)?;
+                let name = status.status.as_str();
+                (ListingEvent::Status(status), name)
             }
             _ => return Err(LifeProblem::Stranger),
-        }
+        };
+        state = ListingState::apply(Some(&state), &event, placed.id)?;
+        later.push(noted(placed, name));
     }
-    let life = match (withdrawn, superseded) {
-        (true, _) => Life::Cancelled,
-        (false, true) => Life::Superseded,
-        (false, false) => Life::Current,
+    let life = match state.standing {
+        ListingStatusKind::Withdrawn => Life::Cancelled,
+        ListingStatusKind::Audited
+        | ListingStatusKind::Listed
+        | ListingStatusKind::Traded
+        | ListingStatusKind::Disclosed
+        | ListingStatusKind::Objected => {
+            if state.revised_by == subject.id {
+                Life::Current
+            } else {
+                Life::Superseded
+            }
+        }
     };
     Ok((life, later))
 }
@@ -153,12 +153,4 @@ fn noted(placed: &Placed<'_>, event: &str) -> Later {
         event: String::from(event),
         issued_at: placed.statement.issued_at,
     }
-}
-
-fn text<'a>(statement: &'a Statement, member: &str) -> Option<&'a str> {
-    statement.body.get(member).and_then(Value::as_str)
-}
-
-fn number(statement: &Statement, member: &str) -> Option<u64> {
-    statement.body.get(member).and_then(Value::as_u64)
 }

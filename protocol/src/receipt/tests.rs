@@ -291,8 +291,17 @@ fn listings_are_superseded_by_revisions_and_ended_by_withdrawal() {
     let index = country.append("cn-12-p", StatementType::Listing, listing(1));
     let revised = country.append("cn-12-p", StatementType::Listing, listing(2));
     let again = country.append("cn-12-p", StatementType::Listing, listing(1));
-    let status = json!({ "listing_id": "li-1", "status": "withdrawn" });
-    let withdrawn = country.append("cn-12-p", StatementType::ListingStatus, status);
+    let mark = |country: &mut Federation, status: &str| {
+        let status = json!({ "listing_id": "li-1", "status": status });
+        country.append("cn-12-p", StatementType::ListingStatus, status)
+    };
+    let withdrawn = mark(&mut country, "withdrawn");
+    // Neither a withdrawn listing nor a gap between revisions is what a listing goes on from.
+    let listed = mark(&mut country, "listed");
+    let skipped = country.append("cn-12-p", StatementType::Listing, listing(4));
+    let next = country.append("cn-12-p", StatementType::Listing, listing(3));
+    let traded = mark(&mut country, "traded");
+    let after = mark(&mut country, "withdrawn");
     let mut case = Case { country, issuer: "cn-12-p", index };
     let mut check =
         |events: &[u64]| case.build_with(events, |_| {}).map(|bytes| case.verdict(&bytes)).ok();
@@ -300,6 +309,26 @@ fn listings_are_superseded_by_revisions_and_ended_by_withdrawal() {
     assert_eq!(check(&[revised]), Some(Verdict::ValidSuperseded));
     assert_eq!(check(&[revised, withdrawn]), Some(Verdict::ValidThenCancelled));
     assert_eq!(check(&[again]), None);
+    assert_eq!(check(&[revised, withdrawn, listed]), None);
+    assert_eq!(check(&[revised, skipped]), None);
+    assert_eq!(check(&[revised, withdrawn, next]), Some(Verdict::ValidSuperseded));
+    assert_eq!(check(&[revised, withdrawn, next, traded]), Some(Verdict::ValidSuperseded));
+    assert_eq!(check(&[revised, withdrawn, next, traded, after]), None);
+}
+
+#[test]
+fn an_event_that_takes_no_effect_is_no_later_event() {
+    let mut case = Case::new();
+    let again = contract("registered", None);
+    let again = case.country.append("hangzhou", StatementType::Contract, again);
+    let stray = case.then("amended", 1);
+    let fork = case.then("cancelled", 1);
+    for events in [&[again][..], &[stray, fork], &[again, stray]] {
+        let refused = case.build_with(events, |_| {});
+        assert!(matches!(refused, Err(BuildError::Refused(_))), "{events:?}");
+    }
+    let bytes = case.build(&[stray]);
+    assert_eq!(case.verdict(&bytes), Verdict::ValidSuperseded);
 }
 
 #[test]

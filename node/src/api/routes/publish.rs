@@ -7,8 +7,7 @@ use axum::http::StatusCode;
 use super::super::error::ApiError;
 use super::super::model::{PublishBody, Published, PublishedBody, STATEMENTS_MAX};
 use super::super::server::Shared;
-use super::{Body, json, reading};
-use crate::continuity;
+use super::{Body, json};
 use crate::handle::PublishRequest;
 
 pub(in super::super) async fn statements(
@@ -28,22 +27,7 @@ pub(in super::super) async fn statements(
         audience: statement.audience,
         body: statement.body,
     });
-    let statements: Vec<PublishRequest> = statements.collect();
-    let reserved = shared.reservations().reserve(&statements)?;
-    let node = shared.node().clone();
-    let statements = reading(move || {
-        continuity::check(&node.view(), node.store(), &statements)?;
-        Ok(statements)
-    })
-    .await?;
-    let node = shared.node().clone();
-    // On its own, so that the reservation outlives a client that goes away.
-    let publishing = tokio::spawn(async move {
-        let published = node.publish(statements).await;
-        drop(reserved);
-        published
-    });
-    let published = publishing.await.map_err(|error| ApiError::Internal(error.to_string()))??;
+    let published = shared.node().publish(statements.collect()).await?;
     shared.metrics().published(published.len());
     let published = published.into_iter().map(|published| Published {
         log: published.log.to_string(),

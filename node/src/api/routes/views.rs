@@ -92,7 +92,8 @@ pub(in super::super) async fn listing(
             history.push(event_at(store, &event.log, event.index)?);
         }
         let newest = statement_at(store, &row.log, row.index)?;
-        let effective = continuity::history(&view, store, &row.log, &newest)?;
+        let effective = continuity::effective(&view, store, &row.log, &newest)?;
+        let effective = effective.unwrap_or_default();
         for event in &mut history {
             event.effective = effective.iter().any(|one| one.index == event.index);
         }

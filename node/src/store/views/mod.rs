@@ -244,10 +244,12 @@ impl Core {
         Ok(())
     }
 
-    pub(super) fn settle(&self, patience: Duration) -> bool {
+    /// Waits for the views of `log`, or of all logs for none.
+    pub(super) fn settle(&self, log: Option<&ExchangeId>, patience: Duration) -> bool {
         let deadline = Instant::now().checked_add(patience);
-        let targets: Vec<(u32, u64)> =
-            self.all_held().iter().map(|held| (held.number, held.size())).collect();
+        let held = self.all_held();
+        let chosen = held.iter().filter(|held| log.is_none_or(|log| held.exchange == *log));
+        let targets: Vec<(u32, u64)> = chosen.map(|held| (held.number, held.size())).collect();
         let mut progress = self.progress();
         loop {
             let reached = targets.iter().all(|(log, size)| {
