@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use hutong_protocol::quorum::Quorum;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::link::Link;
 use crate::process::{Process, spawn, wait};
 
 /// The exchanges that found the federation; two of them sign, witness and admit.
@@ -37,6 +38,7 @@ pub struct Exchange {
     pub id: String,
     /// Data folder.
     pub data: PathBuf,
+    address: String,
     seed: Seed,
     descriptor: SignedDescriptor,
     process: Option<Process>,
@@ -82,6 +84,16 @@ impl Exchange {
         Ok(logs.into_iter().map(|log| (log.exchange, (log.size, log.root))).collect())
     }
 
+    /// The secret of its libp2p identity, for a peer that poses as its node.
+    pub fn transport_secret(&self) -> [u8; 32] {
+        self.seed.derive_bytes(Purpose::Transport)
+    }
+
+    /// Where its node listens.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     fn log_key(&self) -> SigningKey {
         self.seed.derive(Purpose::Log)
     }
@@ -96,9 +108,29 @@ impl Federation {
     pub fn found(count: usize) -> anyhow::Result<Self> {
         ensure!(count >= FOUNDERS, "a federation needs {FOUNDERS} founders");
         let folder = tempfile::tempdir()?;
-        let addresses = free_addresses(count)?;
-        let exchanges = (0..count)
-            .map(|index| prepare(folder.path(), index, &addresses))
+        let ports = free_ports(count)?;
+        Self::found_at(folder, &ports, &ports)
+    }
+
+    /// As [`Self::found`], with a [`Link`] before every node: the only way to it that others know.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::found`].
+    pub fn found_behind_links(count: usize) -> anyhow::Result<(Self, Vec<Link>)> {
+        let ports = free_ports(count)?;
+        let links = ports.iter().map(|far| Link::to(*far)).collect::<anyhow::Result<Vec<_>>>()?;
+        let near: Vec<SocketAddr> = links.iter().map(Link::near).collect();
+        Ok((Self::found_at(tempfile::tempdir()?, &ports, &near)?, links))
+    }
+
+    /// Founds a federation of nodes that listen at `own` and are known to each other at `known`.
+    fn found_at(folder: TempDir, own: &[SocketAddr], known: &[SocketAddr]) -> anyhow::Result<Self> {
+        let known: Vec<String> = known.iter().map(multiaddr).collect();
+        let exchanges = own
+            .iter()
+            .enumerate()
+            .map(|(index, own)| prepare(folder.path(), index, multiaddr(own), &known))
             .collect::<anyhow::Result<Vec<_>>>()?;
         let chain = charter(&exchanges[..FOUNDERS])?;
         for exchange in &exchanges {
@@ -213,19 +245,26 @@ fn statement(kind: &str, body: Value) -> PublishRequest {
     PublishRequest { kind: kind.to_owned(), audience: json!("public"), body }
 }
 
-/// Addresses on ports that are free now, all different.
-fn free_addresses(count: usize) -> anyhow::Result<Vec<String>> {
+/// Ports on loopback that are free now, all different.
+fn free_ports(count: usize) -> anyhow::Result<Vec<SocketAddr>> {
     let held = (0..count)
         .map(|_| TcpListener::bind(("127.0.0.1", 0)))
         .collect::<Result<Vec<_>, _>>()
         .context("no free port on loopback")?;
-    held.iter()
-        .map(|listener| Ok(format!("/ip4/127.0.0.1/tcp/{}", listener.local_addr()?.port())))
-        .collect()
+    Ok(held.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?)
+}
+
+fn multiaddr(address: &SocketAddr) -> String {
+    format!("/ip4/127.0.0.1/tcp/{}", address.port())
 }
 
 /// Writes a node's keys and configuration. The first two are everybody's way in.
-fn prepare(folder: &Path, index: usize, addresses: &[String]) -> anyhow::Result<Exchange> {
+fn prepare(
+    folder: &Path,
+    index: usize,
+    listens: String,
+    addresses: &[String],
+) -> anyhow::Result<Exchange> {
     let id = format!("test-exchange-{index:02}");
     let data = folder.join(&id);
     fs::create_dir_all(&data)?;
@@ -238,7 +277,7 @@ fn prepare(folder: &Path, index: usize, addresses: &[String]) -> anyhow::Result<
     config.exchange.addresses = vec![addresses[index].clone()];
     config.exchange.names =
         [("en".to_owned(), format!("Test Exchange {index} (fictional)"))].into();
-    config.network.listen = vec![addresses[index].clone()];
+    config.network.listen = vec![listens.clone()];
     config.network.bootstrap =
         addresses.iter().take(2).filter(|other| **other != addresses[index]).cloned().collect();
     config.api.listen = ([127, 0, 0, 1], 0).into();
@@ -249,7 +288,7 @@ fn prepare(folder: &Path, index: usize, addresses: &[String]) -> anyhow::Result<
     let text = toml::to_string(&config).context("cannot write a configuration")?;
     fs::write(data.join("hutong.toml"), text)?;
     let descriptor = keys::describe(&config.exchange, &seed)?;
-    Ok(Exchange { id, data, seed, descriptor, process: None })
+    Ok(Exchange { id, data, address: listens, seed, descriptor, process: None })
 }
 
 /// The founding charter, signed by all its council.

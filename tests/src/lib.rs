@@ -4,4 +4,6 @@
 //! them over their HTTP interface. Everything is waited for with a deadline, and processes end with their owner.
 
 pub mod federation;
+pub mod intruder;
+pub mod link;
 pub mod process;
