@@ -4,6 +4,7 @@
 //! them over their HTTP interface. Everything is waited for with a deadline, and processes end with their owner.
 
 pub mod federation;
+pub mod fuzzing;
 pub mod intruder;
 pub mod link;
 pub mod process;
