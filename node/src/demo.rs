@@ -99,6 +99,10 @@ fn stop_flag() -> anyhow::Result<Arc<AtomicBool>> {
             flag.store(true, Ordering::Relaxed);
             // The second one ends at once.
             let _ = tokio::signal::ctrl_c().await;
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "whoever asks twice does not want to wait"
+            )]
             std::process::exit(130);
         });
     })?;

@@ -166,6 +166,16 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 /// A group of own statements that has been signed, or not.
 type Signed = Result<(Ticket, Vec<hutong_protocol::prepare::Prepared>), ()>;
 
+/// Where results of work beside the loop come back. The loop must never wait for a place in its own queue.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "bounded by what was asked for: four batches of a log are checked at one time, and as many groups are \
+              signed as commands were taken"
+)]
+fn results<T>() -> (mpsc::UnboundedSender<T>, mpsc::UnboundedReceiver<T>) {
+    mpsc::unbounded_channel()
+}
+
 struct Driver {
     me: ExchangeId,
     state: State,
@@ -192,8 +202,8 @@ impl Driver {
         issuer: SigningKey,
         views: watch::Sender<Arc<NodeView>>,
     ) -> Self {
-        let (inputs, inner) = mpsc::unbounded_channel();
-        let (signed, signed_groups) = mpsc::unbounded_channel();
+        let (inputs, inner) = results();
+        let (signed, signed_groups) = results();
         let (effects, queue) = mpsc::channel(QUEUE_MAX);
         let replies = Replies::default();
         let executor = Executor {

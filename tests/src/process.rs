@@ -194,7 +194,7 @@ fn answering(data: &Path, child: &mut Child) -> anyhow::Result<Client> {
             Err(error) if begun.elapsed() > START_WITHIN => {
                 return Err(error).context("the node does not answer");
             }
-            Err(_) => std::thread::sleep(Duration::from_millis(10)),
+            Err(_) => pause(),
         }
     }
 }
@@ -219,6 +219,14 @@ pub fn wait(
             asked.with_context(|| format!("waited {} s for {what}", patience.as_secs()))?;
             bail!("waited {} s in vain for {what}", patience.as_secs());
         }
-        std::thread::sleep(Duration::from_millis(10));
+        pause();
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "neither a process nor an HTTP interface tells us: it is asked again"
+)]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(10));
 }

@@ -46,6 +46,7 @@ fn what_is_acknowledged_outlives_fifty_kills() -> anyhow::Result<()> {
         process.ready().with_context(|| format!("after {round} kills"))?;
         let client = process.client().clone();
         let publisher = std::thread::spawn(move || publish_until_killed(&client, round));
+        #[expect(clippy::disallowed_methods, reason = "no event: the kill comes at any moment")]
         std::thread::sleep(moment);
         process.kill()?;
         let answered = publisher.join().map_err(|_| anyhow::anyhow!("the publisher fell"))??;

@@ -122,7 +122,7 @@ impl Node {
         let data = tempfile::tempdir().unwrap();
         let store = Store::open(&data.path().join("store"), &StoreOptions::default()).unwrap();
         put_entries(&store, data.path());
-        let (told, started) = std::sync::mpsc::channel();
+        let (told, started) = std::sync::mpsc::sync_channel(1);
         let (stop, stopped) = oneshot::channel::<()>();
         let (folder, api, metrics) = (data.path().to_owned(), api.clone(), metrics.clone());
         let served = std::thread::spawn(move || {
@@ -455,8 +455,10 @@ fn a_path_or_method_that_does_not_exist_is_a_problem_too() {
 #[test]
 fn a_request_that_takes_too_long_is_ended() {
     let api = config::Api { request_timeout_ms: 100, ..free_port() };
+    // Longer than the limit; the driver answers nobody meanwhile.
     let node = Node::start(true, &api, &config::Metrics::default(), |_| {
-        std::thread::sleep(Duration::from_millis(400));
+        let (_held, never) = std::sync::mpsc::sync_channel::<()>(1);
+        assert!(never.recv_timeout(Duration::from_millis(400)).is_err());
         Err(PublishError::Stopping)
     });
     assert_eq!(refusal(node.client.publish(statements(1))).0, 504);

@@ -175,6 +175,10 @@ pub(super) fn wait(
             asked.with_context(|| format!("waited {} s for {what}", patience.as_secs()))?;
             anyhow::bail!("waited {} s in vain for {what}", patience.as_secs());
         }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "another process's interface is asked again"
+        )]
         std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -111,6 +111,7 @@ impl<'a> Story<'a> {
                 self.nodes_table(&self.nodes(&BTreeMap::new())?)?;
             }
             round += 1;
+            #[expect(clippy::disallowed_methods, reason = "one a second is what the trickle is")]
             std::thread::sleep(Duration::from_secs(1));
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! A bounded cache of complete hash tiles that were checked against the head's root.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hutong_crypto::digest::Hash;
@@ -14,15 +14,15 @@ pub(super) type TileKey = (u32, TileId);
 /// used since is dropped. Nearly as good as strict order of use, with no order to keep.
 #[derive(Debug)]
 pub(super) struct TileCache {
-    young: HashMap<TileKey, Arc<[Hash]>>,
-    old: HashMap<TileKey, Arc<[Hash]>>,
+    young: BTreeMap<TileKey, Arc<[Hash]>>,
+    old: BTreeMap<TileKey, Arc<[Hash]>>,
     young_max: usize,
 }
 
 impl TileCache {
     /// A cache of at most `tiles_max` tiles of 8 KiB.
     pub(super) fn new(tiles_max: usize) -> Self {
-        Self { young: HashMap::new(), old: HashMap::new(), young_max: (tiles_max / 2).max(1) }
+        Self { young: BTreeMap::new(), old: BTreeMap::new(), young_max: (tiles_max / 2).max(1) }
     }
 
     pub(super) fn find(&mut self, key: &TileKey) -> Option<Arc<[Hash]>> {

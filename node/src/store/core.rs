@@ -194,6 +194,10 @@ pub(super) fn open_index(folder: &Folder, cache_bytes: u64) -> Result<sled::Db, 
                 if error.to_string().contains("could not acquire lock")
                     && Instant::now() < deadline =>
             {
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "the database does not tell when it is closed"
+                )]
                 std::thread::sleep(CLOSING_LOOK);
             }
             outcome => return outcome.map_err(index_error("open", folder.index())),

@@ -167,6 +167,7 @@ pub(crate) fn live(load: u64, seconds: u64, report: &mut Report) -> anyhow::Resu
             let begun = Instant::now();
             for round in 0..rounds {
                 let at = Duration::from_millis(10 * round);
+                #[expect(clippy::disallowed_methods, reason = "a load of so many a second")]
                 thread::sleep(at.saturating_sub(begun.elapsed()));
                 let numbers = round * group..(round + 1) * group;
                 from.publish(numbers.map(listing).collect())?;
@@ -179,6 +180,7 @@ pub(crate) fn live(load: u64, seconds: u64, report: &mut Report) -> anyhow::Resu
         while !publisher.is_finished() {
             let (mark, begun) = (done.load(Ordering::Acquire), Instant::now());
             if mark == std::mem::replace(&mut last, mark) {
+                #[expect(clippy::disallowed_methods, reason = "less than what is measured")]
                 thread::sleep(Duration::from_micros(200));
                 continue;
             }
