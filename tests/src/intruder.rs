@@ -72,7 +72,7 @@ impl Intruder {
         thread::Builder::new().name("intruder".to_owned()).spawn(move || {
             runtime.block_on(async {
                 match swarm(secret, &short) {
-                    Ok(swarm) => work(swarm, &short, &address, todo, &told).await,
+                    Ok(swarm) => work(swarm, &address, todo, &told).await,
                     Err(error) => eprintln!("the intruder has no swarm: {error:#}"),
                 }
             });
@@ -223,7 +223,6 @@ const KEEP: Duration = Duration::from_mins(10);
 
 async fn work(
     mut swarm: libp2p::Swarm<Behaviour>,
-    short: &str,
     address: &Multiaddr,
     mut todo: mpsc::Receiver<Act>,
     told: &SyncSender<Met>,
@@ -247,7 +246,7 @@ async fn work(
                 }
                 (Some(Act::Request(_)), None) => Some(Met::NoAnswer),
                 (Some(Act::Gossip(scope, bytes)), _) => {
-                    let topic = IdentTopic::new(format!("hutong/{short}/1/{scope}"));
+                    let topic = IdentTopic::new(scope);
                     // Nobody may be there to hear it any more.
                     drop(swarm.behaviour_mut().gossip.publish(topic, bytes));
                     continue;

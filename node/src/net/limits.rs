@@ -8,7 +8,7 @@ use crate::config::NetworkLimits;
 pub const GOSSIP_BYTES_MAX: usize = 64 * 1024;
 
 /// Largest gossip payload that fits a message: the envelope holds author (≤ 42 bytes), sequence
-/// number (8), topic (≤ 128), signature (64) and field tags; 1 KiB is left for them.
+/// number (8), topic (≤ 32), signature (64) and field tags; 1 KiB is left for them.
 pub const GOSSIP_PAYLOAD_BYTES_MAX: usize = GOSSIP_BYTES_MAX - 1024;
 
 /// Largest frame of the sync protocol, in bytes (protocol bound: 4 MiB).

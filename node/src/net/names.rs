@@ -1,5 +1,6 @@
-//! Protocol and topic names. Every one carries the federation's short id, so that two federations
-//! on one network never mix.
+//! Protocol and topic names. Every protocol carries the federation's short id, so that two federations on one
+//! network never mix. Topics do not: they are spoken on one federation's gossip streams only, and each is
+//! written four times whenever two nodes meet.
 
 use libp2p::StreamProtocol;
 use libp2p::gossipsub::{IdentTopic, TopicHash};
@@ -29,7 +30,6 @@ pub(super) struct Names {
     pub(super) gossip: String,
     /// Kademlia: `/hutong/<short>/kad/1`.
     pub(super) kad: StreamProtocol,
-    topic_prefix: String,
 }
 
 impl Names {
@@ -42,23 +42,27 @@ impl Names {
             sync: protocol(format!("/hutong/{short}/sync/1"))?,
             gossip: format!("/hutong/{short}/gossip/1"),
             kad: protocol(format!("/hutong/{short}/kad/1"))?,
-            topic_prefix: format!("hutong/{short}/1/"),
         })
     }
+}
 
-    /// `hutong/<short>/1/<scope>`.
-    pub(super) fn topic(&self, scope: &str) -> Result<IdentTopic, NameError> {
-        let fine = |c: u8| c.is_ascii_alphanumeric() || c == b'-';
-        if scope.is_empty() || scope.len() > SCOPE_BYTES_MAX || !scope.bytes().all(fine) {
-            return Err(NameError::Scope(scope.to_owned()));
-        }
-        Ok(IdentTopic::new(format!("{}{scope}", self.topic_prefix)))
+/// The topic of a scope is the scope.
+pub(super) fn topic(scope: &str) -> Result<IdentTopic, NameError> {
+    if is_scope(scope) {
+        Ok(IdentTopic::new(scope))
+    } else {
+        Err(NameError::Scope(scope.to_owned()))
     }
+}
 
-    /// The scope of a topic of this federation.
-    pub(super) fn scope<'a>(&self, topic: &'a TopicHash) -> Option<&'a str> {
-        topic.as_str().strip_prefix(&self.topic_prefix)
-    }
+/// The scope of a topic, if it is one.
+pub(super) fn scope(topic: &TopicHash) -> Option<&str> {
+    Some(topic.as_str()).filter(|name| is_scope(name))
+}
+
+fn is_scope(name: &str) -> bool {
+    let fine = |c: u8| c.is_ascii_alphanumeric() || c == b'-';
+    (1..=SCOPE_BYTES_MAX).contains(&name.len()) && name.bytes().all(fine)
 }
 
 fn protocol(name: String) -> Result<StreamProtocol, NameError> {
@@ -71,28 +75,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_topic_gives_its_scope_back() {
-        let names = Names::new("5f1c0011aa22bb33").unwrap();
-        let topic = names.topic("CN-33").unwrap();
-        assert_eq!(topic.to_string(), "hutong/5f1c0011aa22bb33/1/CN-33");
-        assert_eq!(names.scope(&topic.hash()), Some("CN-33"));
-    }
-
-    #[test]
-    fn a_topic_of_another_federation_has_no_scope() {
-        let names = Names::new("aa").unwrap();
-        let other = Names::new("bb").unwrap().topic("CN").unwrap();
-        assert_eq!(names.scope(&other.hash()), None);
+    fn a_topic_is_its_scope_and_nothing_else_is_one() {
+        assert_eq!(topic("CN-33").unwrap().to_string(), "CN-33");
+        assert_eq!(scope(&topic("CN-33").unwrap().hash()), Some("CN-33"));
+        for wrong in ["", "CN/33", "CN 33", "012345678901234567890123456789012"] {
+            assert!(topic(wrong).is_err(), "{wrong:?}");
+            assert_eq!(scope(&TopicHash::from_raw(wrong)), None);
+        }
     }
 
     #[test]
     fn names_with_separators_are_refused() {
         for short in ["", "a/b", "UPPER", "空"] {
             assert!(Names::new(short).is_err(), "{short:?}");
-        }
-        let names = Names::new("aa").unwrap();
-        for scope in ["", "CN/33", "CN 33", "012345678901234567890123456789012"] {
-            assert!(names.topic(scope).is_err(), "{scope:?}");
         }
     }
 }

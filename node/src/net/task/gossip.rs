@@ -8,6 +8,7 @@ use libp2p::gossipsub::{self, Message, MessageAcceptance, MessageId, PublishErro
 
 use super::super::event::{NetEvent, Published, Verdict};
 use super::super::limits::GOSSIP_PAYLOAD_BYTES_MAX;
+use super::super::names;
 use super::super::scoring;
 use super::super::verdicts::Waiting;
 use super::Task;
@@ -22,7 +23,7 @@ impl Task {
     /// Subscribes to the gossip of `scopes`.
     pub(in super::super) fn subscribe(&mut self, scopes: &[String]) {
         for scope in scopes {
-            let outcome = self.names.topic(scope).map_err(|error| error.to_string());
+            let outcome = names::topic(scope).map_err(|error| error.to_string());
             let gossip = &mut self.swarm.behaviour_mut().gossip;
             if let Err(error) = outcome.and_then(|topic| scoring::subscribe(gossip, &topic)) {
                 tracing::error!(scope, error, "cannot subscribe");
@@ -32,7 +33,7 @@ impl Task {
 
     pub(super) fn unsubscribe(&mut self, scopes: &[String]) {
         for scope in scopes {
-            match self.names.topic(scope) {
+            match names::topic(scope) {
                 Ok(topic) => {
                     self.swarm.behaviour_mut().gossip.unsubscribe(&topic);
                 }
@@ -42,7 +43,7 @@ impl Task {
     }
 
     pub(super) fn publish(&mut self, scope: &str, bytes: &Bytes) -> Published {
-        let topic = match self.names.topic(scope) {
+        let topic = match names::topic(scope) {
             Ok(topic) if bytes.len() <= GOSSIP_PAYLOAD_BYTES_MAX => topic,
             Ok(_) => {
                 tracing::error!(scope, bytes = bytes.len(), "gossip message is too large");
@@ -126,7 +127,7 @@ impl Task {
         };
         // Its stream bears the federation's name: the peer belongs here.
         self.announce(source);
-        let scope = self.names.scope(&message.topic).map(str::to_owned);
+        let scope = names::scope(&message.topic).map(str::to_owned);
         let event = scope.map(|scope| NetEvent::Gossip {
             id: self.verdicts.next_id(),
             source: source.to_base58(),
