@@ -43,7 +43,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let lang = Lang::choose(cli.global.lang, |name| std::env::var(name).ok());
     let console = Console { lang, json: cli.global.json };
-    exit::end(&dispatch(cli, console), lang)
+    exit::end(&dispatch(cli, console), console)
 }
 
 fn dispatch(cli: Cli, console: Console) -> anyhow::Result<()> {
@@ -67,7 +67,7 @@ fn dispatch(cli: Cli, console: Console) -> anyhow::Result<()> {
         Command::Log(command) => log::run(global, &command, console),
         Command::Fsck => storage::check(global, console),
         Command::Rebuild => storage::remake(global, console),
-        Command::Status => status::status(global, console),
+        Command::Status { wait } => status::status(global, wait, console),
         Command::Peers => status::peers(global, console),
         Command::Charter(command) => charter::run(global, &command, console),
         Command::Member(command) => member::run(global, &command, console),

@@ -74,10 +74,27 @@ fn a_node_that_is_not_ready_asks_to_be_asked_again() -> anyhow::Result<()> {
     let file = file.display().to_string();
     ends(&data, &["listing", "publish", &file], 6, &["try again"])?;
     ends(&data, &["status"], 0, &[])?;
+    ends(&data, &["status", "--wait", "0"], 6, &["ready: false"])?;
+    let output = run(&data, &["--json", "listing", "publish", &file])?;
+    let problem: serde_json::Value = serde_json::from_slice(&output.stderr)?;
+    ensure!(problem["code"] == 6, "not told in JSON: {problem}");
     // A second node on the same folder is refused.
     let mut second = spawn_beside(&data)?;
     let status = ended(&mut second, Duration::from_secs(30))?;
     ensure!(status.code() == Some(1), "it ended with {status}");
+    Ok(())
+}
+
+#[test]
+fn a_status_is_waited_for() -> anyhow::Result<()> {
+    let mut federation = Federation::found(3)?;
+    let data = federation.exchanges[0].data.clone();
+    let waiting = std::thread::spawn(move || run(&data, &["status", "--wait", "60", "--json"]));
+    federation.start([0])?;
+    let output = waiting.join().map_err(|_| anyhow::anyhow!("the command fell"))??;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let status: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    ensure!(status["ready"] == true && status["membership"] == "active", "{status}");
     Ok(())
 }
 

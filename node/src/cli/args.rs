@@ -79,7 +79,11 @@ pub enum Command {
     /// A federation of real nodes on this machine, from founding to receipt · 本机演示联盟
     Demo(DemoArgs),
     /// What the node is doing, what needs you first · 查看节点状态
-    Status,
+    Status {
+        /// First wait, at most so long, until this exchange is an active member that may publish · 等待可发布
+        #[arg(long, value_name = "SECONDS")]
+        wait: Option<u64>,
+    },
     /// Connected peers · 查看已连接的对等节点
     Peers,
     /// The federation's founding rules · 联盟章程

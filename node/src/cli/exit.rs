@@ -2,9 +2,11 @@
 
 use std::process::ExitCode;
 
+use serde_json::json;
 use thiserror::Error;
 
-use super::lang::{Lang, Words, words};
+use super::console::Console;
+use super::lang::{Words, words};
 use crate::api::client::ClientError;
 use crate::api::model::Problem;
 use crate::config::ConfigError;
@@ -21,6 +23,11 @@ pub struct Usage(pub String);
 #[derive(Debug, Error)]
 #[error("the verdict is not among those accepted")]
 pub struct NotAccepted;
+
+/// What was waited for has not come yet.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct NotYet(pub String);
 
 /// Stored data are damaged.
 #[derive(Debug, Error)]
@@ -92,7 +99,9 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<Ending> {
             ClientError::Refused(_) | ClientError::NotUnderstood(_) => Some(Ending::Failed),
         };
     }
-    if cause.is::<Usage>() {
+    if cause.is::<NotYet>() {
+        Some(Ending::NotNow)
+    } else if cause.is::<Usage>() {
         Some(Ending::Usage)
     } else if cause.is::<Damaged>() {
         Some(Ending::Damaged)
@@ -120,15 +129,21 @@ fn is_passing(problem: &Problem) -> bool {
     matches!(problem.status, 429 | 503)
 }
 
-/// Turns a command's result into an exit code, and tells standard error what went wrong and why.
-pub fn end(result: &anyhow::Result<()>, lang: Lang) -> ExitCode {
+/// Turns a command's result into an exit code, and tells standard error what went wrong and why: as one line of
+/// JSON where results are JSON.
+pub fn end(result: &anyhow::Result<()>, console: Console) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     if is_closed_pipe(error) {
         return ExitCode::SUCCESS;
     }
     let ending = Ending::of(error);
     if !error.is::<NotAccepted>() {
-        eprintln!("hutong: {}: {}", ending.headline().of(lang), describe(error));
+        let (headline, detail) = (ending.headline().of(console.lang), describe(error));
+        if console.json {
+            eprintln!("{}", json!({"code": ending.code(), "error": headline, "detail": detail}));
+        } else {
+            eprintln!("hutong: {headline}: {detail}");
+        }
     }
     ExitCode::from(ending.code())
 }

@@ -1,7 +1,10 @@
 //! `hutong status` and `hutong peers`: what the node is doing, and what needs the operator first.
 
+use std::time::{Duration, Instant};
+
 use super::args::Global;
 use super::console::{Console, printable};
+use super::exit::NotYet;
 use super::lang::words;
 use super::settings;
 use crate::api::model::{Notice, Peer, Status};
@@ -9,18 +12,52 @@ use crate::api::model::{Notice, Peer, Status};
 /// Notices that are shown without `--json`.
 const NOTICES_SHOWN: usize = 10;
 
-/// `hutong status`.
+/// How often a node is asked again that is waited for.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// `hutong status`, after `wait` seconds at most if the node is to be waited for.
 ///
 /// # Errors
 ///
-/// The node cannot be reached, or standard output cannot be written.
-pub fn status(global: &Global, console: Console) -> anyhow::Result<()> {
+/// The node cannot be reached, [`NotYet`], or standard output cannot be written.
+pub fn status(global: &Global, wait: Option<u64>, console: Console) -> anyhow::Result<()> {
+    if let Some(seconds) = wait {
+        until_ready(global, Duration::from_secs(seconds), console)?;
+    }
     let status = settings::node(global)?.status()?;
     console.show(&status, |status| {
         attention(status, console)?;
         facts(status, console)?;
         notices(&status.notices, console)
     })
+}
+
+/// Waits until the exchange is an active member that may publish. A node that does not answer may be starting.
+fn until_ready(global: &Global, patience: Duration, console: Console) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let bar = console.spinner("已取得 {pos} 条 {msg}", "{pos} entries {msg}");
+    let ended = loop {
+        let asked = settings::node(global).and_then(|client| Ok(client.status()?));
+        let late = begun.elapsed() >= patience;
+        match asked {
+            Ok(status) if status.ready && status.membership == "active" => break Ok(()),
+            Ok(status) if late => {
+                let Status { ready, membership, .. } = status;
+                let said = format!("ready: {ready}, membership: {membership}");
+                break Err(NotYet(format!("{said} after {} s", patience.as_secs())).into());
+            }
+            Ok(status) => {
+                bar.set_position(status.entries);
+                bar.set_message(format!("({}, {} peers)", status.membership, status.peers));
+            }
+            Err(error) if late => break Err(error),
+            Err(_) => {}
+        }
+        #[expect(clippy::disallowed_methods, reason = "the interface is asked again")]
+        std::thread::sleep(LOOK);
+    };
+    bar.finish_and_clear();
+    ended
 }
 
 /// What must not wait comes first.
