@@ -47,8 +47,10 @@ pub struct Parts {
     pub charters: CharterChain,
     /// Its seed.
     pub seed: Seed,
-    /// Whether the seed was restored from a backup and the own log has not been checked since.
+    /// Whether the seed was restored from a backup and what it signed is not known yet.
     pub restored: bool,
+    /// Whether the operator says that the own log is complete as it is stored.
+    pub own_log_complete: bool,
 }
 
 /// Why a node could not start, or had to stop.
@@ -79,17 +81,18 @@ pub struct Running {
 ///
 /// [`NodeFault`]: what is wrong with configuration, disk or network.
 pub fn start(parts: Parts) -> Result<Running, NodeFault> {
-    let Parts { config, store, charters, seed, restored } = parts;
+    let Parts { config, store, charters, seed, restored, own_log_complete } = parts;
     let me: ExchangeId =
         config.exchange.id.parse().map_err(|error| NodeFault::Config(format!("{error}")))?;
     let secret = TransportSecret::from_bytes(seed.derive_bytes(Purpose::Transport));
     let peer = Peer::new(&secret.peer());
-    let state_config = state_config(&config, &me, peer, restored)?;
+    let state_config =
+        StateConfig { own_log_complete, ..state_config(&config, &me, peer, restored)? };
     let keys = Keys { log: seed.derive(Purpose::Log), witness: seed.derive(Purpose::Witness) };
     let stored = store.restore()?;
     let mut facts = Facts::new();
     for (log, index, entry) in store.admin_facts()? {
-        facts.insert((log, index), entry);
+        facts.insert((log, index), &entry);
     }
     let net_config = net_config(&config, secret, charters.federation_id().short());
     let (net, events) = Net::start(&net_config)?;
@@ -122,6 +125,7 @@ fn state_config(
         peer,
         follow,
         restored,
+        own_log_complete: false,
         announce_interval_ms: config.log.batch_ms_max,
         anti_entropy_interval_ms: config.sync.anti_entropy_s.saturating_mul(1_000),
         own_log_check_ms: config.log.own_log_check_ms,

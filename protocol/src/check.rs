@@ -10,8 +10,10 @@ use alloc::vec::Vec;
 
 use hutong_crypto::batch::{SignedMessage, verify_batch};
 
+use crate::audience::Audience;
 use crate::entry::{Entry, SUITE_ED25519};
 use crate::id::ExchangeId;
+use crate::limits::MEMBERSHIP_ENTRY_BYTES_MAX;
 use crate::statement::{Statement, StatementType};
 
 /// What checking one entry found.
@@ -53,7 +55,16 @@ fn statement(log: &ExchangeId, entry: &Entry) -> Outcome {
     }
     match Statement::parse(entry.statement_bytes()) {
         Ok(statement) if statement.issuer != *log => Outcome::Void,
-        Ok(statement) => outcome_of(&statement.kind),
+        Ok(statement) => match outcome_of(&statement.kind) {
+            // Who is a member is for everybody to know, or nodes would disagree on it.
+            Outcome::Membership
+                if statement.audience != Audience::Public
+                    || entry.as_bytes().len() > MEMBERSHIP_ENTRY_BYTES_MAX =>
+            {
+                Outcome::Void
+            }
+            outcome => outcome,
+        },
         Err(_) => Outcome::Void,
     }
 }
@@ -83,7 +94,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::audience::Audience;
     use crate::statement::Draft;
     use crate::time::Timestamp;
 

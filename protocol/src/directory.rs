@@ -26,7 +26,7 @@ use alloc::{
     vec::Vec,
 };
 
-use hutong_crypto::{Hash, PublicKey};
+use hutong_crypto::PublicKey;
 
 pub use approval::{APPROVAL_PAYLOAD_TYPE, Approval, approval_message, approve, with_approvals};
 pub use decision::{Act, CouncilDecision, Decision, DecisionError};
@@ -46,8 +46,8 @@ pub struct Directory {
     by_transport: BTreeMap<String, ExchangeId>,
     council: BTreeSet<ExchangeId>,
     void: BTreeMap<FactRef, FactVoid>,
-    /// Digests of the approvals that were found to hold.
-    approved: BTreeSet<Hash>,
+    /// Whether approvals hold, so that the next directory need not verify them again.
+    approvals: build::ApprovalVerdicts,
 }
 
 /// Why an entry does not count.
@@ -194,14 +194,14 @@ impl Directory {
     ///
     /// Cost: one pass over the facts, and the signature checks of each council decision's approvals.
     pub fn build(charters: &CharterChain, facts: &Facts) -> Self {
-        build::build(charters, facts, &BTreeSet::new())
+        build::build(charters, facts, &BTreeMap::new())
     }
 
-    /// The same as [`Directory::build`], at less cost: approvals that hold in this directory, an
-    /// earlier one of the same federation, are not verified again.
+    /// The same as [`Directory::build`], at less cost: approvals that were verified for this
+    /// directory, an earlier one of the same federation, are not verified again.
     #[must_use]
     pub fn rebuild(&self, charters: &CharterChain, facts: &Facts) -> Self {
-        build::build(charters, facts, &self.approved)
+        build::build(charters, facts, &self.approvals)
     }
 
     /// The federation.

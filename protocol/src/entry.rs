@@ -94,6 +94,12 @@ impl Entry {
         &self.bytes
     }
 
+    /// The entry in memory of its own: one that was read from a message keeps all of it alive.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self { bytes: Bytes::copy_from_slice(&self.bytes), ..self.clone() }
+    }
+
     /// The RFC 6962 leaf hash: `SHA-256(0x00 ‖ entry)`.
     pub fn leaf_hash(&self) -> Hash {
         self.id

@@ -261,7 +261,7 @@ impl Federation {
     pub fn facts(&self) -> Facts {
         let mut facts = Facts::new();
         for (log, index, entry) in self.entries() {
-            facts.insert((log.clone(), index), entry.clone());
+            facts.insert((log.clone(), index), entry);
         }
         facts
     }

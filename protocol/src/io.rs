@@ -326,6 +326,11 @@ pub enum Notice {
         /// The size up to which it stands.
         frozen_at: u64,
     },
+    /// A log that was frozen for what its former keys signed goes on under new ones.
+    Thawed {
+        /// The log.
+        log: ExchangeId,
+    },
     /// A log goes on under new keys from another tree than the one held here up to `size`. That
     /// proves nobody's lie; until the node is started again, it takes nothing more of the log.
     Diverged {

@@ -60,10 +60,13 @@ pub const EVIDENCE_PER_ANSWER_MAX: usize = 32;
 /// Entries of a log: RFC 6962 proofs then have at most 63 hashes.
 pub const LOG_ENTRIES_MAX: u64 = 1 << 62;
 
-/// Statements about members that count of one log, the first ones: a province has some 150 exchanges
-/// below it, a registrar some 500 members to admit, and each is the subject of a few decisions a
-/// decade. At 2 KiB each this is 16 MiB for a log whose owner means harm.
-pub const MEMBERSHIP_ENTRIES_PER_LOG_MAX: usize = 8_192;
+/// A statement about a member, in bytes: 128 approvals of 150 bytes and a descriptor of 8 KiB fit.
+pub const MEMBERSHIP_ENTRY_BYTES_MAX: usize = 32 * 1024;
+
+/// Bytes of statements about members that count of one log, the first ones: a province has some 150
+/// exchanges below it, a registrar some 500 members to admit, and each is the subject of a few
+/// decisions of 2 to 8 KiB a decade.
+pub const MEMBERSHIP_BYTES_PER_LOG_MAX: usize = 32 * 1024 * 1024;
 
 /// Checkpoints remembered of each log, for late cosignatures: a few seconds' worth under load.
 pub const RECENT_CHECKPOINTS_MAX: usize = 64;

@@ -23,7 +23,7 @@ pub trait Oracle: fmt::Debug + Send + Sync {
 
     /// What an entry says of a member, if it does ([`AdminFact::read`]).
     fn fact(&self, entry: Entry) -> Option<Arc<AdminFact>> {
-        AdminFact::read(entry).map(Arc::new)
+        AdminFact::read(&entry).map(Arc::new)
     }
 
     /// The directory by these charters and facts ([`Directory::build`]); `before` is an earlier one,

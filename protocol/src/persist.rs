@@ -82,6 +82,11 @@ pub enum Persist {
         /// The size.
         size: u64,
     },
+    /// The log is not frozen any more: the keys that the evidence convicts were given up.
+    Thawed {
+        /// The log.
+        log: ExchangeId,
+    },
 }
 
 /// One log as a node finds it on its disk.

@@ -84,6 +84,8 @@ pub struct Config {
     /// Whether the keys were restored from a backup: then nothing is signed before so many council
     /// members have shown their copies that the rest could not be a witness quorum.
     pub restored: bool,
+    /// Whether the operator of restored keys says that the own log is complete as it is here.
+    pub own_log_complete: bool,
     /// The shortest time between two announcements of the own log, in milliseconds.
     pub announce_interval_ms: u64,
     /// The time between two comparisons with a peer, in milliseconds.
@@ -156,7 +158,7 @@ impl State {
         let own = Own::at(own_log.frontier.size(), own_log.frozen.is_some());
         Self {
             own,
-            restoration: config.restored.then(Restoration::default),
+            restoration: config.restored.then(|| Restoration::new(config.own_log_complete)),
             config,
             keys,
             oracle,
@@ -202,6 +204,7 @@ impl State {
             self.expired(timer);
         }
         self.refresh_directory();
+        self.go_on_restored();
         core::mem::take(&mut self.effects)
     }
 
@@ -277,6 +280,10 @@ impl State {
                 self.effect(Effect::Persist(Persist::Charter { bytes: bytes.to_vec() }));
                 self.notice(Notice::CharterInstalled { version });
                 self.directory_stale = true;
+                if let Some(restoration) = &mut self.restoration {
+                    restoration.forget_all();
+                    self.own_log_compared_in_vain();
+                }
             }
             Ok(Extend::Equivocation(evidence)) => {
                 let version = evidence.common_version();
@@ -303,10 +310,13 @@ impl State {
             if self.follows(&member.id) {
                 self.replicas.entry(member.id.clone()).or_default();
             }
-            if let (None, Some(restoration)) = (before.member(&member.id), &mut self.restoration) {
-                restoration.forget(&member.scope);
+            let known = before.member(&member.id);
+            let same = known.is_some_and(|it| it.descriptor.log_key == member.descriptor.log_key);
+            if let (false, Some(restoration)) = (same, &mut self.restoration) {
+                restoration.forget(&member.scope, self.last_number);
             }
         }
+        self.thaw();
         if before.member(&me).is_none() && directory.member(&me).is_some() {
             self.became_member();
         }

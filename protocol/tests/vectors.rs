@@ -94,7 +94,7 @@ fn a_charter_and_an_admission_match_the_vectors() {
     assert_eq!(Bytes::from(message), bytes(&vectors, "approval_message"));
     let mut facts = Facts::new();
     let index = admission["index"].as_u64().unwrap();
-    assert!(facts.insert((id(text(admission, "log")), index), entry));
+    assert!(facts.insert((id(text(admission, "log")), index), &entry));
     let directory = Directory::build(&chain, &facts);
     assert!(directory.void_facts().is_empty(), "{:?}", directory.void_facts());
     assert!(directory.member(&id(text(admission, "member"))).is_some());

@@ -93,6 +93,9 @@ impl Disk {
             Persist::Frozen { log, size } => {
                 self.logs.entry(log).or_default().frozen = Some(size);
             }
+            Persist::Thawed { log } => {
+                self.logs.entry(log).or_default().frozen = None;
+            }
         }
         Ok(())
     }
@@ -118,7 +121,7 @@ impl Disk {
         for (log, disk) in &self.logs {
             for (index, leaf) in (0..).zip(&disk.leaves) {
                 if let (Leaf::Entry(entry), false) = (leaf, disk.void.contains(&index)) {
-                    facts.insert((log.clone(), index), entry.clone());
+                    facts.insert((log.clone(), index), entry);
                 }
             }
         }

@@ -103,6 +103,7 @@ impl Fuzzer {
             peer: exchange.peer.clone(),
             follow: Follow::All,
             restored: false,
+            own_log_complete: false,
             announce_interval_ms: 200,
             anti_entropy_interval_ms: 2_000,
             own_log_check_ms: 1_000,

@@ -69,13 +69,18 @@ fn verdict(effects: &[Effect]) -> Option<Verdict> {
 
 /// Has Hangzhou's keys changed from `size` entries on; returns the keys before and after.
 fn rekey(world: &mut World, size: u64) -> (Keys, Keys) {
+    let keys = rekey_unsettled(world, size);
+    settle(world);
+    keys
+}
+
+fn rekey_unsettled(world: &mut World, size: u64) -> (Keys, Keys) {
     let old = world.federation.exchanges[HANGZHOU].keys();
     let (body, new) = world.federation.rekey(HANGZHOU, 99, size).unwrap();
     let (at, salt) = (world.timestamp(), world.rng.salt());
     let by = &world.federation.exchanges[ZHEJIANG];
     let rekey = by.prepare(StatementType::MemberRekey, Audience::Public, at, salt, body).unwrap();
     world.append(ZHEJIANG, vec![rekey]);
-    settle(world);
     (old, new)
 }
 
@@ -310,4 +315,36 @@ fn keys_that_were_given_up_convict_nobody() {
     let old = world.federation.exchanges[HANGZHOU].keys();
     let input = by_old_keys(&world, &old);
     assert_eq!(verdict(&effects(&mut world, 0, input)), Some(Verdict::Accept));
+}
+
+#[test]
+fn a_change_of_keys_lifts_a_freeze_for_what_the_former_ones_signed() {
+    let mut world = settled(57);
+    let entries = world.statements(HANGZHOU, 5, &Audience::Public).unwrap();
+    world.append(HANGZHOU, entries);
+    settle(&mut world);
+    let log = world.id(HANGZHOU).clone();
+    let held = world.nodes[0].disk.log(&log).unwrap().tree.size();
+    let old = world.federation.exchanges[HANGZHOU].keys();
+    let note = |root| checkpoint(&world, HANGZHOU, 3, root).sign(&old.log).encode();
+    let (first, second) = (note(sha256(b"one")), note(sha256(b"other")));
+    let evidence = Evidence { first, second, left: Vec::new(), right: Vec::new() };
+    let bytes = Gossip::Evidence { log: log.clone(), bytes: evidence.encode() }.encode();
+    let spread = gossip(&world, HANGZHOU, bytes);
+    // Through the world, so that the disk takes it in; one node is on its own.
+    world.partition(&[vec![0]]);
+    world.feed(0, spread);
+    let frozen = |world: &World| {
+        let state = world.nodes[0].state.as_ref().unwrap();
+        state.logs().any(|status| *status.log == log && status.frozen.is_some())
+    };
+    assert!(frozen(&world));
+    world.partition(&[]);
+    let (_, _) = rekey_unsettled(&mut world, held);
+    world.run_until(world.now_ms() + 10_000);
+    assert!(!frozen(&world));
+    assert!(world.nodes[0].notices.contains(&Notice::Thawed { log: log.clone() }));
+    world.crash(0);
+    world.start(0, false);
+    assert!(!frozen(&world), "nor does it freeze again at the next start");
 }

@@ -107,3 +107,22 @@ fn a_restored_witness_cosigns_nothing_before_it_has_compared() {
     world.run_until(world.now_ms() + 5_000);
     assert_eq!(cosigned(&world, witness), before);
 }
+
+#[test]
+fn nodes_that_forgot_do_not_vouch_for_each_other() {
+    let mut world = settled(44);
+    append(&mut world, HANGZHOU, 2);
+    settle(&mut world);
+    for slot in [1, 2] {
+        world.crash(slot);
+        world.nodes[slot].disk = Disk::default();
+    }
+    for slot in [1, 2] {
+        world.start(slot, true);
+    }
+    world.run_until(world.now_ms() + 20_000);
+    // Each of the two could have made a quorum with the other, and neither knows what it cosigned.
+    assert_eq!([1, 2].map(|slot| cosigned(&world, slot)), [0, 0]);
+    // The first one's own log could be cosigned by the other two only together: one of them suffices.
+    assert!(may_sign(&world, 1));
+}

@@ -188,6 +188,10 @@ pub struct RunArgs {
     /// was ever signed; sign without waiting. If that is wrong, your log ends for good · 恢复后无人出示副本时，确认本所日志共 SIZE 条
     #[arg(long, value_name = "SIZE")]
     pub own_log_complete: Option<u64>,
+    /// Besides: this exchange has cosigned nothing of other logs that could be forgotten; ends the wait at
+    /// once · 另确认本所未联署过其他日志
+    #[arg(long, requires = "own_log_complete")]
+    pub nothing_cosigned: bool,
 }
 
 /// `hutong demo`.

@@ -43,10 +43,15 @@ pub fn run(global: &Global, args: &RunArgs, console: Console) -> anyhow::Result<
         .context("cannot start the runtime's threads")?;
     runtime.block_on(async {
         if let Some(size) = args.own_log_complete {
-            accept_own_log(size, &store, &config, &folder)?;
+            compare_own_log(size, &store, &config)?;
+        }
+        let own_log_complete = args.own_log_complete.is_some();
+        if own_log_complete && args.nothing_cosigned {
+            tracing::warn!("the operator says that nothing was signed that is not here");
+            folder.clear_restored()?;
         }
         let restored = folder.restored();
-        let parts = Parts { config: config.clone(), store, charters, seed, restored };
+        let parts = Parts { config: config.clone(), store, charters, seed, restored, own_log_complete };
         let running = driver::start(parts)?;
         if restored {
             tracing::warn!(
@@ -95,25 +100,17 @@ fn charters(data: &Path, store: &Store, config: &Config) -> anyhow::Result<Chart
     Ok(chain)
 }
 
-/// Takes the operator's word that nothing was signed beyond what is stored, and ends the wait after a
-/// restore.
-fn accept_own_log(
-    size: u64,
-    store: &Store,
-    config: &Config,
-    folder: &KeyFolder,
-) -> anyhow::Result<()> {
+/// Refuses the operator's word that the own log is complete where another size is stored.
+fn compare_own_log(size: u64, store: &Store, config: &Config) -> anyhow::Result<()> {
     let me = config.exchange.id.parse().context("exchange.id in the configuration")?;
     let stored = store.head(&me)?.map_or(0, |head| head.size);
-    if stored != size {
-        return Err(Usage(format!(
-            "--own-log-complete {size}, but {stored} entries of {me} are stored here: compare with your records before you say which"
-        ))
-        .into());
+    if stored == size {
+        return Ok(());
     }
-    tracing::warn!(size, "the operator says that the own log is complete");
-    folder.clear_restored()?;
-    Ok(())
+    Err(Usage(format!(
+        "--own-log-complete {size}, but {stored} entries of {me} are stored here: compare with your records before you say which"
+    ))
+    .into())
 }
 
 /// Removes the mark of a restored seed once enough members have shown what they hold.

@@ -55,7 +55,7 @@ fn check_signatures(
 ) -> Result<(), StoreError> {
     let mut facts = Facts::new();
     for (log, index, entry) in store.admin_facts()? {
-        facts.insert((log, index), entry);
+        facts.insert((log, index), &entry);
     }
     let directory = Directory::build(charters, &facts);
     for log in report.logs.iter_mut().filter(|log| !log.checkpoint_signature) {

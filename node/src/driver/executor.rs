@@ -153,12 +153,12 @@ impl Executor {
         tokio::task::spawn_blocking(move || {
             let left = store.range_hashes(&log, 0, old_size);
             let right = store.range_hashes(&log, old_size, new_size);
-            match left.and_then(|left| Ok((left, right?))) {
-                Ok((left, right)) => {
-                    let _ = inputs.send(Input::RangeRead { log, old_size, new_size, left, right });
-                }
-                Err(error) => tracing::error!(%error, "cannot compare checkpoints of {log}"),
-            }
+            let (left, right) = left.and_then(|left| Ok((left, right?))).unwrap_or_else(|error| {
+                tracing::error!(%error, "cannot compare checkpoints of {log}");
+                // No hashes prove nothing, but the state must not wait for an answer for ever.
+                Default::default()
+            });
+            let _ = inputs.send(Input::RangeRead { log, old_size, new_size, left, right });
         });
     }
 }

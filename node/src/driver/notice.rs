@@ -46,6 +46,11 @@ fn words(notice: &Notice) -> (NoticeLevel, String, String) {
             format!("{log} 的日志出现两个互相矛盾的版本，已在第 {frozen_at} 条冻结，证据已保存"),
             format!("{log} showed its log in two versions: frozen at {frozen_at}, evidence kept"),
         ),
+        Notice::Thawed { log } => (
+            Warning,
+            format!("{log} 已更换密钥：因旧密钥的证据而冻结的日志恢复同步"),
+            format!("{log} has new keys: its log, frozen for what the former ones signed, goes on"),
+        ),
         Notice::Diverged { log, size } => (
             Alarm,
             format!(

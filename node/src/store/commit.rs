@@ -141,6 +141,11 @@ impl Core {
                 plan.batch.insert(log_key(Kind::Frozen, log), &size.to_be_bytes());
                 Ok(())
             }
+            Persist::Thawed { log } => {
+                self.stage(writer, plan, log)?;
+                plan.batch.remove(log_key(Kind::Frozen, log));
+                Ok(())
+            }
             Persist::Evidence { log, bytes } => {
                 let number = self.stage(writer, plan, log)?.held.number;
                 let mut key = number_key(Kind::Evidence, number);

@@ -20,20 +20,16 @@ use crate::{
     id::{ExchangeId, FederationId, Origin, Tier},
 };
 
-/// See [`Directory::build`] and [`Directory::rebuild`]; `verified` are approvals known to hold.
-pub(super) fn build(
-    charters: &CharterChain,
-    facts: &Facts,
-    verified: &BTreeSet<Hash>,
-) -> Directory {
+/// See [`Directory::build`] and [`Directory::rebuild`]; `known` are verdicts on approvals from before.
+pub(super) fn build(charters: &CharterChain, facts: &Facts, known: &ApprovalVerdicts) -> Directory {
     let mut builder = Builder {
         federation: charters.federation_id(),
         members: BTreeMap::new(),
         holders: BTreeMap::new(),
         void: BTreeMap::new(),
         decided: BTreeSet::new(),
-        verified,
-        approved: BTreeSet::new(),
+        known,
+        approvals: BTreeMap::new(),
     };
     let decisions = builder.read(facts);
     builder.council(charters, &decisions);
@@ -46,6 +42,9 @@ pub(super) fn build(
     builder.finish(charters.latest())
 }
 
+/// Whether approvals hold, by their digest: see [`approvals_digest`].
+pub(super) type ApprovalVerdicts = BTreeMap<Hash, Result<(), FactVoid>>;
+
 struct Builder<'a> {
     federation: FederationId,
     members: BTreeMap<ExchangeId, Member>,
@@ -54,10 +53,10 @@ struct Builder<'a> {
     void: BTreeMap<FactRef, FactVoid>,
     /// The contents of the council's decisions that were met.
     decided: BTreeSet<Hash>,
-    /// Digests of approvals that were found to hold before.
-    verified: &'a BTreeSet<Hash>,
-    /// Digests of those that hold now.
-    approved: BTreeSet<Hash>,
+    /// Verdicts on approvals from before.
+    known: &'a ApprovalVerdicts,
+    /// Those that were asked for now.
+    approvals: ApprovalVerdicts,
 }
 
 /// A fact with what it says.
@@ -157,10 +156,12 @@ impl Builder<'_> {
             let (member, log) = (member.clone(), read.place.log.clone());
             return Err(FactVoid::NotTheParent { member, log });
         }
-        self.check_approvals(charter, council, read.fact)?;
-        if !self.decided.insert(council.content) {
+        // Before any signature: repetitions must not cost verifications.
+        if self.decided.contains(&council.content) {
             return Err(FactVoid::Repeated);
         }
+        self.check_approvals(charter, council, read.fact)?;
+        self.decided.insert(council.content);
         self.apply(&Parent::Council, read)
     }
 
@@ -172,10 +173,12 @@ impl Builder<'_> {
         fact: &AdminFact,
     ) -> Result<(), FactVoid> {
         let digest = approvals_digest(charter, council);
-        if !self.verified.contains(&digest) {
-            verify_approvals(&self.federation, charter, council, fact)?;
-        }
-        self.approved.insert(digest);
+        let verdict = match self.known.get(&digest) {
+            Some(verdict) => verdict.clone(),
+            None => verify_approvals(&self.federation, charter, council, fact),
+        };
+        self.approvals.insert(digest, verdict.clone());
+        verdict?;
         let (expected, met) = (charter.threshold as usize, council.approvals.len());
         if met < expected {
             return Err(FactVoid::TooFewApprovals { expected, met });
@@ -421,7 +424,7 @@ impl Builder<'_> {
             members: self.members,
             by_transport,
             void: self.void,
-            approved: self.approved,
+            approvals: self.approvals,
         }
     }
 }
@@ -476,7 +479,7 @@ fn verify_approvals(
     council: &CouncilDecision,
     fact: &AdminFact,
 ) -> Result<(), FactVoid> {
-    let message = approval_message(federation, fact.kind().as_str(), fact.body());
+    let message = approval_message(federation, fact.kind().as_str(), &fact.body());
     for approval in &council.approvals {
         let holds = charter
             .council_member(&approval.exchange)

@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use super::decision::{Decision, DecisionError};
 use crate::{
+    audience::Audience,
     entry::Entry,
     id::ExchangeId,
-    limits::MEMBERSHIP_ENTRIES_PER_LOG_MAX,
+    limits::{MEMBERSHIP_BYTES_PER_LOG_MAX, MEMBERSHIP_ENTRY_BYTES_MAX},
     statement::{Statement, StatementType},
 };
 
@@ -26,34 +27,55 @@ pub struct FactRef {
 #[derive(Debug)]
 pub struct AdminFact {
     entry: Entry,
-    statement: Statement,
-    /// Read once, since a directory is built anew whenever a fact comes.
+    issuer: ExchangeId,
+    kind: StatementType,
+    /// Read once, since a directory is built anew whenever a fact comes. The body is not kept: as
+    /// values in memory it may be many times as large as its text.
     decision: Result<Decision, DecisionError>,
 }
 
 /// Statements about members whose signatures were checked. Cheap to clone.
 ///
 /// What is in here is not yet authorised: that is what [`Directory::build`](super::Directory::build)
-/// finds out. Of each log the first [`MEMBERSHIP_ENTRIES_PER_LOG_MAX`] are kept, whatever the order
-/// in which they come, so that no member can make the others' memory grow without end.
+/// finds out. Of each log the first [`MEMBERSHIP_BYTES_PER_LOG_MAX`] of entries are kept, whatever the
+/// order in which they come, so that no member can make the others' memory grow without end.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
     facts: BTreeMap<FactRef, Arc<AdminFact>>,
-    /// How many there are of each log.
-    counts: BTreeMap<ExchangeId, usize>,
+    rooms: BTreeMap<ExchangeId, Room>,
+}
+
+/// How much of a log's bound is used.
+#[derive(Debug, Clone)]
+struct Room {
+    /// Bytes of the entries kept.
+    bytes: usize,
+    /// Index from which on nothing is kept: that of the first entry that had no room.
+    end: u64,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { bytes: 0, end: u64::MAX }
+    }
 }
 
 impl AdminFact {
-    /// Reads an entry; `None` when it is no statement about a member in form.
+    /// Reads an entry; `None` when it is no public statement about a member in form, of at most
+    /// [`MEMBERSHIP_ENTRY_BYTES_MAX`].
     ///
     /// Its signature is the caller's to check, by the network's rule: see [`Facts::insert`].
-    pub fn read(entry: Entry) -> Option<Self> {
+    pub fn read(entry: &Entry) -> Option<Self> {
+        if entry.as_bytes().len() > MEMBERSHIP_ENTRY_BYTES_MAX {
+            return None;
+        }
         let statement = Statement::parse(entry.statement_bytes()).ok()?;
-        if !statement.kind.is_membership() {
+        if !statement.kind.is_membership() || statement.audience != Audience::Public {
             return None;
         }
         let decision = Decision::from_body(&statement.kind, &statement.body);
-        Some(Self { entry, statement, decision })
+        let (issuer, kind) = (statement.issuer, statement.kind);
+        Some(Self { entry: entry.detached(), issuer, kind, decision })
     }
 
     /// The entry.
@@ -63,17 +85,19 @@ impl AdminFact {
 
     /// Who issued the statement, by its own words.
     pub fn issuer(&self) -> &ExchangeId {
-        &self.statement.issuer
+        &self.issuer
     }
 
     /// Its type.
     pub fn kind(&self) -> &StatementType {
-        &self.statement.kind
+        &self.kind
     }
 
-    /// Its body, in form as far as every statement of its type must be.
-    pub fn body(&self) -> &Value {
-        &self.statement.body
+    /// Its body, read from the entry once more; null where it cannot be read, which
+    /// [`AdminFact::read`] has ruled out.
+    pub(super) fn body(&self) -> Value {
+        Statement::parse(self.entry.statement_bytes())
+            .map_or(Value::Null, |statement| statement.body)
     }
 
     /// What it decides.
@@ -83,11 +107,6 @@ impl AdminFact {
     /// Why its body is no decision.
     pub fn decision(&self) -> Result<&Decision, &DecisionError> {
         self.decision.as_ref()
-    }
-
-    /// The statement.
-    pub fn statement(&self) -> &Statement {
-        &self.statement
     }
 
     /// The key that signed it.
@@ -112,36 +131,41 @@ impl Facts {
     ///
     /// Returns whether it is a statement about a member, new here and within the bound of its log;
     /// any other entry is ignored.
-    pub fn insert(&mut self, (log, index): (ExchangeId, u64), entry: Entry) -> bool {
+    pub fn insert(&mut self, (log, index): (ExchangeId, u64), entry: &Entry) -> bool {
         let Some(fact) = AdminFact::read(entry) else { return false };
         self.insert_fact(FactRef { log, index }, Arc::new(fact))
     }
 
     /// As [`Facts::insert`], for a fact that was read before.
     pub fn insert_fact(&mut self, place: FactRef, fact: Arc<AdminFact>) -> bool {
-        let known = self.facts.contains_key(&place);
-        if !known && !self.make_room(&place) {
+        let (log, index) = (place.log.clone(), place.index);
+        let room = self.rooms.entry(log.clone()).or_default();
+        if index >= room.end {
             return false;
         }
-        self.facts.insert(place, fact);
-        !known
+        room.bytes += fact.entry.as_bytes().len();
+        if let Some(before) = self.facts.insert(place, fact) {
+            room.bytes -= before.entry.as_bytes().len();
+            return false;
+        }
+        index < self.make_room(&log)
     }
 
-    /// Counts the fact at `place` in. Where its log is full a later one goes, or this one stays out.
-    fn make_room(&mut self, place: &FactRef) -> bool {
-        if let Some(count) = self.counts.get_mut(&place.log) {
-            if *count < MEMBERSHIP_ENTRIES_PER_LOG_MAX {
-                *count += 1;
-                return true;
+    /// Lets go of a log's last facts until the rest is within the bound. What comes behind them has
+    /// no room either, so that the order of arrival does not matter. Returns from where on.
+    fn make_room(&mut self, log: &ExchangeId) -> u64 {
+        let room = self.rooms.entry(log.clone()).or_default();
+        while room.bytes > MEMBERSHIP_BYTES_PER_LOG_MAX {
+            let from = FactRef { log: log.clone(), index: 0 };
+            let to = FactRef { log: log.clone(), index: room.end };
+            let Some((last, _)) = self.facts.range(from..to).next_back() else { break };
+            let last = last.clone();
+            room.end = last.index;
+            if let Some(gone) = self.facts.remove(&last) {
+                room.bytes -= gone.entry.as_bytes().len();
             }
-            let last = self.of_log(&place.log).next_back().map(|(last, _)| last.clone());
-            return match last {
-                Some(last) if *place < last => self.facts.remove(&last).is_some(),
-                Some(_) | None => false,
-            };
         }
-        self.counts.insert(place.log.clone(), 1);
-        true
+        room.end
     }
 
     /// The fact at `place`.
@@ -155,10 +179,7 @@ impl Facts {
     }
 
     /// The facts of one log, by index.
-    pub fn of_log(
-        &self,
-        log: &ExchangeId,
-    ) -> impl DoubleEndedIterator<Item = (&FactRef, &AdminFact)> {
+    pub fn of_log(&self, log: &ExchangeId) -> impl Iterator<Item = (&FactRef, &AdminFact)> {
         let from = FactRef { log: log.clone(), index: 0 };
         let to = FactRef { log: log.clone(), index: u64::MAX };
         self.facts.range(from..=to).map(|(place, fact)| (place, fact.as_ref()))
@@ -186,30 +207,52 @@ mod tests {
     use super::*;
     use crate::{audience::Audience, statement::Draft, time::Timestamp};
 
+    fn entry(audience: Audience, reason: usize) -> Entry {
+        let statement = Draft {
+            audience,
+            issued_at: Timestamp::default(),
+            issuer: "cn-33-zhejiang".parse().unwrap(),
+            salt: [1; 16],
+            kind: StatementType::MemberExpel,
+            body: json!({
+                "log_size_honoured": 0,
+                "member": "cn-3301-hangzhou",
+                "more": "x".repeat(reason),
+            }),
+        };
+        Entry::sign(&SigningKey::from_bytes(&[7; 32]), &statement.encode().unwrap()).unwrap()
+    }
+
     #[test]
     fn the_first_of_a_log_are_kept_in_whatever_order_they_come() {
         let log: ExchangeId = "cn-33-zhejiang".parse().unwrap();
-        let statement = Draft {
-            audience: Audience::Public,
-            issued_at: Timestamp::default(),
-            issuer: log.clone(),
-            salt: [1; 16],
-            kind: StatementType::MemberExpel,
-            body: json!({"log_size_honoured": 0, "member": "cn-3301-hangzhou"}),
-        };
-        let key = SigningKey::from_bytes(&[7; 32]);
-        let entry = Entry::sign(&key, &statement.encode().unwrap()).unwrap();
-        let most = MEMBERSHIP_ENTRIES_PER_LOG_MAX as u64;
+        // Large ones, and a small one in the end that would find room behind a large one that did not.
+        let (large, small) = (entry(Audience::Public, 12_000), entry(Audience::Public, 0));
+        let size = large.as_bytes().len();
+        let kept = (MEMBERSHIP_BYTES_PER_LOG_MAX / size) as u64;
+        let all: Vec<(u64, &Entry)> =
+            (0..kept + 3).map(|index| (index, &large)).chain([(kept + 3, &small)]).collect();
         let (mut upwards, mut downwards) = (Facts::new(), Facts::new());
-        for index in 0..=most {
-            assert_eq!(upwards.insert((log.clone(), index), entry.clone()), index < most);
-            assert!(downwards.insert((log.clone(), most - index), entry.clone()));
+        for (index, entry) in &all {
+            assert_eq!(upwards.insert((log.clone(), *index), entry), *index < kept);
+        }
+        for (index, entry) in all.iter().rev() {
+            downwards.insert((log.clone(), *index), entry);
         }
         for facts in [&upwards, &downwards] {
-            let kept: Vec<u64> = facts.of_log(&log).map(|(place, _)| place.index).collect();
-            assert_eq!(kept, (0..most).collect::<Vec<u64>>());
+            let found: Vec<u64> = facts.of_log(&log).map(|(place, _)| place.index).collect();
+            assert_eq!(found, (0..kept).collect::<Vec<u64>>());
         }
         let other: ExchangeId = "cn-34-anhui".parse().unwrap();
-        assert!(upwards.insert((other, most), entry), "another log has room of its own");
+        assert!(upwards.insert((other, kept), &small), "another log has room of its own");
+    }
+
+    #[test]
+    fn large_and_restricted_statements_about_members_are_none() {
+        assert!(AdminFact::read(&entry(Audience::Public, 0)).is_some());
+        assert!(AdminFact::read(&entry(Audience::Domestic, 0)).is_none());
+        let most = MEMBERSHIP_ENTRY_BYTES_MAX - entry(Audience::Public, 0).as_bytes().len();
+        assert!(AdminFact::read(&entry(Audience::Public, most)).is_some());
+        assert!(AdminFact::read(&entry(Audience::Public, most + 1)).is_none());
     }
 }

@@ -364,7 +364,7 @@ fn the_chain_of_facts_alone_gives_the_same_answers() {
     let mut chain = Facts::new();
     for place in directory.chain_of(&id("xihu")) {
         let entry = all.fact(&place).unwrap().entry().clone();
-        chain.insert((place.log, place.index), entry);
+        chain.insert((place.log, place.index), &entry);
     }
     assert_eq!(chain.len(), 4);
     let smaller = Directory::build(&country.charters, &chain);
@@ -404,7 +404,7 @@ proptest! {
         let mut facts = Facts::new();
         let mut growing = Directory::build(&country.charters, &facts);
         for (place, entry) in arrivals {
-            facts.insert(place, entry);
+            facts.insert(place, &entry);
             growing = growing.rebuild(&country.charters, &facts);
             prop_assert_eq!(&growing, &Directory::build(&country.charters, &facts));
         }

@@ -296,7 +296,7 @@ fn signed_fact(proven: &ProvenEntry) -> Result<(FactRef, AdminFact), AuthorityEr
         return Err(AuthorityError::Suite { met: proven.entry.suite() });
     }
     let log = proven.log().ok_or(AuthorityError::Origin)?;
-    let Some(fact) = AdminFact::read(proven.entry.clone()) else {
+    let Some(fact) = AdminFact::read(&proven.entry) else {
         return Err(AuthorityError::NotAFact { log, index });
     };
     if !fact.is_strictly_signed() {

@@ -482,7 +482,7 @@ fn merge(
             );
             return None;
         }
-        facts.insert((place.log.clone(), place.index), fact.entry().clone());
+        facts.insert((place.log.clone(), place.index), fact.entry());
     }
     findings.pass("bundle", "已并入授权包", "the bundle's later knowledge is taken into account");
     Some(())

@@ -3,11 +3,9 @@
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use hutong_crypto::checkpoint::Checkpoint;
 use hutong_crypto::digest::Hash;
-use hutong_crypto::keys::PublicKey;
 use hutong_crypto::merkle::Frontier;
-use hutong_crypto::note::Note;
+use hutong_crypto::note::{Note, SIGNATURE_TYPE_ED25519, key_id};
 
 use super::State;
 use super::replica::{Signed, Suspect};
@@ -65,17 +63,27 @@ impl State {
             // It is part of what is held: its cosignatures count here too.
             replica.remember(signed);
             self.gather_cosignatures(log, old_size, &offered);
+        } else if self.is_present_key(log, &signed) && !self.is_present_key(log, &held) {
+            self.diverged(log, old_size);
         } else {
             self.convict_by_range(log, &signed, &held, left, right);
         }
     }
 
-    /// Whether `evidence` holds; if so, it is acted upon.
+    /// Whether the log's present key signed the checkpoint.
+    pub(super) fn is_present_key(&self, log: &ExchangeId, signed: &Signed) -> bool {
+        let origin = self.origin(log);
+        self.directory.member(log).is_some_and(|member| {
+            let key = &member.descriptor.log_key;
+            signed.key_id() == Some(key_id(origin.as_str(), SIGNATURE_TYPE_ED25519, key))
+        })
+    }
+
+    /// Whether `evidence` holds against the log's present key; if so, it is acted upon.
     pub(super) fn convict_if_proven(&mut self, log: &ExchangeId, evidence: &Evidence) -> bool {
-        let Some(key) = self.log_key_of(log, evidence) else { return false };
-        if self.is_closed(log, &key) {
+        let Some(key) = self.directory.member(log).map(|member| member.descriptor.log_key) else {
             return false;
-        }
+        };
         if evidence.verify(self.origin(log).as_str(), &key).is_err() {
             return false;
         }
@@ -83,23 +91,48 @@ impl State {
         true
     }
 
-    /// Whether evidence is about checkpoints of keys that the log has given up.
+    /// Whether both checkpoints of `evidence` carry a line by the log's present key, as far as that
+    /// is known here.
     ///
-    /// Those may be in strange hands, and that may be why they were given up: what they sign convicts
-    /// nobody any more.
-    pub(super) fn is_about_closed_keys(&self, log: &ExchangeId, evidence: &Evidence) -> bool {
-        self.log_key_of(log, evidence).is_some_and(|key| self.is_closed(log, &key))
+    /// Others convict nobody, and blame nobody who passes them on: keys that were given up may be in
+    /// strange hands, and new ones may not have been heard of yet.
+    pub(super) fn is_by_present_key(&self, log: &ExchangeId, evidence: &Evidence) -> bool {
+        let Some(member) = self.directory.member(log) else { return false };
+        let origin = self.origin(log);
+        let id = key_id(origin.as_str(), SIGNATURE_TYPE_ED25519, &member.descriptor.log_key);
+        [&evidence.first, &evidence.second].into_iter().all(|text| {
+            let note = Note::parse(text).ok();
+            note.is_some_and(|note| {
+                note.signatures.iter().any(|it| it.name == origin.as_str() && it.key_id == id)
+            })
+        })
     }
 
-    /// The key of the log at the size of the evidence's larger checkpoint.
-    fn log_key_of(&self, log: &ExchangeId, evidence: &Evidence) -> Option<PublicKey> {
-        let second = Note::parse(&evidence.second).ok()?;
-        let size = Checkpoint::parse(&second.text).ok()?.size;
-        self.directory.log_key_at(log, size)
-    }
-
-    fn is_closed(&self, log: &ExchangeId, key: &PublicKey) -> bool {
-        self.directory.member(log).is_some_and(|member| member.descriptor.log_key != *key)
+    /// Lifts the freeze of logs whose keys were changed since: what the former keys signed convicts
+    /// nobody, whether it became known before the change or after.
+    pub(super) fn thaw(&mut self) {
+        let frozen = self.replicas.iter().filter(|(_, replica)| replica.frozen.is_some());
+        let thawed: Vec<ExchangeId> = frozen
+            .filter(|(log, replica)| {
+                let proven = replica.evidence.iter().any(|bytes| {
+                    Evidence::decode(Bytes::copy_from_slice(bytes))
+                        .is_ok_and(|evidence| self.is_by_present_key(log, &evidence))
+                });
+                !proven && !replica.evidence.is_empty() && self.directory.member(log).is_some()
+            })
+            .map(|(log, _)| log.clone())
+            .collect();
+        for log in thawed {
+            if let Some(replica) = self.replicas.get_mut(&log) {
+                replica.frozen = None;
+                replica.evidence.clear();
+            }
+            self.effect(Effect::Persist(Persist::Thawed { log: log.clone() }));
+            if log == self.config.me {
+                self.own_log_thawed();
+            }
+            self.notice(Notice::Thawed { log });
+        }
     }
 
     fn convict(&mut self, log: &ExchangeId, evidence: Bytes) {

@@ -180,9 +180,13 @@ impl State {
     ) {
         let (left, right) = (answer.left, answer.right);
         let (ours, theirs) = (&basis.checkpoint, &goal.signed.checkpoint);
-        if basis.key_id() != goal.signed.key_id() && contradict(ours, theirs, &left, &right).is_ok()
-        {
-            self.diverged(log, ours.size);
+        let present = self.is_present_key(log, &goal.signed);
+        let one_key = basis.key_id() == goal.signed.key_id();
+        if !one_key && contradict(ours, theirs, &left, &right).is_ok() {
+            // What a key that was given up shows beyond the tree here says nothing about the log.
+            if present {
+                self.diverged(log, ours.size);
+            }
         } else if !self.convict_by_range(log, basis, &goal.signed, left, right) {
             self.penalise(peer, PeerFault::BadLeaves);
         }
@@ -190,7 +194,7 @@ impl State {
 
     /// Under its new keys the log does not go on from what is here. That convicts nobody, since the
     /// old keys may have been in strange hands; but nothing of it is taken any more.
-    fn diverged(&mut self, log: &ExchangeId, size: u64) {
+    pub(super) fn diverged(&mut self, log: &ExchangeId, size: u64) {
         let Some(replica) = self.replicas.get_mut(log) else { return };
         replica.target = None;
         if !core::mem::replace(&mut replica.diverged, true) {
@@ -300,7 +304,7 @@ impl State {
         } else {
             self.cosign(log);
         }
-        self.go_on_restored();
+        self.restoration_moved();
         if caught_up {
             self.notice(Notice::CaughtUp { log: log.clone(), size });
         }

@@ -133,7 +133,7 @@ impl State {
             return Verdict::Ignore;
         }
         match Evidence::decode(bytes) {
-            Ok(evidence) if self.is_about_closed_keys(log, &evidence) => Verdict::Ignore,
+            Ok(evidence) if !self.is_by_present_key(log, &evidence) => Verdict::Ignore,
             Ok(evidence) if self.convict_if_proven(log, &evidence) => Verdict::Accept,
             Ok(_) | Err(_) => Verdict::Reject,
         }

@@ -28,7 +28,7 @@ pub(super) enum Offer {
 }
 
 impl State {
-    /// Looks at a checkpoint that `source` shows, and says that it holds in full if `holds`.
+    /// Looks at a checkpoint that `source` shows.
     pub(super) fn offered(&mut self, log: &ExchangeId, text: &str, source: &Peer) -> Offer {
         if !self.replicas.contains_key(log) || self.directory.member(log).is_none() {
             return Offer::Unknown;
@@ -42,7 +42,11 @@ impl State {
             return Offer::Known;
         }
         if let Some(other) = contradicted(replica, &signed) {
-            self.convict_at_one_size(log, &other, &signed);
+            if self.is_present_key(log, &signed) && !self.is_present_key(log, &other) {
+                self.diverged(log, signed.size());
+            } else {
+                self.convict_at_one_size(log, &other, &signed);
+            }
             return Offer::Conflict;
         }
         if signed.size() <= replica.held_size() {
@@ -115,11 +119,13 @@ impl State {
 /// The checkpoint of the same size and another root, if one is known.
 fn contradicted(replica: &Replica, signed: &Signed) -> Option<Signed> {
     let target = replica.target.as_ref().map(|target| &target.signed);
+    let suspect = replica.suspects.get(&signed.size()).map(|suspect| &suspect.signed);
     replica
         .recent
         .get(&signed.size())
         .into_iter()
         .chain(target)
+        .chain(suspect)
         .chain(&replica.basis)
         .chain(&replica.cosigned)
         .find(|other| other.size() == signed.size())

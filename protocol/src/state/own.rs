@@ -83,18 +83,23 @@ impl State {
         }
     }
 
-    /// A member has shown what it holds of the own log, and that was looked at.
-    pub(super) fn own_log_compared(&mut self, by: &Peer) {
+    /// Enough was seen of what others hold of the own log, last of all by the peer `by`.
+    pub(super) fn own_log_compared(&mut self, by: Option<&Peer>) {
         if self.own.gate == Gate::Unchecked {
-            self.open_gate(Some(by.clone()));
+            self.open_gate(by.cloned());
         }
     }
 
-    /// Enough members have shown what they hold of the own log for keys that were restored.
-    pub(super) fn own_log_known(&mut self) {
-        if self.own.gate == Gate::Unchecked {
-            self.open_gate(None);
+    /// What was seen does not count any more: the council is another one.
+    pub(super) fn own_log_compared_in_vain(&mut self) {
+        if self.own.gate == Gate::Open {
+            self.own.gate = Gate::Unchecked;
         }
+    }
+
+    /// The own log, frozen for what former keys signed, may be compared again.
+    pub(super) fn own_log_thawed(&mut self) {
+        self.own.gate = Gate::Unchecked;
     }
 
     /// Peers hold more of the own log than is here.
@@ -118,10 +123,9 @@ impl State {
         if self.own.gate != Gate::Recovering {
             return;
         }
-        if self.own_log_is_known() {
+        self.own.gate = Gate::Unchecked;
+        if !self.is_restoring() {
             self.open_gate(None);
-        } else {
-            self.own.gate = Gate::Unchecked;
         }
     }
 

@@ -32,22 +32,42 @@ use crate::wire::Writer;
 /// What is known of a connected peer.
 #[derive(Debug, Default)]
 pub(super) struct PeerState {
-    /// Whether it has told what it holds on this connection.
-    greeted: bool,
+    /// The version of the charter that it says it has, until it turns out not to have it.
+    pub(super) charter_version: u64,
 }
 
 /// What an answer is awaited for.
 #[derive(Debug)]
 pub(super) enum Asked {
     Hello,
-    Heads { scope: Scope, after: Option<ExchangeId> },
-    Leaves { log: ExchangeId, from: u64, goal: FetchGoal },
-    Proof { log: ExchangeId, basis: Signed, goal: FetchGoal },
-    Gap { log: ExchangeId, goal: SeekGoal },
-    Checkpoint { log: ExchangeId },
+    /// `begun` is the number of the request for the first page.
+    Heads {
+        scope: Scope,
+        after: Option<ExchangeId>,
+        begun: u64,
+    },
+    Leaves {
+        log: ExchangeId,
+        from: u64,
+        goal: FetchGoal,
+    },
+    Proof {
+        log: ExchangeId,
+        basis: Signed,
+        goal: FetchGoal,
+    },
+    Gap {
+        log: ExchangeId,
+        goal: SeekGoal,
+    },
+    Checkpoint {
+        log: ExchangeId,
+    },
     Charters,
     Evidence,
-    Acknowledgement { log: ExchangeId },
+    Acknowledgement {
+        log: ExchangeId,
+    },
 }
 
 impl Asked {
@@ -65,7 +85,7 @@ impl State {
     pub(super) fn peer_connected(&mut self, peer: &Peer) {
         // One of the two begins; the other learns from the request.
         let begin = self.config.peer < *peer;
-        self.peers.entry(peer.clone()).or_default().greeted = false;
+        self.peers.entry(peer.clone()).or_default();
         if begin {
             self.say_hello(peer);
         }
@@ -95,7 +115,7 @@ impl State {
     }
 
     fn say_hello(&mut self, peer: &Peer) {
-        let hello = Request::Hello(self.hello());
+        let hello = Request::Hello(self.told_hello());
         self.send(peer, &hello, Asked::Hello);
     }
 
@@ -122,9 +142,14 @@ impl State {
         }
     }
 
-    fn ask_heads(&mut self, peer: &Peer, scope: Scope, after: Option<ExchangeId>) {
+    /// Asks for a page: the first, or the one after that log, of what request `begun` asked for.
+    fn ask_heads(&mut self, peer: &Peer, scope: Scope, after: Option<(ExchangeId, u64)>) {
+        let (after, begun) = match after {
+            Some((after, begun)) => (Some(after), begun),
+            None => (None, self.last_number + 1),
+        };
         let request = Request::Heads { scope: scope.clone(), after: after.clone() };
-        self.ask(peer, &request, Asked::Heads { scope, after });
+        self.ask(peer, &request, Asked::Heads { scope, after, begun });
     }
 
     /// Asks a peer for what it is not being asked for already: a peer that says hello again and
@@ -162,6 +187,13 @@ impl State {
         }
     }
 
+    /// What others are told: nothing of what is held while this node may have forgotten something,
+    /// so that two nodes that forgot do not vouch for each other.
+    fn told_hello(&self) -> Hello {
+        let scopes = if self.is_restoring() { Vec::new() } else { self.hello().scopes };
+        Hello { scopes, ..self.hello() }
+    }
+
     /// A peer has told what it holds.
     fn met(&mut self, peer: &Peer, theirs: &Hello) {
         let ours = self.hello();
@@ -169,7 +201,7 @@ impl State {
             return self.penalise(peer, PeerFault::OtherFederation);
         }
         if let Some(state) = self.peers.get_mut(peer) {
-            state.greeted = true;
+            state.charter_version = theirs.charter_version;
         }
         if theirs.charter_version > ours.charter_version {
             let request = Request::Charter { from: ours.charter_version + 1 };
@@ -195,7 +227,7 @@ impl State {
         if mine == Some(scope) && own.is_some_and(|own| own.held.is_some()) {
             self.own_log_shown_by(peer);
         }
-        self.scope_shown(scope, peer);
+        self.scope_shown(scope, peer, None);
     }
 
     /// Answers a peer's request.
@@ -206,11 +238,12 @@ impl State {
                 Response::Refused(Refusal::Malformed)
             }
             Ok(Request::Hello(theirs)) => {
-                let answer = Response::Hello(self.hello());
+                let answer = Response::Hello(self.told_hello());
                 self.respond(inbound, &answer);
                 return self.met(peer, &theirs);
             }
             Ok(Request::Leaves(range)) => return self.serve(inbound, peer, range),
+            Ok(Request::Heads { .. }) if self.is_restoring() => Response::Refused(Refusal::NotHeld),
             Ok(Request::Heads { scope, after }) => self.heads(&scope, after.as_ref()),
             Ok(Request::Checkpoint { log }) => self.checkpoint(&log),
             Ok(Request::Charter { from }) => self.charters_from(from),
@@ -299,6 +332,7 @@ impl State {
             .replicas
             .iter()
             .filter(|(log, _)| after.is_none_or(|after| *log > after))
+            .filter(|(_, replica)| replica.frozen.is_some())
             .filter_map(|(log, replica)| Some((log, replica.evidence.first()?)))
             .take(EVIDENCE_PER_ANSWER_MAX)
             .map(|(log, evidence)| (log.clone(), Bytes::from(evidence.clone())))
@@ -322,10 +356,10 @@ impl State {
         };
         match (asked, answer) {
             (Asked::Hello, Response::Hello(theirs)) => self.met(&peer, &theirs),
-            (Asked::Heads { scope, after }, Response::Heads { heads, more }) => {
+            (Asked::Heads { scope, after, begun }, Response::Heads { heads, more }) => {
                 // A page that does not go on from the one before would be asked for for ever.
                 let goes_on = heads.last().map(|(last, _)| last) > after.as_ref();
-                self.heads_shown(&peer, scope, &heads, more && goes_on);
+                self.heads_shown(&peer, scope, &heads, (more && goes_on, begun));
             }
             (Asked::Leaves { log, from, goal }, Response::Leaves(leaves)) => {
                 self.leaves_fetched(&peer, &log, from, goal, leaves);
@@ -340,9 +374,11 @@ impl State {
                 self.head_shown(&peer, &log, &note);
             }
             (Asked::Charters, Response::Charters(charters)) => {
+                let before = self.charters.version();
                 for charter in charters {
                     self.charter_offered(&charter);
                 }
+                self.charters_shown(&peer, before);
             }
             (Asked::Evidence, Response::Evidence(evidence)) => self.evidence_shown(evidence),
             (Asked::Acknowledgement { .. }, Response::Done) => {}
@@ -358,14 +394,26 @@ impl State {
         match asked {
             Asked::Leaves { log, .. } => self.source_failed(&log, peer),
             Asked::Gap { log, .. } => self.seek_failed(&log, peer),
+            Asked::Charters => self.charters_shown(peer, self.charters.version()),
             Asked::Hello
             | Asked::Heads { .. }
             | Asked::Proof { .. }
             | Asked::Checkpoint { .. }
-            | Asked::Charters
             | Asked::Evidence
             | Asked::Acknowledgement { .. } => {}
         }
+    }
+
+    /// A peer has shown its charters, where version `before` was known. Asks for the next ones, or
+    /// takes it that the peer has no others.
+    fn charters_shown(&mut self, peer: &Peer, before: u64) {
+        let version = self.charters.version();
+        let Some(state) = self.peers.get_mut(peer) else { return };
+        if state.charter_version > version && version > before {
+            return self.ask(peer, &Request::Charter { from: version + 1 }, Asked::Charters);
+        }
+        state.charter_version = 0;
+        self.restoration_moved();
     }
 
     fn heads_shown(
@@ -373,14 +421,14 @@ impl State {
         peer: &Peer,
         scope: Scope,
         heads: &[(ExchangeId, String)],
-        more: bool,
+        (more, begun): (bool, u64),
     ) {
         for (log, note) in heads {
             self.head_shown(peer, log, note);
         }
         match heads.last() {
-            Some((last, _)) if more => self.ask_heads(peer, scope, Some(last.clone())),
-            Some(_) | None => self.scope_shown(&scope, peer),
+            Some((last, _)) if more => self.ask_heads(peer, scope, Some((last.clone(), begun))),
+            Some(_) | None => self.scope_shown(&scope, peer, Some(begun)),
         }
     }
 

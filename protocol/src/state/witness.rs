@@ -141,7 +141,7 @@ impl State {
     ) -> bool {
         let Some(replica) = self.replicas.get_mut(log) else { return false };
         let Some(recent) = replica.recent.get_mut(&size) else { return false };
-        if !has_room_for(&witness, &mut recent.cosignatures, self.directory.council()) {
+        if !make_room_for(&witness, &mut recent.cosignatures, self.directory.council()) {
             return false;
         }
         recent.cosignatures.insert(witness, line);
@@ -172,8 +172,9 @@ impl State {
     }
 }
 
-/// Whether a cosignature by `witness` may be kept: the council's count and take the place of others'.
-fn has_room_for(
+/// Makes room for a cosignature by `witness`, and says whether there is: the council's count, and take
+/// the place of others'.
+fn make_room_for(
     witness: &ExchangeId,
     kept: &mut BTreeMap<ExchangeId, NoteSignature>,
     council: &BTreeSet<ExchangeId>,
@@ -207,10 +208,10 @@ mod tests {
             .map(|at| (id(&alloc::format!("other-{at}")), line()))
             .collect();
         kept.insert(id("cn-33"), line());
-        assert!(!has_room_for(&id("one-more"), &mut kept, &council));
-        assert!(has_room_for(&id("other-1"), &mut kept, &council), "it is kept already");
+        assert!(!make_room_for(&id("one-more"), &mut kept, &council));
+        assert!(make_room_for(&id("other-1"), &mut kept, &council), "it is kept already");
         assert_eq!(kept.len(), COSIGNATURES_MAX);
-        assert!(has_room_for(&id("cn-44"), &mut kept, &council));
+        assert!(make_room_for(&id("cn-44"), &mut kept, &council));
         assert_eq!(kept.len(), COSIGNATURES_MAX - 1);
         assert!(kept.contains_key(&id("cn-33")), "the council's own stay");
     }
