@@ -20,6 +20,7 @@ mod equivocation;
 mod fetch;
 mod gaps;
 mod gossip;
+mod load;
 mod offer;
 mod own;
 mod ranges;
@@ -36,6 +37,7 @@ use alloc::vec::Vec;
 
 use hutong_crypto::keys::SigningKey;
 
+pub use self::load::Load;
 use self::own::Own;
 use self::replica::Replica;
 use self::restoration::Restoration;

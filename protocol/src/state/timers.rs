@@ -52,6 +52,11 @@ impl Timers {
         }
     }
 
+    /// How many are set.
+    pub(super) fn count(&self) -> usize {
+        self.due.len()
+    }
+
     /// When the next timer falls due.
     pub(super) fn next(&self) -> Option<Timestamp> {
         self.queue.first().map(|(at, _)| *at)
