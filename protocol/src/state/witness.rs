@@ -9,7 +9,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 
 use hutong_crypto::cosignature::{cosign, verify_cosignature_by};
-use hutong_crypto::note::{Note, NoteSignature};
+use hutong_crypto::note::{Note, NoteSignature, SIGNATURE_TYPE_COSIGNATURE, key_id};
 
 use super::State;
 use super::replica::{Signed, witness_of};
@@ -82,17 +82,30 @@ impl State {
         let me = self.config.me.clone();
         let own = self.replicas.get(&me);
         let Some(recent) = own.and_then(|own| own.recent.get(&size)) else { return true };
-        let checked = NoteSignature::parse_line(line)
-            .ok()
-            .and_then(|line| Some((self.witness_of_line(&me, recent, &line)?, line)));
-        let Some((witness, line)) = checked else {
+        let line = NoteSignature::parse_line(line).ok();
+        let witness = line.as_ref().and_then(|line| self.witness_of_line(&me, recent, line));
+        let (Some(line), Some(witness)) = (&line, witness) else {
+            let by_known_key = line.as_ref().is_none_or(|line| self.is_by_known_key(line));
+            if !by_known_key {
+                // Its admission, or its change of keys, may not have come here or there yet.
+                return false;
+            }
             self.penalise(peer, PeerFault::BadSignature);
             return false;
         };
-        if self.add_cosignature(&me, size, witness, line) {
+        if self.add_cosignature(&me, size, witness, line.clone()) {
             self.schedule_announcement();
         }
         true
+    }
+
+    /// Whether a line is by its own words signed with the key that its witness has.
+    fn is_by_known_key(&self, line: &NoteSignature) -> bool {
+        let witness = witness_of(&line.name).and_then(|witness| self.directory.member(&witness));
+        witness.is_some_and(|witness| {
+            let (name, key) = (self.witness_name(&witness.id), &witness.descriptor.witness_key);
+            line.key_id == key_id(&name, SIGNATURE_TYPE_COSIGNATURE, key)
+        })
     }
 
     /// Takes from `note` the cosignatures of a known checkpoint that hold and are not at hand.
