@@ -1,14 +1,78 @@
 //! A node's disk, in memory: what is durable, and nothing else.
+//!
+//! As in the node's store, nothing is read as true that does not fit: leaves are compared with the
+//! tree's hashes, and what lies in the index (checkpoints, the witness's memory) with a checksum.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hutong_crypto::digest::Hash;
+use bytes::Bytes;
+use hutong_crypto::digest::{Hash, blake3};
 use hutong_crypto::merkle::{Frontier, MemoryTree, NodeReader as _, cover};
 use hutong_protocol::charter::{CharterChain, SignedCharter};
-use hutong_protocol::directory::Facts;
-use hutong_protocol::entry::Leaf;
+use hutong_protocol::directory::{FactRef, Facts};
+use hutong_protocol::entry::{Entry, Leaf};
 use hutong_protocol::id::ExchangeId;
+use hutong_protocol::oracle::Oracle as _;
 use hutong_protocol::persist::{Persist, StoredLog};
+
+use crate::oracle::Memory;
+
+/// What part of a disk was found changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DiskError {
+    /// An entry is not what its leaf hash says.
+    #[error("entry {index} of {log} is damaged")]
+    Entry {
+        /// The log.
+        log: ExchangeId,
+        /// Its index.
+        index: u64,
+    },
+    /// What the index holds of a log does not fit its checksum.
+    #[error("the {what} of {log} is damaged")]
+    Index {
+        /// The log.
+        log: ExchangeId,
+        /// Which part.
+        what: &'static str,
+    },
+}
+
+/// A part of a disk that can be damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// An entry.
+    Entry,
+    /// The newest checkpoint of a log.
+    Checkpoint,
+    /// What the node last cosigned of a log.
+    Witness,
+}
+
+/// Something with the checksum that it was written with.
+#[derive(Debug, Clone)]
+struct Kept {
+    bytes: Vec<u8>,
+    sum: Hash,
+}
+
+impl Kept {
+    fn new(bytes: Vec<u8>) -> Self {
+        Self { sum: blake3(&bytes), bytes }
+    }
+
+    fn read(&self) -> Option<&[u8]> {
+        (blake3(&self.bytes) == self.sum).then_some(&self.bytes)
+    }
+
+    fn flip(&mut self, at: usize) {
+        let at = at % self.bytes.len().max(1);
+        if let Some(byte) = self.bytes.get_mut(at) {
+            *byte ^= 0x10;
+        }
+    }
+}
 
 /// One log on the disk.
 #[derive(Debug, Clone, Default)]
@@ -17,11 +81,18 @@ pub struct DiskLog {
     pub leaves: Vec<Leaf>,
     /// Their tree.
     pub tree: MemoryTree,
+    /// Its root.
+    root: Option<Hash>,
     frontier: Frontier,
-    void: BTreeSet<u64>,
-    checkpoint: Option<String>,
-    cosigned: Option<String>,
-    witness: Option<(u64, Hash)>,
+    /// Indices of entries that failed their check.
+    pub void: BTreeSet<u64>,
+    /// Indices of entries about members.
+    facts: BTreeSet<u64>,
+    /// Indices of leaves whose entries are not here.
+    pub withheld: BTreeSet<u64>,
+    checkpoint: Option<Kept>,
+    cosigned: Option<Kept>,
+    witness: Option<Kept>,
     frozen: Option<u64>,
     evidence: Vec<Vec<u8>>,
 }
@@ -31,6 +102,10 @@ pub struct DiskLog {
 pub struct Disk {
     logs: BTreeMap<ExchangeId, DiskLog>,
     charters: Vec<Vec<u8>>,
+    /// The statements about members that are not void, read.
+    facts: Facts,
+    /// A digest of the set of facts.
+    facts_digest: [u64; 4],
 }
 
 impl Disk {
@@ -38,46 +113,61 @@ impl Disk {
     ///
     /// # Errors
     ///
-    /// What the protocol must never ask for: a hole in a log, or an entry in another's place.
+    /// What the protocol must never ask for: a hole in a log, an entry in another's place, or a
+    /// checkpoint that is not the tree's.
     pub fn apply(&mut self, persist: Persist) -> Result<(), String> {
         match persist {
             Persist::Leaves { log, from, leaves, void } => {
                 let disk = self.logs.entry(log.clone()).or_default();
+                let until = from + leaves.len() as u64;
                 disk.append(from, leaves).map_err(|error| format!("{log}: {error}"))?;
                 disk.void.extend(void);
+                self.learn(&log, from, until);
             }
             Persist::Fill { log, entries, void } => {
                 let disk = self.logs.entry(log.clone()).or_default();
+                let mut filled = Vec::new();
                 for (index, entry) in entries {
                     let slot = usize::try_from(index).ok().and_then(|at| disk.leaves.get_mut(at));
                     match slot {
                         Some(leaf) if leaf.hash() == entry.leaf_hash() => {
+                            if is_about_members(&entry) {
+                                disk.facts.insert(index);
+                            }
+                            disk.withheld.remove(&index);
                             *leaf = Leaf::Entry(entry);
+                            filled.push(index);
                         }
                         _ => return Err(format!("{log}: fill of {index} does not fit its leaf")),
                     }
                 }
                 disk.void.extend(void);
+                for index in filled {
+                    self.learn(&log, index, index + 1);
+                }
             }
             Persist::Checkpoint { log, note, size } => {
                 let disk = self.logs.entry(log.clone()).or_default();
                 if size > disk.tree.size() {
                     return Err(format!("{log}: checkpoint of {size} is not held"));
                 }
-                disk.checkpoint = Some(note);
+                disk.checkpoint = Some(Kept::new(note.into_bytes()));
             }
             Persist::Cosigned { log, note, .. } => {
-                self.logs.entry(log).or_default().cosigned = Some(note);
+                let disk = self.logs.entry(log).or_default();
+                disk.cosigned = Some(Kept::new(note.into_bytes()));
             }
             Persist::WitnessMemory { log, size, root } => {
                 let disk = self.logs.entry(log.clone()).or_default();
                 if disk
-                    .witness
+                    .witness()
                     .is_some_and(|(before, of)| before > size || (before == size && of != root))
                 {
                     return Err(format!("{log}: witness goes back to {size}"));
                 }
-                disk.witness = Some((size, root));
+                let mut bytes = size.to_le_bytes().to_vec();
+                bytes.extend_from_slice(root.as_bytes());
+                disk.witness = Some(Kept::new(bytes));
             }
             Persist::Charter { bytes } => {
                 if !self.charters.contains(&bytes) {
@@ -105,27 +195,62 @@ impl Disk {
         self.logs.get(log)
     }
 
+    /// The log, to be written without the protocol: by who breaks the rules.
+    pub fn log_mut(&mut self, log: &ExchangeId) -> &mut DiskLog {
+        self.logs.entry(log.clone()).or_default()
+    }
+
     /// All logs, by id.
     pub fn logs(&self) -> impl Iterator<Item = (&ExchangeId, &DiskLog)> {
         self.logs.iter()
     }
 
     /// The logs as a starting node finds them.
-    pub fn stored(&self) -> Vec<StoredLog> {
+    ///
+    /// # Errors
+    ///
+    /// The first part that is damaged.
+    pub fn stored(&self) -> Result<Vec<StoredLog>, DiskError> {
         self.logs.iter().map(|(log, disk)| disk.stored(log)).collect()
     }
 
     /// The statements about members on the disk.
-    pub fn facts(&self) -> Facts {
-        let mut facts = Facts::new();
+    ///
+    /// # Errors
+    ///
+    /// The first that is damaged.
+    pub fn facts(&self) -> Result<Facts, DiskError> {
         for (log, disk) in &self.logs {
-            for (index, leaf) in (0..).zip(&disk.leaves) {
-                if let (Leaf::Entry(entry), false) = (leaf, disk.void.contains(&index)) {
-                    facts.insert((log.clone(), index), entry);
-                }
+            for index in disk.facts.difference(&disk.void) {
+                disk.leaf(log, *index)?;
             }
         }
-        facts
+        Ok(self.facts.clone())
+    }
+
+    /// A digest of the set of [`Disk::facts`].
+    pub fn facts_digest(&self) -> [u64; 4] {
+        self.facts_digest
+    }
+
+    /// Reads the statements about members among the leaves `[from, until)`.
+    fn learn(&mut self, log: &ExchangeId, from: u64, until: u64) {
+        let Some(disk) = self.logs.get(log) else { return };
+        for index in disk.facts.range(from..until).filter(|index| !disk.void.contains(*index)) {
+            let Ok(Leaf::Entry(entry)) = disk.leaf(log, *index) else { continue };
+            let Some(fact) = Memory::of_this_thread().fact(entry.clone()) else { continue };
+            let place = FactRef { log: log.clone(), index: *index };
+            if !self.facts.insert_fact(place, fact) {
+                continue;
+            }
+            let mut place = log.as_str().as_bytes().to_vec();
+            place.extend_from_slice(&index.to_le_bytes());
+            place.extend_from_slice(entry.leaf_hash().as_bytes());
+            let digest = blake3(&place);
+            for (sum, part) in self.facts_digest.iter_mut().zip(digest.as_bytes().chunks_exact(8)) {
+                *sum ^= part.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+            }
+        }
     }
 
     /// The charters, from the founding one on.
@@ -138,12 +263,135 @@ impl Disk {
         }
         chain
     }
+
+    /// Flips a bit of an entry of a log that is not `own`, at a place that `choice` decides.
+    /// Returns whether there was one.
+    pub fn damage_entry(&mut self, own: &ExchangeId, choice: u64) -> bool {
+        let at = usize::try_from(choice >> 16).unwrap_or(0);
+        let others = |log: &&ExchangeId| *log != own;
+        let logs: Vec<ExchangeId> = self.logs.keys().filter(others).cloned().collect();
+        let skip = usize::try_from(choice).unwrap_or(0).checked_rem(logs.len()).unwrap_or(0);
+        let mut logs = logs.iter().cycle().skip(skip).take(logs.len());
+        logs.any(|log| self.logs.get_mut(log).is_some_and(|disk| disk.damage_entry(at)))
+    }
+
+    /// Flips a bit of what the index holds of a log. Returns whether there was one.
+    pub fn damage_index(&mut self, part: Part, choice: u64) -> bool {
+        let at = usize::try_from(choice >> 16).unwrap_or(0);
+        let kept = self.logs.values_mut().filter_map(|disk| match part {
+            Part::Entry => None,
+            Part::Checkpoint => disk.checkpoint.as_mut(),
+            Part::Witness => disk.witness.as_mut(),
+        });
+        let mut kept: Vec<&mut Kept> = kept.collect();
+        let chosen = at.checked_rem(kept.len()).unwrap_or(0);
+        kept.get_mut(chosen).map(|kept| kept.flip(at)).is_some()
+    }
+
+    /// Looks at everything, as `hutong fsck` does.
+    ///
+    /// # Errors
+    ///
+    /// The first part that is damaged.
+    pub fn examine(&self) -> Result<(), DiskError> {
+        for (log, disk) in &self.logs {
+            disk.stored(log)?;
+            for index in 0..disk.tree.size() {
+                disk.leaf(log, index)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets the leaves and checkpoints of one log, so that they are fetched again. What the
+    /// witness remembers, evidence and a freeze stay.
+    pub fn drop_log(&mut self, log: &ExchangeId) {
+        if let Some(disk) = self.logs.get_mut(log) {
+            let (witness, frozen) = (disk.witness.take(), disk.frozen);
+            let evidence = std::mem::take(&mut disk.evidence);
+            *disk = DiskLog { witness, frozen, evidence, ..DiskLog::default() };
+        }
+        (self.facts, self.facts_digest) = (Facts::new(), [0; 4]);
+        let logs: Vec<ExchangeId> = self.logs.keys().cloned().collect();
+        for log in logs {
+            self.learn(&log, 0, u64::MAX);
+        }
+    }
 }
 
 impl DiskLog {
     /// How many entries are not here, only their hashes.
     pub fn withheld(&self) -> u64 {
-        self.leaves.iter().filter(|leaf| leaf.entry().is_none()).count() as u64
+        self.withheld.len() as u64
+    }
+
+    /// The root of the tree.
+    pub fn root(&self) -> Hash {
+        self.root.unwrap_or_else(|| self.tree.root())
+    }
+
+    /// The root at a size that is held.
+    pub fn root_at(&self, size: u64) -> Option<Hash> {
+        if size == self.tree.size() {
+            return Some(self.root());
+        }
+        if size > self.tree.size() {
+            return None;
+        }
+        Frontier::from_parts(size, self.cover(0, size)).ok().map(|frontier| frontier.root())
+    }
+
+    /// The size up to which this log and `other` are the same, of the smaller of their sizes.
+    pub fn is_part_of(&self, other: &Self) -> bool {
+        let size = self.tree.size().min(other.tree.size());
+        self.root_at(size) == other.root_at(size)
+    }
+
+    /// Size and root that the node last cosigned; none where that is damaged.
+    pub fn witness(&self) -> Option<(u64, Hash)> {
+        let bytes = self.witness.as_ref()?.read()?;
+        let (size, root) = bytes.split_first_chunk::<8>()?;
+        Some((u64::from_le_bytes(*size), Hash::from_bytes(root.try_into().ok()?)))
+    }
+
+    /// Whether there is something that the node cosigned, and it cannot be read.
+    pub fn witness_is_damaged(&self) -> bool {
+        self.witness.is_some() && self.witness().is_none()
+    }
+
+    /// The newest checkpoint held, as a note's text.
+    pub fn checkpoint(&self) -> Option<&str> {
+        std::str::from_utf8(self.checkpoint.as_ref()?.read()?).ok()
+    }
+
+    /// The size at which the log is frozen.
+    pub fn frozen(&self) -> Option<u64> {
+        self.frozen
+    }
+
+    /// Evidence against the log.
+    pub fn evidence(&self) -> &[Vec<u8>] {
+        &self.evidence
+    }
+
+    /// The leaf at `index`.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not what the tree says, or not here.
+    pub fn leaf(&self, log: &ExchangeId, index: u64) -> Result<&Leaf, DiskError> {
+        let at = usize::try_from(index).ok();
+        let leaf = at.and_then(|at| self.leaves.get(at));
+        leaf.filter(|leaf| index < self.tree.size() && leaf.hash() == self.leaf_hash(index))
+            .ok_or_else(|| DiskError::Entry { log: log.clone(), index })
+    }
+
+    /// The hash of the leaf at an index that is held.
+    pub fn leaf_hash(&self, index: u64) -> Hash {
+        match self.tree.node(0, index) {
+            Ok(hash) => hash,
+            Err(never) => match never {},
+        }
     }
 
     /// Hashes that cover `[from, to)`.
@@ -157,45 +405,93 @@ impl DiskLog {
             .collect()
     }
 
-    fn append(&mut self, from: u64, leaves: Vec<Leaf>) -> Result<(), String> {
+    /// Appends leaves from index `from` on.
+    ///
+    /// # Errors
+    ///
+    /// Where they leave a hole, or one is another than the one there.
+    pub fn append(&mut self, from: u64, leaves: Vec<Leaf>) -> Result<(), String> {
         let size = self.tree.size();
         if from > size {
             return Err(format!("leaves from {from} leave a hole after {size}"));
         }
         for (index, leaf) in (from..).zip(leaves) {
-            match usize::try_from(index).ok().and_then(|at| self.leaves.get(at)) {
-                Some(known) if known.hash() != leaf.hash() => {
+            if index < self.tree.size() {
+                if self.leaf_hash(index) != leaf.hash() {
                     return Err(format!("leaf {index} is written twice, differently"));
                 }
-                Some(_) => {}
-                None => {
-                    self.tree.push(leaf.hash());
-                    self.frontier.append(leaf.hash());
-                    self.leaves.push(leaf);
-                }
+                continue;
             }
+            self.tree.push(leaf.hash());
+            self.frontier.append(leaf.hash());
+            match leaf.entry() {
+                None => {
+                    self.withheld.insert(index);
+                }
+                Some(entry) if is_about_members(entry) => {
+                    self.facts.insert(index);
+                }
+                Some(_) => {}
+            }
+            self.leaves.push(leaf);
         }
+        self.root = Some(self.frontier.root());
         Ok(())
     }
 
-    fn stored(&self, log: &ExchangeId) -> StoredLog {
-        let mut withheld: Vec<(u64, u64)> = Vec::new();
-        for (index, leaf) in (0..).zip(&self.leaves) {
-            match (leaf, withheld.last_mut()) {
-                (Leaf::Entry(_), _) => {}
-                (Leaf::Withheld(_), Some((_, end))) if *end == index => *end += 1,
-                (Leaf::Withheld(_), _) => withheld.push((index, index + 1)),
+    /// Makes a note the newest checkpoint.
+    pub fn hold(&mut self, note: &str) {
+        self.checkpoint = Some(Kept::new(note.as_bytes().to_vec()));
+    }
+
+    fn damage_entry(&mut self, at: usize) -> bool {
+        let skip = at.checked_rem(self.leaves.len()).unwrap_or(0);
+        let places = (skip..self.leaves.len()).chain(0..skip);
+        for place in places {
+            let Leaf::Entry(entry) = &self.leaves[place] else { continue };
+            let mut bytes = entry.as_bytes().to_vec();
+            let last = bytes.len() - 1;
+            bytes[last] ^= 0x10;
+            if let Ok(damaged) = Entry::parse(Bytes::from(bytes)) {
+                self.leaves[place] = Leaf::Entry(damaged);
+                return true;
             }
         }
-        StoredLog {
+        false
+    }
+
+    fn stored(&self, log: &ExchangeId) -> Result<StoredLog, DiskError> {
+        let text = |kept: &Option<Kept>, what| match kept {
+            None => Ok(None),
+            Some(kept) => {
+                let bytes = kept.read().and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
+                bytes.map(Some).ok_or_else(|| DiskError::Index { log: log.clone(), what })
+            }
+        };
+        if self.witness_is_damaged() {
+            return Err(DiskError::Index { log: log.clone(), what: "witness's memory" });
+        }
+        let mut withheld: Vec<(u64, u64)> = Vec::new();
+        for index in &self.withheld {
+            match withheld.last_mut() {
+                Some((_, end)) if end == index => *end += 1,
+                _ => withheld.push((*index, index + 1)),
+            }
+        }
+        Ok(StoredLog {
             log: log.clone(),
             frontier: self.frontier.clone(),
-            checkpoint: self.checkpoint.clone(),
-            cosigned: self.cosigned.clone(),
-            witness: self.witness,
+            checkpoint: text(&self.checkpoint, "checkpoint")?,
+            cosigned: text(&self.cosigned, "cosigned checkpoint")?,
+            witness: self.witness(),
             frozen: self.frozen,
             evidence: self.evidence.clone(),
             withheld,
-        }
+        })
     }
+}
+
+/// Whether an entry may be about members: its type is somewhere in its bytes.
+fn is_about_members(entry: &Entry) -> bool {
+    memchr::memmem::find(entry.statement_bytes(), b"\"hutong/member-").is_some()
 }

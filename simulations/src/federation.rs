@@ -9,11 +9,11 @@ use hutong_protocol::audience::Audience;
 use hutong_protocol::charter::{Charter, CharterChain, SignedCharter};
 use hutong_protocol::descriptor::{ANY_TYPE, Descriptor, IssuerKey, SignedDescriptor};
 use hutong_protocol::directory::{approve, with_approvals};
-use hutong_protocol::id::ExchangeId;
+use hutong_protocol::id::{ExchangeId, Origin};
 use hutong_protocol::io::Peer;
 use hutong_protocol::prepare::Prepared;
 use hutong_protocol::quorum::Quorum;
-use hutong_protocol::region::Region;
+use hutong_protocol::region::{Region, Scope};
 use hutong_protocol::state::Keys;
 use hutong_protocol::statement::{Draft, StatementType};
 use hutong_protocol::tier::Tier;
@@ -22,7 +22,7 @@ use hutong_protocol::transport;
 use serde_json::{Value, json};
 
 /// One exchange: who it is, and its keys.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Exchange {
     /// Its id.
     pub id: ExchangeId,
@@ -34,6 +34,8 @@ pub struct Exchange {
     pub council: bool,
     /// Who admits it; the council where there is none.
     pub parent: Option<ExchangeId>,
+    /// Whether nobody admits it, unless a step does.
+    pub stranger: bool,
     /// The id of its node.
     pub peer: Peer,
     keys: Keys,
@@ -42,7 +44,7 @@ pub struct Exchange {
 }
 
 /// What a scenario says of an exchange.
-#[derive(Debug, Clone, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExchangeSpec {
     /// Its id.
@@ -55,10 +57,14 @@ pub struct ExchangeSpec {
     #[serde(default)]
     pub council: bool,
     /// Who admits it; the council where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
     /// When it is admitted, in milliseconds from the start; council members are members anyway.
     #[serde(default)]
     pub admitted_at_ms: u64,
+    /// Whether nobody admits it, unless a step does.
+    #[serde(default)]
+    pub stranger: bool,
 }
 
 impl Exchange {
@@ -91,6 +97,7 @@ impl Exchange {
             tier: descriptor.tier,
             region: descriptor.region.clone(),
             council: spec.council,
+            stranger: spec.stranger,
             parent: parent.with_context(|| format!("parent of {id}"))?,
             peer: Peer::new(&peer),
             descriptor: SignedDescriptor::sign(&descriptor, &keys.log)?,
@@ -98,6 +105,11 @@ impl Exchange {
             keys,
             issuer,
         })
+    }
+
+    /// Where it announces.
+    pub fn scope(&self) -> Scope {
+        self.region.scope(self.tier)
     }
 
     /// The keys for its state.
@@ -125,13 +137,15 @@ impl Exchange {
 }
 
 /// All exchanges and their charter.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Federation {
     /// The exchanges, in the order in which the scenario names them.
     pub exchanges: Vec<Exchange>,
     /// The founding charter.
     pub charter: SignedCharter,
     chain: CharterChain,
+    places: BTreeMap<ExchangeId, usize>,
+    peers: BTreeMap<Peer, usize>,
 }
 
 impl Federation {
@@ -165,7 +179,9 @@ impl Federation {
             charter.sign(&member.id, &member.keys.log);
         }
         let chain = CharterChain::found(charter.clone())?;
-        Ok(Self { exchanges, charter, chain })
+        let places = exchanges.iter().enumerate().map(|(at, one)| (one.id.clone(), at)).collect();
+        let peers = exchanges.iter().enumerate().map(|(at, one)| (one.peer.clone(), at)).collect();
+        Ok(Self { exchanges, charter, chain, places, peers })
     }
 
     /// The chain with the founding charter.
@@ -173,9 +189,19 @@ impl Federation {
         self.chain.clone()
     }
 
+    /// The name of an exchange's log.
+    pub fn origin(&self, log: &ExchangeId) -> Origin {
+        Origin::new(&self.chain.federation_id(), log)
+    }
+
     /// The place of an exchange in the list.
     pub fn find(&self, id: &ExchangeId) -> Option<usize> {
-        self.exchanges.iter().position(|exchange| exchange.id == *id)
+        self.places.get(id).copied()
+    }
+
+    /// The place of the exchange whose node has, or had, that peer id.
+    pub fn of_peer(&self, peer: &Peer) -> Option<usize> {
+        self.peers.get(peer).copied()
     }
 
     /// The body of a rekey of the exchange at `index` that honours `size` entries, under keys that
@@ -193,10 +219,12 @@ impl Federation {
             council: before.council,
             parent: before.parent.as_ref().map(ToString::to_string),
             admitted_at_ms: 0,
+            stranger: before.stranger,
         };
         let after = Exchange::new(&spec, seed)?;
         let body = json!({ "descriptor": after.descriptor.to_value(), "log_size_honoured": size });
         let keys = after.keys();
+        self.peers.insert(after.peer.clone(), index);
         self.exchanges[index] = after;
         Ok((body, keys))
     }
@@ -204,16 +232,41 @@ impl Federation {
     /// Who enters the admission of `index`, and the body; none for a council member.
     pub fn admission(&self, index: usize) -> Option<(usize, Value)> {
         let exchange = &self.exchanges[index];
-        let descriptor = exchange.descriptor.to_value();
         if exchange.council {
             return None;
         }
+        let body = json!({ "descriptor": exchange.descriptor.to_value() });
         if let Some(parent) = &exchange.parent {
-            return Some((self.find(parent)?, json!({ "descriptor": descriptor })));
+            return Some((self.find(parent)?, body));
         }
+        Some(self.by_council(&StatementType::MemberAdmit, body))
+    }
+
+    /// Who decides that the entries of `member` beyond `size` count no more, or that those from
+    /// `size` on count again, and the body.
+    pub fn decision(
+        &self,
+        kind: &StatementType,
+        member: usize,
+        size: u64,
+    ) -> Option<(usize, Value)> {
+        let exchange = &self.exchanges[member];
+        let size_name = match kind {
+            StatementType::MemberReinstate => "log_size_from",
+            _ => "log_size_honoured",
+        };
+        let body = json!({ "member": exchange.id.as_str(), size_name: size });
+        match &exchange.parent {
+            Some(parent) => Some((self.find(parent)?, body)),
+            None if exchange.council => None,
+            None => Some(self.by_council(kind, body)),
+        }
+    }
+
+    /// The body with the council's approvals, and the registrar, who enters it.
+    fn by_council(&self, kind: &StatementType, mut body: Value) -> (usize, Value) {
         let charter = self.charter.charter();
-        let body = json!({ "charter_version": charter.version, "descriptor": descriptor });
-        let kind = StatementType::MemberAdmit;
+        body["charter_version"] = json!(charter.version);
         let approvals = self
             .exchanges
             .iter()
@@ -224,6 +277,6 @@ impl Federation {
                 approve(&federation, kind.as_str(), &body, &one.id, &one.keys.log)
             })
             .collect();
-        Some((self.find(&charter.registrar)?, with_approvals(body, approvals)))
+        (self.find(&charter.registrar).unwrap_or(0), with_approvals(body, approvals))
     }
 }

@@ -2,12 +2,26 @@
 //!
 //! Every node runs the real [`hutong_protocol::state::State`]; only disk, network and clock are
 //! simulated, and all chance follows from one seed: a run that goes wrong can be run again.
+//!
+//! - [`world`]: nodes, messages, time; [`network`], [`disk`] and [`clock`] with their faults;
+//! - [`adversary`]: who breaks the rules;
+//! - [`checks`]: what must hold;
+//! - [`scenario`]: what happens when; [`swarm`]: scenarios drawn from seeds;
+//! - [`federation`], [`layout`], [`genesis`]: who there is;
+//! - [`oracle`]: what is computed once for all nodes.
 
-mod checks;
+pub mod adversary;
+pub mod checks;
+pub mod clock;
 pub mod disk;
-mod effects;
 pub mod federation;
+pub mod genesis;
+pub mod layout;
+pub mod mutants;
+pub mod network;
 pub mod node;
+pub mod oracle;
 pub mod rng;
 pub mod scenario;
+pub mod swarm;
 pub mod world;

@@ -1,17 +1,22 @@
-//! Scenarios: what happens when, and what must be so in the end.
+//! Scenarios: who there is, what befalls them when, and what must be so in the end.
 
-use anyhow::{Context as _, Result, bail};
-use hutong_protocol::audience::Audience;
-use hutong_protocol::prepare::Prepared;
-use hutong_protocol::statement::StatementType;
-use serde_json::json;
+mod act;
+mod run;
 
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+
+pub use self::act::{Act, Decision};
+pub use self::run::Outcome;
+use crate::adversary::Kind;
 use crate::federation::{ExchangeSpec, Federation};
-use crate::node::Slot;
-use crate::world::{Network, World};
+use crate::genesis::Genesis;
+use crate::network::{Nat, Network};
+use crate::world::{DiskSpeed, World};
 
 /// A scenario, as its TOML file says it.
-#[derive(Debug, Clone, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// Its name.
@@ -20,69 +25,90 @@ pub struct Scenario {
     pub seed: u64,
     /// How long it may take, in milliseconds of virtual time.
     pub limit_ms: u64,
+    /// When all trouble ends; never of itself where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heal_ms: Option<u64>,
+    /// A federation that stands, instead of exchanges that come to be admitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub federation: Option<Standing>,
     /// How the network behaves.
     #[serde(default)]
     pub network: Network,
+    /// How long disks take.
+    #[serde(default)]
+    pub disk: DiskSpeed,
     /// The exchanges.
-    #[serde(rename = "exchange")]
+    #[serde(default, rename = "exchange", skip_serializing_if = "Vec::is_empty")]
     pub exchanges: Vec<ExchangeSpec>,
+    /// Clocks that are wrong.
+    #[serde(default, rename = "clock", skip_serializing_if = "Vec::is_empty")]
+    pub clocks: Vec<ClockSpec>,
+    /// Nodes that are behind a NAT.
+    #[serde(default, rename = "nat", skip_serializing_if = "Vec::is_empty")]
+    pub nats: Vec<NatSpec>,
+    /// Who breaks the rules.
+    #[serde(default, rename = "adversary", skip_serializing_if = "Vec::is_empty")]
+    pub adversaries: Vec<AdversarySpec>,
     /// What happens.
-    #[serde(default, rename = "step")]
+    #[serde(default, rename = "step", skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
 }
 
+/// A federation that stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Standing {
+    /// How many exchanges.
+    pub nodes: usize,
+    /// Which: see [`crate::layout`].
+    pub layout: u64,
+}
+
+/// A clock that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClockSpec {
+    /// Whose.
+    pub node: String,
+    /// How far ahead, in milliseconds.
+    #[serde(default)]
+    pub offset_ms: i64,
+    /// How much too fast, in millionths.
+    #[serde(default)]
+    pub drift_ppm: i64,
+}
+
+/// A node behind a NAT.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NatSpec {
+    /// Whose.
+    pub node: String,
+    /// Which kind.
+    pub class: Nat,
+}
+
+/// Who breaks the rules.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdversarySpec {
+    /// Whose node.
+    pub node: String,
+    /// How.
+    pub kind: Kind,
+    /// From when on, in milliseconds from the start.
+    #[serde(default)]
+    pub from_ms: u64,
+}
+
 /// Something that happens.
-#[derive(Debug, Clone, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Step {
     /// When, in milliseconds from the start.
     pub at_ms: u64,
     /// What.
     #[serde(flatten)]
     pub act: Act,
-}
-
-/// What happens in a step.
-#[derive(Debug, Clone, serde::Deserialize)]
-#[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Act {
-    /// A node appends a group of statements.
-    Append {
-        /// The exchange.
-        node: String,
-        /// How many.
-        count: u64,
-        /// Whether they are for domestic members only.
-        #[serde(default)]
-        domestic: bool,
-    },
-    /// A node loses everything but its disk.
-    Crash {
-        /// The exchange.
-        node: String,
-    },
-    /// A node starts from its disk.
-    Restart {
-        /// The exchange.
-        node: String,
-    },
-    /// Groups of nodes cannot reach each other or the rest.
-    Partition {
-        /// The groups.
-        groups: Vec<Vec<String>>,
-    },
-    /// All nodes reach each other again.
-    Heal,
-}
-
-/// How a run ended.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The world as it was then.
-    pub world: World,
-    /// When everybody held everything with a quorum, in milliseconds; none if never.
-    pub converged_at_ms: Option<u64>,
-    /// What was missing or must not have happened.
-    pub failures: Vec<String>,
 }
 
 impl Scenario {
@@ -95,153 +121,47 @@ impl Scenario {
         toml::from_str(text).context("scenario")
     }
 
+    /// The scenario as the text of its file.
+    ///
+    /// # Errors
+    ///
+    /// Where a number does not fit TOML.
+    pub fn encode(&self) -> Result<String> {
+        toml::to_string(self).context("scenario as text")
+    }
+
     /// The federation, founded and with all nodes up; admissions happen as they fall due.
     ///
     /// # Errors
     ///
-    /// Where the federation cannot be founded.
+    /// Where the federation cannot be founded, or a node is named that there is not.
     pub fn world(&self) -> Result<World> {
-        let federation = Federation::found(&self.exchanges, self.seed)?;
-        let mut world = World::new(federation, self.network, self.seed);
-        for slot in 0..self.exchanges.len() {
-            world.start(slot, false);
+        let (federation, disks, violations) =
+            if let Some(Standing { nodes, layout }) = self.federation {
+                let Genesis { federation, disks, violations } = Genesis::of(nodes, layout)?;
+                (federation, disks, violations)
+            } else {
+                (Arc::new(Federation::found(&self.exchanges, self.seed)?), Vec::new(), Vec::new())
+            };
+        let mut world = World::new(federation, disks, self.network, self.seed);
+        world.violations = violations;
+        world.disks = self.disk;
+        for clock in &self.clocks {
+            let slot = world.slot(&clock.node)?;
+            world.nodes[slot].clock.offset_ms = clock.offset_ms;
+            world.nodes[slot].clock.drift_ppm = clock.drift_ppm;
         }
+        for nat in &self.nats {
+            let slot = world.slot(&nat.node)?;
+            world.nodes[slot].nat = nat.class;
+        }
+        for exchange in 0..world.federation.exchanges.len() {
+            // Who was never admitted keeps no rule that anybody could count on.
+            if world.federation.exchanges[exchange].stranger {
+                world.nodes[exchange].dishonest = true;
+            }
+        }
+        world.start_all();
         Ok(world)
-    }
-
-    /// Runs to the end.
-    ///
-    /// # Errors
-    ///
-    /// Where the scenario names what there is not.
-    pub fn run(&self) -> Result<Outcome> {
-        let mut world = self.world()?;
-        let mut steps: Vec<(u64, Due<'_>)> =
-            self.steps.iter().map(|step| (step.at_ms, Due::Step(&step.act))).collect();
-        for (index, exchange) in self.exchanges.iter().enumerate() {
-            if !exchange.council {
-                steps.push((exchange.admitted_at_ms, Due::Admission(index)));
-            }
-        }
-        steps.sort_by_key(|(at, _)| *at);
-        for (at, step) in steps {
-            world.run_until(at);
-            match step {
-                Due::Step(act) => world.act(act)?,
-                Due::Admission(index) => world.admit(index)?,
-            }
-        }
-        let converged_at_ms = world.settle(self.limit_ms);
-        let mut failures = world.broken();
-        if converged_at_ms.is_none() {
-            failures.extend(world.differences());
-            failures.extend(world.without_quorum());
-        }
-        Ok(Outcome { world, converged_at_ms, failures })
-    }
-}
-
-enum Due<'a> {
-    Step(&'a Act),
-    Admission(usize),
-}
-
-impl World {
-    /// The node of the exchange of that name.
-    ///
-    /// # Errors
-    ///
-    /// Where there is none.
-    pub fn slot(&self, name: &str) -> Result<Slot> {
-        let found = self.federation.exchanges.iter().position(|one| one.id.as_str() == name);
-        found.with_context(|| format!("no exchange {name} in the scenario"))
-    }
-
-    /// Has an exchange admitted by whoever may.
-    ///
-    /// # Errors
-    ///
-    /// Where nobody may.
-    pub fn admit(&mut self, index: usize) -> Result<()> {
-        let Some((parent, body)) = self.federation.admission(index) else {
-            bail!("nobody admits {}", self.federation.exchanges[index].id);
-        };
-        let (at, salt) = (self.timestamp(), self.rng.salt());
-        let kind = StatementType::MemberAdmit;
-        let by = &self.federation.exchanges[parent];
-        let entry = by.prepare(kind, Audience::Public, at, salt, body)?;
-        self.append(parent, vec![entry]);
-        Ok(())
-    }
-
-    /// Statements of the exchange at `slot`.
-    ///
-    /// # Errors
-    ///
-    /// Where one would not be well formed.
-    pub fn statements(
-        &mut self,
-        slot: Slot,
-        count: u64,
-        audience: &Audience,
-    ) -> Result<Vec<Prepared>> {
-        let at = self.timestamp();
-        let mut entries = Vec::new();
-        for _ in 0..count {
-            let (salt, number) = (self.rng.salt(), self.rng.below(1 << 40));
-            let exchange = &self.federation.exchanges[self.nodes[slot].exchange];
-            let kind = StatementType::Unknown("simulation/note/v1".into());
-            let body = json!({ "number": number });
-            entries.push(exchange.prepare(kind, audience.clone(), at, salt, body)?);
-        }
-        Ok(entries)
-    }
-
-    /// Does what a step says.
-    ///
-    /// # Errors
-    ///
-    /// Where it names what there is not.
-    pub fn act(&mut self, act: &Act) -> Result<()> {
-        match act {
-            Act::Append { node, count, domestic } => {
-                let slot = self.slot(node)?;
-                let audience = if *domestic { Audience::Domestic } else { Audience::Public };
-                let entries = self.statements(slot, *count, &audience)?;
-                self.append(slot, entries);
-            }
-            Act::Crash { node } => {
-                let slot = self.slot(node)?;
-                self.crash(slot);
-            }
-            Act::Restart { node } => {
-                let slot = self.slot(node)?;
-                self.start(slot, false);
-            }
-            Act::Partition { groups } => {
-                let groups = groups
-                    .iter()
-                    .map(|group| group.iter().map(|name| self.slot(name)).collect())
-                    .collect::<Result<Vec<Vec<Slot>>>>()?;
-                self.partition(&groups);
-            }
-            Act::Heal => self.partition(&[]),
-        }
-        Ok(())
-    }
-
-    /// Runs until everybody holds everything with a quorum, at most up to `limit_ms`. Returns
-    /// when that was.
-    pub fn settle(&mut self, limit_ms: u64) -> Option<u64> {
-        loop {
-            if self.quiet() && self.differences().is_empty() && self.without_quorum().is_empty() {
-                return Some(self.now_ms());
-            }
-            if self.now_ms() >= limit_ms {
-                return None;
-            }
-            let next = (self.now_ms() + 200).min(limit_ms);
-            self.run_until(next);
-        }
     }
 }

@@ -1,59 +1,52 @@
 //! The world: nodes, the network between them, and time.
 
+mod deliver;
+mod effects;
+mod trouble;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use hutong_crypto::digest::{Hash, blake3};
+use hutong_protocol::audience::Audience;
 use hutong_protocol::check::Outcome;
+use hutong_protocol::entry::Entry;
 use hutong_protocol::id::ExchangeId;
-use hutong_protocol::io::{CheckTicket, GossipId, InboundId, Input, Peer, RequestId, Ticket};
+use hutong_protocol::io::{CheckTicket, Effect, Input, Peer, RequestId};
 use hutong_protocol::prepare::Prepared;
 use hutong_protocol::region::Scope;
 use hutong_protocol::state::State;
 use hutong_protocol::time::Timestamp;
 
+use crate::adversary::Adversary;
+use crate::checks::{self, Checker, Violation};
 use crate::disk::Disk;
 use crate::federation::Federation;
+use crate::network::{Links, Network};
 use crate::node::{Node, Slot};
+use crate::oracle::Memory;
 use crate::rng::Rng;
 
-/// The beginning of virtual time, in milliseconds since the Unix epoch.
-const EPOCH_MS: u64 = 1_800_000_000_000;
-/// How long a request waits for an answer that was lost, in milliseconds.
-const REQUEST_TIMEOUT_MS: u64 = 3_000;
-/// How long a refused group of statements waits before it is tried again, in milliseconds.
-const RETRY_MS: u64 = 250;
-
-/// How the network behaves.
-#[derive(Debug, Clone, Copy, serde::Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Network {
-    /// The shortest time that a message takes, in milliseconds.
-    pub latency_min_ms: u64,
-    /// The longest.
-    pub latency_max_ms: u64,
-    /// How many of 1,000 messages are lost.
-    pub loss_per_mille: u64,
-}
-
-impl Default for Network {
-    fn default() -> Self {
-        Self { latency_min_ms: 5, latency_max_ms: 60, loss_per_mille: 0 }
-    }
-}
+/// The time between two looks at everything, in milliseconds.
+const LOOK_INTERVAL_MS: u64 = 1_000;
 
 #[derive(Debug)]
 pub(crate) enum Event {
     Gossip { to: Slot, from: Slot, message: u64 },
     Request { to: Slot, from: Slot, life: u64, request: RequestId, bytes: Bytes },
-    Response { to: Slot, life: u64, from: Slot, request: RequestId, answer: Option<Bytes> },
+    Response { to: Slot, life: u64, from: Slot, request: RequestId, answer: Bytes },
+    Unanswered { to: Slot, life: u64, request: RequestId },
     Checked { to: Slot, life: u64, ticket: CheckTicket, outcomes: Vec<Outcome> },
-    Append { to: Slot, entries: Vec<Prepared> },
+    Append { to: Slot, entries: Vec<Prepared>, tries: u64 },
+    Synced { to: Slot, life: u64 },
     Wake { to: Slot, life: u64 },
+    Start { to: Slot },
+    Adversary { to: Slot, number: usize },
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct Message {
+pub(crate) struct Gossiped {
     pub(crate) author: Slot,
     pub(crate) scope: Scope,
     pub(crate) bytes: Bytes,
@@ -70,47 +63,102 @@ pub struct Acknowledged {
     pub id: Hash,
 }
 
+/// A statement that is not for everybody.
+#[derive(Debug, Clone)]
+pub struct Restricted {
+    /// Whose it is.
+    pub log: ExchangeId,
+    /// For whom.
+    pub audience: Audience,
+    /// The signed statement.
+    pub entry: Entry,
+    /// Text in it that is nowhere else.
+    pub secret: String,
+}
+
+/// How long a disk takes to write, in milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DiskSpeed {
+    /// The shortest time.
+    pub sync_min_ms: u64,
+    /// The longest.
+    pub sync_max_ms: u64,
+}
+
 /// Nodes, the network between them, and time.
 #[derive(Debug)]
 pub struct World {
     /// The exchanges.
-    pub federation: Federation,
+    pub federation: Arc<Federation>,
     /// Their nodes.
     pub nodes: Vec<Node>,
     /// How the network behaves.
     pub network: Network,
+    /// How long disks take.
+    pub disks: DiskSpeed,
     /// All chance.
     pub rng: Rng,
-    /// Rules that were broken, in words.
-    pub violations: Vec<String>,
+    /// Properties that were violated.
+    pub violations: Vec<Violation>,
     /// Every statement whose append was acknowledged.
     pub acknowledged: Vec<Acknowledged>,
+    /// Every statement that is not for everybody, by its id.
+    pub restricted: BTreeMap<Hash, Restricted>,
+    /// Exchanges that were suspended or expelled, by place.
+    pub removed: BTreeSet<usize>,
+    /// Strangers that were admitted after all, by place.
+    pub admitted: BTreeSet<usize>,
     /// A node whose inputs are to be recorded, and those so far.
     pub recorded: Option<(Slot, Vec<Input>)>,
-    pub(crate) messages: BTreeMap<u64, Message>,
-    links: BTreeSet<(Slot, Slot)>,
+    /// What is computed once for all nodes.
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) checkers: Vec<Box<dyn Checker>>,
+    pub(crate) adversaries: BTreeMap<Slot, Vec<Box<dyn Adversary>>>,
+    pub(crate) messages: BTreeMap<u64, Gossiped>,
+    pub(crate) blocked: BTreeSet<(Slot, Slot)>,
+    /// Whether nodes that claim one peer id each meet a part of the others.
+    pub(crate) split_views: bool,
+    /// Whether those who break the rules have stopped to do so of themselves.
+    pub(crate) calm: bool,
+    healed_at: Option<u64>,
+    links: Links,
     queue: BTreeMap<(u64, u64), Event>,
     now: u64,
+    looked_at: u64,
     last_number: u64,
     trace: Hash,
 }
 
 impl World {
-    /// A node for each exchange, all down.
-    pub fn new(federation: Federation, network: Network, seed: u64) -> Self {
-        let nodes = (0..federation.exchanges.len()).map(|at| Node::new(at, Disk::default()));
+    /// A node for each exchange, all down, with the `disks` given or empty ones.
+    pub fn new(federation: Arc<Federation>, disks: Vec<Disk>, network: Network, seed: u64) -> Self {
+        let disks = disks.into_iter().chain(std::iter::repeat_with(Disk::default));
+        let nodes = (0..federation.exchanges.len()).zip(disks);
         Self {
-            nodes: nodes.collect(),
+            nodes: nodes.map(|(at, disk)| Node::new(at, disk)).collect(),
             federation,
             network,
+            disks: DiskSpeed::default(),
             rng: Rng::new(seed),
             violations: Vec::new(),
             acknowledged: Vec::new(),
+            restricted: BTreeMap::new(),
+            removed: BTreeSet::new(),
+            admitted: BTreeSet::new(),
             recorded: None,
+            memory: Memory::of_this_thread(),
+            checkers: checks::all(),
+            adversaries: BTreeMap::new(),
             messages: BTreeMap::new(),
-            links: BTreeSet::new(),
+            blocked: BTreeSet::new(),
+            split_views: false,
+            calm: false,
+            healed_at: None,
+            links: Links::default(),
             queue: BTreeMap::new(),
             now: 0,
+            looked_at: 0,
             last_number: 0,
             trace: blake3(&seed.to_le_bytes()),
         }
@@ -121,9 +169,14 @@ impl World {
         self.now
     }
 
-    /// Virtual time as nodes see it.
-    pub fn timestamp(&self) -> Timestamp {
-        Timestamp::from_millis(EPOCH_MS + self.now)
+    /// When the network healed, if it has.
+    pub fn healed_at_ms(&self) -> Option<u64> {
+        self.healed_at
+    }
+
+    /// Time as the node at `slot` sees it.
+    pub fn timestamp(&self, slot: Slot) -> Timestamp {
+        Timestamp::from_millis(self.nodes[slot].clock.shows(self.now))
     }
 
     /// A digest of everything that happened so far, in order.
@@ -134,6 +187,13 @@ impl World {
     /// The exchange whose node is at `slot`.
     pub fn id(&self, slot: Slot) -> &ExchangeId {
         &self.federation.exchanges[self.nodes[slot].exchange].id
+    }
+
+    /// Whether all nodes of the log's owner keep the rules.
+    pub fn owner_is_honest(&self, log: &ExchangeId) -> bool {
+        let exchange = self.federation.find(log);
+        let of_owner = |slot: &Slot| Some(self.nodes[*slot].exchange) == exchange;
+        (0..self.nodes.len()).filter(of_owner).all(|slot| self.is_honest(slot))
     }
 
     pub(crate) fn peer(&self, slot: Slot) -> Peer {
@@ -154,10 +214,6 @@ impl World {
         self.at(self.now + delay, event);
     }
 
-    fn latency(&mut self) -> u64 {
-        self.rng.between(self.network.latency_min_ms, self.network.latency_max_ms)
-    }
-
     pub(crate) fn record(&mut self, slot: Slot, what: &str, bytes: &[u8]) {
         let mut line = Vec::with_capacity(80 + what.len());
         line.extend_from_slice(self.trace.as_bytes());
@@ -168,73 +224,9 @@ impl World {
         self.trace = blake3(&line);
     }
 
-    /// Starts a node from its disk. `restored` says that the disk may be an old copy.
-    pub fn start(&mut self, slot: Slot, restored: bool) {
-        let founding = self.federation.chain();
-        let node = &mut self.nodes[slot];
-        if node.state.is_some() {
-            return;
-        }
-        node.boot(&self.federation.exchanges[node.exchange], &founding, restored);
-        self.record(slot, "start", &[]);
-        self.feed(slot, Input::Started);
-        self.connect();
-    }
-
-    /// Takes everything from a node but its disk.
-    pub fn crash(&mut self, slot: Slot) {
-        let unanswered = self.nodes[slot].crash();
-        self.record(slot, "crash", &[]);
-        for entries in unanswered {
-            self.after(RETRY_MS, Event::Append { to: slot, entries });
-        }
-        self.connect();
-    }
-
-    /// Lets a node crash in the middle of the next effects.
-    pub fn crash_in_the_middle(&mut self, slot: Slot) {
-        let node = &mut self.nodes[slot];
-        node.crash_next = node.state.is_some();
-    }
-
-    /// Ends all trouble: nothing is lost any more, all nodes are up and reach each other.
-    pub fn heal(&mut self) {
-        self.network.loss_per_mille = 0;
-        for node in &mut self.nodes {
-            node.crash_next = false;
-        }
-        self.partition(&[]);
-        for slot in 0..self.nodes.len() {
-            self.start(slot, false);
-        }
-    }
-
-    /// Puts nodes into groups that cannot reach each other; the rest stays in group 0.
-    pub fn partition(&mut self, groups: &[Vec<Slot>]) {
-        for node in &mut self.nodes {
-            node.group = 0;
-        }
-        for (number, group) in (1..).zip(groups) {
-            for slot in group {
-                self.nodes[*slot].group = number;
-            }
-        }
-        self.connect();
-    }
-
-    /// Adds a second node of the exchange at `slot`, with a copy of its disk: what happens when a
-    /// backup is started beside the original. Both count as dishonest from now on.
-    pub fn twin(&mut self, slot: Slot) -> Slot {
-        let mut twin = Node::new(self.nodes[slot].exchange, self.nodes[slot].disk.clone());
-        twin.dishonest = true;
-        self.nodes[slot].dishonest = true;
-        self.nodes.push(twin);
-        self.nodes.len() - 1
-    }
-
     /// Appends statements at a node, and tries again where that is refused.
     pub fn append(&mut self, slot: Slot, entries: Vec<Prepared>) {
-        self.after(0, Event::Append { to: slot, entries });
+        self.after(0, Event::Append { to: slot, entries, tries: 0 });
     }
 
     /// Lets everything happen up to `until`, in milliseconds since the start.
@@ -245,6 +237,10 @@ impl World {
             }
             let ((time, _), event) = entry.remove_entry();
             self.now = self.now.max(time);
+            if self.now >= self.looked_at + LOOK_INTERVAL_MS {
+                self.looked_at = self.now;
+                self.look();
+            }
             self.happen(event);
         }
         self.now = self.now.max(until);
@@ -256,73 +252,13 @@ impl World {
         !self.queue.values().any(waits) && self.nodes.iter().all(|node| node.pending.is_empty())
     }
 
-    fn alive(&self, slot: Slot, life: u64) -> bool {
+    pub(crate) fn alive(&self, slot: Slot, life: u64) -> bool {
         self.nodes[slot].state.is_some() && self.nodes[slot].life == life
-    }
-
-    fn happen(&mut self, event: Event) {
-        match event {
-            Event::Gossip { to, from, message } => self.gossip_arrives(to, from, message),
-            Event::Request { to, from, life, request, bytes } => {
-                if !self.linked(to, from) {
-                    return;
-                }
-                self.record(to, "request", &bytes);
-                let inbound = self.number();
-                let waiting = crate::node::Inbound { from, life, request };
-                self.nodes[to].inbound.insert(inbound, waiting);
-                let peer = self.peer(from);
-                self.feed(to, Input::Request { inbound: InboundId(inbound), peer, bytes });
-            }
-            Event::Response { to, life, from, request, answer } => {
-                let arrives = answer.is_none() || self.linked(to, from);
-                if !arrives || !self.alive(to, life) {
-                    return;
-                }
-                self.record(to, "response", answer.as_deref().unwrap_or(b"none"));
-                if let Some(answer) = &answer {
-                    self.look_at_response(to, answer);
-                }
-                self.feed(to, Input::Response { request, answer });
-            }
-            Event::Checked { to, life, ticket, outcomes } => {
-                if self.alive(to, life) {
-                    self.feed(to, Input::Checked { ticket, outcomes });
-                }
-            }
-            Event::Append { to, entries } => {
-                if self.nodes[to].state.is_none() {
-                    return self.after(RETRY_MS, Event::Append { to, entries });
-                }
-                let ticket = Ticket(self.number());
-                self.nodes[to].pending.insert(ticket, entries.clone());
-                self.feed(to, Input::Append { ticket, entries });
-            }
-            Event::Wake { to, life } => {
-                if self.alive(to, life) {
-                    self.nodes[to].wake = None;
-                    self.feed(to, Input::Tick);
-                }
-            }
-        }
-    }
-
-    fn gossip_arrives(&mut self, to: Slot, from: Slot, message: u64) {
-        if !self.linked(to, from) || !self.nodes[to].seen.insert(message) {
-            return;
-        }
-        let Some(Message { author, scope, bytes }) = self.messages.get(&message).cloned() else {
-            return;
-        };
-        self.record(to, "gossip", &bytes);
-        self.look_at_gossip(to, &bytes);
-        let (id, from, author) = (GossipId(message), self.peer(from), self.peer(author));
-        self.feed(to, Input::Gossip { id, from, author, scope, bytes });
     }
 
     /// Gives an input to a node and carries out what it wants.
     pub fn feed(&mut self, slot: Slot, input: Input) {
-        let now = self.timestamp();
+        let now = self.timestamp(slot);
         let node = &mut self.nodes[slot];
         let Some(state) = &mut node.state else { return };
         if let Some((recorded, inputs)) = &mut self.recorded
@@ -330,20 +266,28 @@ impl World {
         {
             inputs.push(input.clone());
         }
-        let mut effects = state.handle(now, input);
+        let effects = state.handle(now, input);
         let crashes = node.crash_next && !effects.is_empty();
-        if crashes {
-            effects.truncate(self.rng.index(effects.len()));
+        let kept = if crashes { self.rng.index(effects.len()) } else { effects.len() };
+        for effect in effects.into_iter().take(kept) {
+            match effect {
+                // As the driver does: these rest on nothing that must be durable.
+                effect @ (Effect::Check { .. } | Effect::Notice(_)) => self.execute(slot, effect),
+                effect => self.nodes[slot].outbox.push_back(effect),
+            }
         }
-        for effect in effects {
-            self.execute(slot, effect);
-        }
+        self.carry_out(slot);
         if crashes {
             return self.crash(slot);
         }
+        self.plan_wake(slot);
+    }
+
+    /// Plans to wake a node when its state wants to be woken.
+    pub(crate) fn plan_wake(&mut self, slot: Slot) {
         let node = &self.nodes[slot];
         let Some(wake) = node.state.as_ref().and_then(State::wake_at) else { return };
-        let at = wake.millis().saturating_sub(EPOCH_MS).max(self.now + 1);
+        let at = node.clock.reaches(wake.millis(), self.now).max(self.now + 1);
         if node.wake.is_none_or(|planned| planned > at) {
             let life = node.life;
             self.nodes[slot].wake = Some(at);
@@ -353,104 +297,16 @@ impl World {
 
     /// Whether two nodes are connected.
     pub fn linked(&self, a: Slot, b: Slot) -> bool {
-        self.links.contains(&(a.min(b), a.max(b)))
+        self.links.contains(a, b)
+    }
+
+    /// Whether a message from one node reaches the other.
+    pub(crate) fn reaches(&self, from: Slot, to: Slot) -> bool {
+        self.linked(from, to) && !self.blocked.contains(&(from, to))
     }
 
     /// The connected nodes of `slot`.
     pub(crate) fn neighbours(&self, slot: Slot) -> Vec<Slot> {
-        (0..self.nodes.len()).filter(|other| self.linked(slot, *other)).collect()
-    }
-
-    /// Connects what can reach each other, and disconnects what cannot.
-    pub(crate) fn connect(&mut self) {
-        // Of two nodes that claim one peer id, others are connected to the first only.
-        let mut wanted: BTreeSet<(Slot, Slot)> = BTreeSet::new();
-        let first: Vec<Slot> = (0..self.nodes.len()).filter(|slot| self.is_first(*slot)).collect();
-        for (at, a) in first.iter().enumerate() {
-            for b in &first[at + 1..] {
-                if self.nodes[*a].group == self.nodes[*b].group {
-                    wanted.insert((*a, *b));
-                }
-            }
-        }
-        let ends: Vec<_> = self.links.difference(&wanted).copied().collect();
-        let begins: Vec<_> = wanted.difference(&self.links).copied().collect();
-        self.links = wanted;
-        // A node may crash on hearing of a change, and that changes the links again.
-        for (a, b) in ends {
-            for (slot, other) in [(a, b), (b, a)] {
-                if !self.linked(a, b) {
-                    let peer = self.peer(other);
-                    self.feed(slot, Input::PeerDisconnected { peer });
-                }
-            }
-        }
-        for (a, b) in begins {
-            for (slot, other) in [(a, b), (b, a)] {
-                if self.linked(a, b) {
-                    let peer = self.peer(other);
-                    self.feed(slot, Input::PeerConnected { peer });
-                }
-            }
-        }
-    }
-
-    /// Whether the node is up, and the first of its exchange in its group.
-    fn is_first(&self, slot: Slot) -> bool {
-        let node = &self.nodes[slot];
-        let same = |other: &Node| {
-            other.state.is_some() && other.exchange == node.exchange && other.group == node.group
-        };
-        node.state.is_some() && !self.nodes[..slot].iter().any(same)
-    }
-
-    pub(crate) fn send_gossip(&mut self, from: Slot, message: u64) {
-        let Some(Message { author, scope, bytes }) = self.messages.get(&message).cloned() else {
-            return;
-        };
-        for to in self.neighbours(from) {
-            if to == author || !self.nodes[to].scopes.contains(&scope) {
-                continue;
-            }
-            self.nodes[from].bytes_sent += bytes.len() as u64;
-            let lost = self.rng.chance(self.network.loss_per_mille);
-            let delay = self.latency();
-            if !lost {
-                self.after(delay, Event::Gossip { to, from, message });
-            }
-        }
-    }
-
-    pub(crate) fn send_request(
-        &mut self,
-        from: Slot,
-        peer: &Peer,
-        request: RequestId,
-        bytes: Bytes,
-    ) {
-        let life = self.nodes[from].life;
-        let Some(to) = self.neighbours(from).into_iter().find(|to| self.peer(*to) == *peer) else {
-            return self.after(0, Event::Response { to: from, life, from, request, answer: None });
-        };
-        self.nodes[from].bytes_sent += bytes.len() as u64;
-        if self.rng.chance(self.network.loss_per_mille) {
-            let lost = Event::Response { to: from, life, from: to, request, answer: None };
-            return self.after(REQUEST_TIMEOUT_MS, lost);
-        }
-        let delay = self.latency();
-        self.after(delay, Event::Request { to, from, life, request, bytes });
-    }
-
-    pub(crate) fn send_response(&mut self, from: Slot, inbound: InboundId, bytes: Bytes) {
-        let Some(waiting) = self.nodes[from].inbound.remove(&inbound.0) else {
-            self.violations.push(format!("{} answers a request twice", self.id(from)));
-            return;
-        };
-        self.nodes[from].bytes_sent += bytes.len() as u64;
-        let crate::node::Inbound { from: to, life, request } = waiting;
-        let lost = self.rng.chance(self.network.loss_per_mille);
-        let (delay, answer) =
-            if lost { (REQUEST_TIMEOUT_MS, None) } else { (self.latency(), Some(bytes)) };
-        self.after(delay, Event::Response { to, life, from, request, answer });
+        self.links.of(slot).collect()
     }
 }

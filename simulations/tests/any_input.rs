@@ -108,7 +108,7 @@ impl Fuzzer {
             anti_entropy_interval_ms: 2_000,
             own_log_check_ms: 1_000,
         };
-        let (chain, facts) = (self.world.federation.chain(), Disk::default().facts());
+        let (chain, facts) = (self.world.federation.chain(), Disk::default().facts().unwrap());
         State::new(config, exchange.keys(), chain, &[], facts)
     }
 
@@ -293,7 +293,7 @@ fn a_state_never_panics_and_depends_on_its_inputs_alone() {
         }
         // What was written can be started from.
         drop(one);
-        assert!(disk.stored().iter().all(|log| log.frontier.size() < 1 << 20));
+        assert!(disk.stored().unwrap().iter().all(|log| log.frontier.size() < 1 << 20));
     }
     // The inputs went deep enough to matter.
     let missing: Vec<_> = DEPTHS.iter().filter(|depth| !reached.contains(**depth)).collect();

@@ -2,10 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 use hutong_protocol::audience::Audience;
+use hutong_simulations::network::Network;
 use hutong_simulations::node::Slot;
 use hutong_simulations::rng::Rng;
 use hutong_simulations::scenario::Scenario;
-use hutong_simulations::world::{Network, World};
+use hutong_simulations::world::World;
 
 const TEN: &str = include_str!("../scenarios/ten.toml");
 
@@ -42,7 +43,7 @@ fn assert_settles(world: &mut World, within_ms: u64) {
 #[test]
 fn ten_nodes_come_to_hold_the_same_with_a_quorum() {
     let outcome = ten(1).run().unwrap();
-    assert_eq!(outcome.failures, Vec::<String>::new());
+    assert_eq!(outcome.failures, []);
     let world = &outcome.world;
     // 7 admissions and 53 statements, of which 5 are for domestic eyes.
     assert_eq!(world.acknowledged.len(), 60);
@@ -67,7 +68,7 @@ fn a_scenario_that_cannot_converge_fails() {
     scenario.steps.retain(|step| step.at_ms < 10_000);
     let outcome = scenario.run().unwrap();
     assert_eq!(outcome.converged_at_ms, None);
-    assert!(outcome.failures.iter().any(|line| line.contains("of cn-energy")));
+    assert!(outcome.failures.iter().any(|line| line.text.contains("of cn-energy")));
 }
 
 #[test]
@@ -82,7 +83,12 @@ fn seeds_25_to_49_of_loss_splits_and_crashes_settle_after_healing() {
 
 fn run_seeds(seeds: std::ops::Range<u64>) {
     for seed in seeds {
-        let network = Network { latency_min_ms: 1, latency_max_ms: 200, loss_per_mille: 100 };
+        let network = Network {
+            latency_min_ms: 1,
+            latency_max_ms: 200,
+            loss_per_mille: 100,
+            ..Network::default()
+        };
         let mut world = ten(seed).world().unwrap();
         world.network = network;
         let mut chance = Rng::new(seed ^ 0x5eed);

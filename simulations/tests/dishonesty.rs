@@ -46,7 +46,7 @@ fn run_twice(seed: u64, here: u64, there: u64) -> (World, Slot) {
     (world, slot)
 }
 
-fn assert_frozen(world: &World, slot: Slot) {
+fn assert_frozen(world: &mut World, slot: Slot) {
     assert_eq!(world.not_frozen(world.id(slot)), Vec::<String>::new());
     assert_eq!(world.broken(), Vec::<String>::new());
 }
@@ -54,8 +54,8 @@ fn assert_frozen(world: &World, slot: Slot) {
 #[test]
 fn two_trees_of_one_size_freeze_the_log_everywhere() {
     for seed in 20..24 {
-        let (world, slot) = run_twice(seed, 2, 2);
-        assert_frozen(&world, slot);
+        let (mut world, slot) = run_twice(seed, 2, 2);
+        assert_frozen(&mut world, slot);
         assert!(world.nodes[slot].notices.contains(&Notice::OwnLogConflict));
     }
 }
@@ -63,8 +63,8 @@ fn two_trees_of_one_size_freeze_the_log_everywhere() {
 #[test]
 fn two_trees_of_different_sizes_freeze_the_log_everywhere() {
     for (seed, here, there) in [(24, 1, 4), (25, 4, 1), (26, 9, 2), (27, 2, 13)] {
-        let (world, slot) = run_twice(seed, here, there);
-        assert_frozen(&world, slot);
+        let (mut world, slot) = run_twice(seed, here, there);
+        assert_frozen(&mut world, slot);
     }
 }
 
@@ -94,7 +94,7 @@ fn others_go_on_while_a_log_is_frozen() {
     let before = world.acknowledged.len();
     append(&mut world, slot, 1);
     world.run_until(world.now_ms() + 5_000);
-    assert_frozen(&world, slot);
+    assert_frozen(&mut world, slot);
     assert_eq!(world.acknowledged.len(), before);
 }
 

@@ -1,8 +1,11 @@
 //! What single nodes answer, ask and take, input by input.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use hutong_crypto::checkpoint::Checkpoint;
+use hutong_crypto::cosignature::cosign;
 use hutong_crypto::digest::{Hash, sha256};
 use hutong_crypto::merkle::{MemoryTree, NodeReader as _, cover};
 use hutong_protocol::audience::Audience;
@@ -36,12 +39,12 @@ fn settled(seed: u64) -> World {
 
 fn settle(world: &mut World) {
     let limit = world.now_ms() + 30_000;
-    assert!(world.settle(limit).is_some(), "{:?}", world.differences());
+    assert!(world.settle(limit).is_some(), "{:?} {:?}", world.differences(), world.violations);
 }
 
 /// Gives one input to a node and returns the effects without carrying them out.
 fn effects(world: &mut World, slot: Slot, input: Input) -> Vec<Effect> {
-    let now = world.timestamp();
+    let now = world.timestamp(slot);
     world.nodes[slot].state.as_mut().unwrap().handle(now, input)
 }
 
@@ -76,8 +79,8 @@ fn rekey(world: &mut World, size: u64) -> (Keys, Keys) {
 
 fn rekey_unsettled(world: &mut World, size: u64) -> (Keys, Keys) {
     let old = world.federation.exchanges[HANGZHOU].keys();
-    let (body, new) = world.federation.rekey(HANGZHOU, 99, size).unwrap();
-    let (at, salt) = (world.timestamp(), world.rng.salt());
+    let (body, new) = Arc::make_mut(&mut world.federation).rekey(HANGZHOU, 99, size).unwrap();
+    let (at, salt) = (world.timestamp(ZHEJIANG), world.rng.salt());
     let by = &world.federation.exchanges[ZHEJIANG];
     let rekey = by.prepare(StatementType::MemberRekey, Audience::Public, at, salt, body).unwrap();
     world.append(ZHEJIANG, vec![rekey]);
@@ -152,6 +155,31 @@ fn news_by_a_key_that_nobody_knows_yet_is_ignored_and_by_another_member_refused(
 }
 
 #[test]
+fn a_cosignature_by_a_key_not_known_yet_blames_nobody_and_a_false_one_does() {
+    let mut world = settled(59);
+    let log = world.id(HANGZHOU).clone();
+    let entries = world.statements(HANGZHOU, 1, &Audience::Public).unwrap();
+    world.append(HANGZHOU, entries);
+    settle(&mut world);
+    let disk = world.nodes[HANGZHOU].disk.log(&log).unwrap();
+    let (size, root) = (disk.tree.size(), disk.root());
+    let text = checkpoint(&world, HANGZHOU, size, root).encode();
+    let other = checkpoint(&world, HANGZHOU, size, sha256(b"other")).encode();
+    let mut blamed = |witness: &str, text: &str| {
+        let witness = world.federation.origin(&witness.parse().unwrap()).witness_name();
+        let key = world.federation.exchanges[ZHEJIANG].keys().witness;
+        let line = cosign(text, &witness, &key, 1_800_000_000).encode();
+        let bytes = Request::Cosignature { size, line }.encode();
+        let input = Input::Request { inbound: InboundId(1), peer: peer(&world, ZHEJIANG), bytes };
+        let effects = effects(&mut world, HANGZHOU, input);
+        effects.iter().any(|effect| matches!(effect, Effect::Penalise { .. }))
+    };
+    assert!(!blamed("cn-330199-not-admitted-yet", &text));
+    assert!(!blamed("cn-31-shanghai", &text), "it may have had that key, or may get it");
+    assert!(blamed("cn-33-zhejiang", &other));
+}
+
+#[test]
 fn a_suspended_member_sees_what_strangers_see_and_its_own_log() {
     let mut world = settled(53);
     let size = |world: &World, slot: Slot| {
@@ -163,7 +191,7 @@ fn a_suspended_member_sees_what_strangers_see_and_its_own_log() {
     settle(&mut world);
     let honoured = size(&world, HANGZHOU);
     let body = json!({ "log_size_honoured": honoured, "member": world.id(HANGZHOU).as_str() });
-    let (at, salt) = (world.timestamp(), world.rng.salt());
+    let (at, salt) = (world.timestamp(ZHEJIANG), world.rng.salt());
     let kind = StatementType::MemberSuspend;
     let by = &world.federation.exchanges[ZHEJIANG];
     let suspension = by.prepare(kind, Audience::Public, at, salt, body).unwrap();

@@ -51,7 +51,7 @@ fn may_sign(world: &World, slot: Slot) -> bool {
 
 /// The logs that a node remembers to have cosigned.
 fn cosigned(world: &World, slot: Slot) -> usize {
-    world.nodes[slot].disk.stored().iter().filter(|log| log.witness.is_some()).count()
+    world.nodes[slot].disk.stored().unwrap().iter().filter(|log| log.witness.is_some()).count()
 }
 
 #[test]

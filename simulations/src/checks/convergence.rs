@@ -1,0 +1,148 @@
+//! After healing everybody comes to hold the same.
+
+use std::cmp::Reverse;
+
+use hutong_protocol::entry::Leaf;
+use hutong_protocol::id::ExchangeId;
+
+use crate::disk::DiskLog;
+use crate::node::Slot;
+use crate::world::World;
+
+/// Differences named at most.
+const NAMED_MAX: usize = 40;
+
+impl World {
+    /// The honest nodes that are up and members, or will be: not who was suspended or expelled.
+    pub(crate) fn settling(&self) -> Vec<Slot> {
+        let stays = |slot: &Slot| !self.removed.contains(&self.nodes[*slot].exchange);
+        self.honest().into_iter().filter(stays).collect()
+    }
+
+    /// What is missing for all honest nodes to hold the same logs, and to hold every entry that
+    /// they may see. Nothing is missing where the list is empty.
+    pub fn differences(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let settling = self.settling();
+        for owner in &settling {
+            let log = self.id(*owner);
+            // The owner's own copy may have been lost; then others hold more.
+            let copies = settling.iter().filter_map(|slot| self.nodes[*slot].disk.log(log));
+            let most = |copy: &&DiskLog| (copy.tree.size(), Reverse(copy.withheld.len()));
+            let Some(truth) = copies.max_by_key(most) else { continue };
+            for slot in &settling {
+                found.extend(self.difference(*slot, log, truth));
+                if found.len() >= NAMED_MAX {
+                    return found;
+                }
+            }
+        }
+        found
+    }
+
+    fn difference(&self, slot: Slot, log: &ExchangeId, truth: &DiskLog) -> Option<String> {
+        if truth.tree.size() == 0 {
+            return None;
+        }
+        let name = self.id(slot);
+        let Some(copy) = self.nodes[slot].disk.log(log) else {
+            return Some(format!("{name} holds nothing of {log}"));
+        };
+        if (copy.tree.size(), copy.root()) != (truth.tree.size(), truth.root()) {
+            let (has, of) = (copy.tree.size(), truth.tree.size());
+            return Some(format!("{name} holds {has} of {of} leaves of {log}"));
+        }
+        let lacks = copy.withheld.iter().filter(|index| {
+            let leaf = usize::try_from(**index).ok().and_then(|index| truth.leaves.get(index));
+            leaf.and_then(Leaf::entry).is_some_and(|entry| self.may_see(slot, entry))
+        });
+        let lacks = lacks.count();
+        (lacks > 0).then(|| format!("{name} lacks {lacks} entries of {log} that it may see"))
+    }
+
+    /// Which logs of honest owners lack a witness quorum on all that they hold, and where.
+    pub fn without_quorum(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for slot in self.settling() {
+            let Some(state) = &self.nodes[slot].state else { continue };
+            for log in state.logs().filter(|log| log.cosigned < log.size) {
+                let removed = |owner| self.removed.contains(&owner);
+                let owner = self.federation.find(log.log);
+                if owner.is_none_or(removed) || !self.owner_is_honest(log.log) {
+                    continue;
+                }
+                let (name, log, of, size) = (self.id(slot), log.log, log.cosigned, log.size);
+                found.push(format!("{name} knows {of} of {size} leaves of {log} cosigned"));
+                if found.len() >= NAMED_MAX {
+                    return found;
+                }
+            }
+        }
+        found
+    }
+
+    /// The honest nodes that do not have `log` frozen, with evidence.
+    pub fn not_frozen(&self, log: &ExchangeId) -> Vec<String> {
+        let frozen = |slot: &Slot| {
+            let node = &self.nodes[*slot];
+            let state = node.state.as_ref();
+            let frozen = state.is_some_and(|state| {
+                state.logs().any(|status| status.log == log && status.frozen.is_some())
+            });
+            frozen && node.disk.log(log).is_some_and(|disk| !disk.evidence().is_empty())
+        };
+        let open = self.honest().into_iter().filter(|slot| !frozen(slot));
+        open.map(|slot| format!("{} has not frozen {log}", self.id(slot))).collect()
+    }
+
+    fn is_settled(&self) -> bool {
+        self.quiet()
+            && self.differences().is_empty()
+            && self.without_quorum().is_empty()
+            && self.undetected().is_empty()
+    }
+
+    /// Logs of those who break the rules that some honest nodes have frozen and others have not,
+    /// or that they hold in two versions or unequal lengths without having frozen them.
+    pub fn undetected(&self) -> Vec<String> {
+        let honest = self.settling();
+        let mut found = Vec::new();
+        for exchange in &self.federation.exchanges {
+            let log = &exchange.id;
+            if self.owner_is_honest(log) {
+                continue;
+            }
+            let copies: Vec<&DiskLog> =
+                honest.iter().filter_map(|slot| self.nodes[*slot].disk.log(log)).collect();
+            let frozen = copies.iter().filter(|copy| copy.frozen().is_some()).count();
+            let longest = copies.iter().max_by_key(|copy| copy.tree.size());
+            let double =
+                longest.is_some_and(|longest| copies.iter().any(|it| !it.is_part_of(longest)));
+            if (frozen > 0 || double) && frozen < honest.len() {
+                found.push(format!("{frozen} of {} nodes have frozen {log}", honest.len()));
+            }
+            // What its owner has shown to some it has shown to all, once they have met.
+            let size = longest.map_or(0, |longest| longest.tree.size());
+            let behind = copies.iter().filter(|copy| copy.tree.size() < size).count();
+            if frozen == 0 && (behind > 0 || (size > 0 && copies.len() < honest.len())) {
+                found.push(format!("{behind} nodes hold less than {size} leaves of {log}"));
+            }
+        }
+        found
+    }
+
+    /// Runs until everybody holds everything with a quorum, at most up to `limit_ms`. Returns
+    /// when that was.
+    pub fn settle(&mut self, limit_ms: u64) -> Option<u64> {
+        loop {
+            if self.is_settled() {
+                return Some(self.now_ms());
+            }
+            if self.now_ms() >= limit_ms || !self.violations.is_empty() {
+                return None;
+            }
+            let next = (self.now_ms() + 250).min(limit_ms);
+            self.run_until(next);
+        }
+    }
+}

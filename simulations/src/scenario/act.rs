@@ -1,0 +1,347 @@
+//! What can happen in a step.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, bail};
+use hutong_protocol::audience::Audience;
+use hutong_protocol::prepare::Prepared;
+use hutong_protocol::statement::StatementType;
+use serde_json::json;
+
+use crate::disk::Part;
+use crate::node::Slot;
+use crate::world::{Restricted, World};
+
+/// What happens in a step.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Act {
+    /// A node appends a group of statements.
+    Append {
+        /// The exchange.
+        node: String,
+        /// How many.
+        count: u64,
+        /// Whether they are for domestic members only.
+        #[serde(default, skip_serializing_if = "is_false")]
+        domestic: bool,
+        /// The members that they are for, if not for everybody.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        members: Vec<String>,
+        /// Bytes that each is longer than it must be.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        padding: usize,
+    },
+    /// An exchange is admitted.
+    Admit {
+        /// The exchange.
+        node: String,
+    },
+    /// A member is suspended, reinstated or expelled by who answers for it.
+    Decide {
+        /// The exchange.
+        node: String,
+        /// What.
+        decision: Decision,
+    },
+    /// A node loses everything but its disk.
+    Crash {
+        /// The exchange.
+        node: String,
+    },
+    /// A node crashes in the middle of what it does next.
+    CrashInTheMiddle {
+        /// The exchange.
+        node: String,
+    },
+    /// A node starts from its disk.
+    Restart {
+        /// The exchange.
+        node: String,
+    },
+    /// Groups of nodes cannot reach each other or the rest.
+    Partition {
+        /// The groups.
+        groups: Vec<Vec<String>>,
+    },
+    /// Nothing gets through from one group to another, though they stay connected.
+    Block {
+        /// The senders.
+        from: Vec<String>,
+        /// Whom they do not reach.
+        to: Vec<String>,
+    },
+    /// A node is connected to these others only.
+    Eclipse {
+        /// The exchange.
+        node: String,
+        /// The others.
+        by: Vec<String>,
+    },
+    /// All nodes reach each other again.
+    Heal,
+    /// A bit flips on a node's disk.
+    Damage {
+        /// The exchange.
+        node: String,
+        /// In what.
+        part: Part,
+    },
+    /// A copy of a node's disk is kept.
+    BackUp {
+        /// The exchange.
+        node: String,
+    },
+    /// A node starts from the copy, or from an empty disk, and knows it.
+    Restore {
+        /// The exchange.
+        node: String,
+    },
+    /// A node's clock is set forward or back.
+    SetClock {
+        /// The exchange.
+        node: String,
+        /// By how much, in milliseconds.
+        by_ms: i64,
+    },
+    /// A second node of the exchange starts from a copy of the disk; each meets half of the
+    /// others, and each appends.
+    SplitView {
+        /// The exchange.
+        node: String,
+        /// How many statements the first appends.
+        here: u64,
+        /// How many the second appends.
+        there: u64,
+    },
+}
+
+/// A decision about a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decision {
+    /// What it records from now on is of no effect.
+    Suspend,
+    /// It counts again.
+    Reinstate,
+    /// It never will again.
+    Expel,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(it: &bool) -> bool {
+    !it
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(it: &usize) -> bool {
+    *it == 0
+}
+
+impl World {
+    /// The node of the exchange of that name.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none.
+    pub fn slot(&self, name: &str) -> Result<Slot> {
+        let found = self.federation.exchanges.iter().position(|one| one.id.as_str() == name);
+        found.with_context(|| format!("no exchange {name} in the scenario"))
+    }
+
+    fn slots(&self, names: &[String]) -> Result<Vec<Slot>> {
+        names.iter().map(|name| self.slot(name)).collect()
+    }
+
+    /// Has an exchange admitted by whoever may.
+    ///
+    /// # Errors
+    ///
+    /// Where nobody may.
+    pub fn admit(&mut self, index: usize) -> Result<()> {
+        self.admit_all(&[index])
+    }
+
+    /// Has exchanges admitted by whoever may; each parent enters its children as one group.
+    ///
+    /// # Errors
+    ///
+    /// Where nobody may admit one that is not on the council.
+    pub fn admit_all(&mut self, places: &[usize]) -> Result<()> {
+        let mut groups: BTreeMap<usize, Vec<Prepared>> = BTreeMap::new();
+        for place in places {
+            let exchange = &self.federation.exchanges[*place];
+            let Some((parent, body)) = self.federation.admission(*place) else {
+                if exchange.council {
+                    continue;
+                }
+                bail!("nobody admits {}", exchange.id);
+            };
+            self.admitted.insert(*place);
+            let entry = self.decree(parent, StatementType::MemberAdmit, body)?;
+            groups.entry(parent).or_default().push(entry);
+        }
+        for (parent, entries) in groups {
+            self.append(parent, entries);
+        }
+        Ok(())
+    }
+
+    fn decree(
+        &mut self,
+        by: usize,
+        kind: StatementType,
+        body: serde_json::Value,
+    ) -> Result<Prepared> {
+        let (at, salt) = (self.timestamp(by), self.rng.salt());
+        self.federation.exchanges[by].prepare(kind, Audience::Public, at, salt, body)
+    }
+
+    fn decide(&mut self, slot: Slot, decision: Decision) -> Result<()> {
+        let kind = match decision {
+            Decision::Suspend => StatementType::MemberSuspend,
+            Decision::Reinstate => StatementType::MemberReinstate,
+            Decision::Expel => StatementType::MemberExpel,
+        };
+        let log = self.id(slot).clone();
+        let place = self.nodes[slot].exchange;
+        let (by, _) = self.federation.decision(&kind, place, 0).context("nobody may decide")?;
+        let size = self.nodes[by].disk.log(&log).map_or(0, |disk| disk.tree.size());
+        let Some((by, body)) = self.federation.decision(&kind, place, size) else { return Ok(()) };
+        self.removed.insert(place);
+        let entry = self.decree(by, kind, body)?;
+        self.append(by, vec![entry]);
+        Ok(())
+    }
+
+    /// Statements of the exchange at `slot`.
+    ///
+    /// # Errors
+    ///
+    /// Where one would not be well formed.
+    pub fn statements(
+        &mut self,
+        slot: Slot,
+        count: u64,
+        audience: &Audience,
+    ) -> Result<Vec<Prepared>> {
+        self.long_statements(slot, count, audience, 0)
+    }
+
+    /// As [`World::statements`], each longer by `padding` bytes.
+    ///
+    /// # Errors
+    ///
+    /// Where one would not be well formed.
+    pub fn long_statements(
+        &mut self,
+        slot: Slot,
+        count: u64,
+        audience: &Audience,
+        padding: usize,
+    ) -> Result<Vec<Prepared>> {
+        let at = self.timestamp(slot);
+        let mut entries = Vec::new();
+        for _ in 0..count {
+            let salt = self.rng.salt();
+            let secret = format!("{:016x}{:016x}", self.rng.bits(), self.rng.bits());
+            let exchange = &self.federation.exchanges[self.nodes[slot].exchange];
+            let kind = StatementType::Unknown("simulation/note/v1".into());
+            let body = json!({ "note": secret, "padding": "x".repeat(padding) });
+            let prepared = exchange.prepare(kind, audience.clone(), at, salt, body)?;
+            if *audience != Audience::Public {
+                let (entry, log) = (prepared.entry().clone(), exchange.id.clone());
+                let audience = audience.clone();
+                let id = entry.leaf_hash();
+                self.restricted.insert(id, Restricted { log, audience, entry, secret });
+            }
+            entries.push(prepared);
+        }
+        Ok(entries)
+    }
+
+    /// Does what a step says.
+    ///
+    /// # Errors
+    ///
+    /// Where it names what there is not.
+    pub fn act(&mut self, act: &Act) -> Result<()> {
+        match act {
+            Act::Append { node, count, domestic, members, padding } => {
+                let slot = self.slot(node)?;
+                let audience = match (domestic, members.is_empty()) {
+                    (true, _) => Audience::Domestic,
+                    (false, true) => Audience::Public,
+                    (false, false) => {
+                        let ids = members.iter().map(|id| id.parse()).collect::<Result<_, _>>();
+                        Audience::Members(ids.context("members of an audience")?)
+                    }
+                };
+                let entries = self.long_statements(slot, *count, &audience, *padding)?;
+                self.append(slot, entries);
+            }
+            Act::Admit { node } => {
+                let slot = self.slot(node)?;
+                self.admit(slot)?;
+            }
+            Act::Decide { node, decision } => {
+                let slot = self.slot(node)?;
+                self.decide(slot, *decision)?;
+            }
+            Act::Partition { groups } => {
+                let groups: Result<Vec<Vec<Slot>>> =
+                    groups.iter().map(|group| self.slots(group)).collect();
+                self.partition(&groups?);
+            }
+            Act::Block { from, to } => {
+                let (from, to) = (self.slots(from)?, self.slots(to)?);
+                self.block(&from, &to);
+            }
+            Act::Eclipse { node, by } => {
+                let (slot, by) = (self.slot(node)?, self.slots(by)?);
+                self.eclipse(slot, &by);
+            }
+            Act::Heal => self.reach_all(),
+            Act::SplitView { node, here, there } => {
+                let slot = self.slot(node)?;
+                self.fork(slot, *here, *there)?;
+            }
+            Act::Crash { node }
+            | Act::CrashInTheMiddle { node }
+            | Act::Restart { node }
+            | Act::Damage { node, .. }
+            | Act::BackUp { node }
+            | Act::Restore { node }
+            | Act::SetClock { node, .. } => {
+                let slot = self.slot(node)?;
+                self.befall(slot, act);
+            }
+        }
+        Ok(())
+    }
+
+    /// What happens to one node's process, disk or clock.
+    fn befall(&mut self, slot: Slot, act: &Act) {
+        match act {
+            Act::Crash { .. } => self.crash(slot),
+            Act::CrashInTheMiddle { .. } => self.crash_in_the_middle(slot),
+            Act::Restart { .. } => self.start(slot, false),
+            Act::Damage { part, .. } => self.damage(slot, *part),
+            Act::BackUp { .. } => self.back_up(slot),
+            Act::Restore { .. } => {
+                self.restore(slot);
+            }
+            Act::SetClock { by_ms, .. } => self.jump_clock(slot, *by_ms),
+            _ => {}
+        }
+    }
+
+    fn fork(&mut self, slot: Slot, here: u64, there: u64) -> Result<()> {
+        let twin = self.split_view(slot);
+        for (slot, count) in [(slot, here), (twin, there)] {
+            let entries = self.statements(slot, count, &Audience::Public)?;
+            self.append(slot, entries);
+        }
+        Ok(())
+    }
+}
