@@ -55,7 +55,7 @@ impl TailLeaf {
 pub struct Announcement {
     /// The exchange whose log it is.
     pub log: ExchangeId,
-    /// Its checkpoint, a C2SP signed note with the cosignatures at hand.
+    /// Its checkpoint, a C2SP signed note with the cosignatures that make a quorum, or with none.
     pub note: String,
     /// The size before `tail`: leaf `old_size + i` is `tail[i]`.
     pub old_size: u64,

@@ -9,6 +9,7 @@
 //! - `fetch`: leaves on their way into a replica;
 //! - `gaps`: entries that were not handed out at first;
 //! - `sync`: comparing holdings with a peer, and answering it;
+//! - `summary`: what is said of holdings, in short;
 //! - `gossip`: messages from everybody;
 //! - `witness`: cosignatures, given and gathered;
 //! - `equivocation`: logs that exist in two versions.
@@ -26,6 +27,7 @@ mod own;
 mod ranges;
 mod replica;
 mod restoration;
+mod summary;
 mod sync;
 mod timers;
 mod witness;
@@ -41,6 +43,7 @@ pub use self::load::Load;
 use self::own::Own;
 use self::replica::Replica;
 use self::restoration::Restoration;
+use self::summary::Summaries;
 use self::sync::{Asked, PeerState};
 use self::timers::{Timer, Timers};
 use crate::audience::Viewer;
@@ -109,6 +112,7 @@ pub struct State {
     directory_stale: bool,
     replicas: BTreeMap<ExchangeId, Replica>,
     own: Own,
+    summaries: Summaries,
     /// What restored keys still wait for.
     restoration: Option<Restoration>,
     peers: BTreeMap<Peer, PeerState>,
@@ -160,6 +164,7 @@ impl State {
         let own = Own::at(own_log.frontier.size(), own_log.frozen.is_some());
         Self {
             own,
+            summaries: Summaries::default(),
             restoration: config.restored.then(|| Restoration::new(config.own_log_complete)),
             config,
             keys,
@@ -306,6 +311,7 @@ impl State {
         }
         let after = self.oracle.directory(Some(&self.directory), &self.charters, &self.facts);
         let before = core::mem::replace(&mut self.directory, after);
+        self.summaries_changed();
         let directory = Arc::clone(&self.directory);
         let me = self.config.me.clone();
         for member in directory.members() {

@@ -146,6 +146,8 @@ impl State {
         replica.target = None;
         replica.staged.clear();
         replica.suspects.clear();
+        self.summaries_changed();
+        self.judge_none(log);
         let (log, bytes) = (log.clone(), evidence.to_vec());
         self.effect(Effect::Persist(Persist::Evidence { log: log.clone(), bytes }));
         self.effect(Effect::Persist(Persist::Frozen { log: log.clone(), size: frozen_at }));

@@ -198,6 +198,7 @@ impl State {
         let Some(replica) = self.replicas.get_mut(log) else { return };
         replica.target = None;
         if !core::mem::replace(&mut replica.diverged, true) {
+            self.judge_none(log);
             self.notice(Notice::Diverged { log: log.clone(), size });
         }
     }
@@ -292,7 +293,9 @@ impl State {
         replica.hold(signed.clone());
         let passed = replica.target.take_if(|target| target.signed.size() <= size);
         let caught_up = replica.target.is_none();
+        self.summary_changed(log);
         self.effect(Effect::Persist(Persist::Checkpoint { log: log.clone(), note: bare, size }));
+        self.judge_held(log, size);
         self.gather_cosignatures(log, size, note);
         if let Some(passed) = passed {
             self.passed(log, signed, passed);

@@ -1,5 +1,7 @@
 //! Messages from everybody.
 
+use alloc::collections::VecDeque;
+
 use bytes::Bytes;
 
 use super::State;
@@ -10,6 +12,7 @@ use crate::evidence::Evidence;
 use crate::id::ExchangeId;
 use crate::io::{Effect, GossipId, Peer, PeerFault, Verdict};
 use crate::limits::STAGED_BATCHES_MAX;
+use crate::limits::UNJUDGED_PER_LOG_MAX;
 use crate::message::{Announcement, Gossip, TailLeaf};
 use crate::region::Scope;
 
@@ -25,7 +28,10 @@ impl State {
     ) {
         let verdict = match Gossip::decode(bytes) {
             Err(_) => Verdict::Reject,
-            Ok(Gossip::Announcement(news)) => self.announced(from, author, scope, &news),
+            Ok(Gossip::Announcement(news)) => match self.announced(from, author, scope, &news) {
+                Some(verdict) => verdict,
+                None => return self.judge_when_held(id, &news),
+            },
             Ok(Gossip::Evidence { log, bytes }) => self.evidence_spread(&log, bytes),
         };
         if verdict == Verdict::Reject {
@@ -34,36 +40,74 @@ impl State {
         self.effect(Effect::Verdict { id, verdict });
     }
 
+    /// The verdict on an announcement; none where it waits for the leaves.
     fn announced(
         &mut self,
         from: &Peer,
         author: &Peer,
         scope: &Scope,
         news: &Announcement,
-    ) -> Verdict {
-        let Some(member) = self.directory.member(&news.log) else { return Verdict::Ignore };
+    ) -> Option<Verdict> {
+        let Some(member) = self.directory.member(&news.log) else { return Some(Verdict::Ignore) };
         if member.transport() != author.as_str()
             && self.directory.by_transport(author.as_str()).is_none()
         {
             // The member may have been given new keys by an entry that has not come here yet.
-            return Verdict::Ignore;
+            return Some(Verdict::Ignore);
         }
         if member.scope != *scope || member.transport() != author.as_str() {
-            return Verdict::Reject;
+            return Some(Verdict::Reject);
         }
         if !self.follows(&news.log) {
-            return Verdict::Ignore;
+            return Some(Verdict::Ignore);
         }
         match self.offered(&news.log, &news.note, author) {
-            Offer::Unknown | Offer::Conflict => Verdict::Ignore,
-            Offer::Unsigned => Verdict::Reject,
-            Offer::Known => Verdict::Accept,
+            Offer::Unknown | Offer::Conflict => Some(Verdict::Ignore),
+            Offer::Unsigned => Some(Verdict::Reject),
+            Offer::Known => Some(Verdict::Accept),
             Offer::Newer => {
                 self.add_source(&news.log, from);
-                self.take_tail(news);
+                let taken = self.take_tail(news);
                 self.pursue(&news.log);
-                Verdict::Accept
+                // Whoever is told asks the teller: an announcement without its leaves is passed on
+                // once they are here.
+                taken.then_some(Verdict::Accept)
             }
+        }
+    }
+
+    /// Passes an announcement on once the log is held as far as it says.
+    fn judge_when_held(&mut self, id: GossipId, news: &Announcement) {
+        let size = news.old_size + news.tail.len() as u64;
+        let Some(replica) = self.replicas.get_mut(&news.log) else { return };
+        replica.unjudged.push_back((size, id));
+        let too_many = replica.unjudged.len() > UNJUDGED_PER_LOG_MAX;
+        let oldest = too_many.then(|| replica.unjudged.pop_front()).flatten();
+        if let Some((_, id)) = oldest {
+            self.effect(Effect::Verdict { id, verdict: Verdict::Ignore });
+        }
+    }
+
+    /// The log is held up to `size`: what waited for that is passed on.
+    pub(super) fn judge_held(&mut self, log: &ExchangeId, size: u64) {
+        let Some(replica) = self.replicas.get_mut(log) else { return };
+        if replica.unjudged.is_empty() {
+            return;
+        }
+        let (held, waiting) =
+            replica.unjudged.drain(..).partition(|(waits_for, _)| *waits_for <= size);
+        replica.unjudged = waiting;
+        let held: VecDeque<(u64, GossipId)> = held;
+        for (_, id) in held {
+            self.effect(Effect::Verdict { id, verdict: Verdict::Accept });
+        }
+    }
+
+    /// Nothing more is taken of the log: what waits is not passed on.
+    pub(super) fn judge_none(&mut self, log: &ExchangeId) {
+        let Some(replica) = self.replicas.get_mut(log) else { return };
+        for (_, id) in core::mem::take(&mut replica.unjudged) {
+            self.effect(Effect::Verdict { id, verdict: Verdict::Ignore });
         }
     }
 
@@ -74,34 +118,35 @@ impl State {
         }
     }
 
-    /// Stages the announced leaves where they continue what is here and lead to the root.
-    fn take_tail(&mut self, news: &Announcement) {
+    /// Stages the announced leaves where they continue what is here and lead to the root. Returns
+    /// whether they do.
+    fn take_tail(&mut self, news: &Announcement) -> bool {
         let restricted_may_concern_me = self.may_be_shown_restricted(&news.log);
         let worth_asking = |leaf: &TailLeaf| match leaf {
             TailLeaf::Entry(_) => false,
             TailLeaf::Large(_) => true,
             TailLeaf::Restricted(_) => restricted_may_concern_me,
         };
-        let Some(replica) = self.replicas.get_mut(&news.log) else { return };
-        let Some(target) = &replica.target else { return };
+        let Some(replica) = self.replicas.get_mut(&news.log) else { return false };
+        let Some(target) = &replica.target else { return false };
         let size = replica.staged_frontier().size();
-        let Some(skip) = size.checked_sub(news.old_size) else { return };
+        let Some(skip) = size.checked_sub(news.old_size) else { return false };
         let Some(leaves) = usize::try_from(skip).ok().and_then(|skip| news.tail.get(skip..)) else {
-            return;
+            return false;
         };
         let complete = size + leaves.len() as u64 == target.signed.size();
         let no_room = replica.staged.len() >= STAGED_BATCHES_MAX;
         if no_room || !complete || leaves.is_empty() || leaves.iter().any(worth_asking) {
-            return;
+            return false;
         }
         let mut frontier = replica.staged_frontier().clone();
         for leaf in leaves {
             frontier.append(leaf.hash());
         }
         if frontier.root() != target.signed.checkpoint.root {
-            return;
+            return false;
         }
-        let Some(target) = replica.target.take() else { return };
+        let Some(target) = replica.target.take() else { return false };
         for (index, leaf) in (size..).zip(leaves) {
             if matches!(leaf, TailLeaf::Restricted(_)) {
                 replica.gaps.insert(index, index + 1);
@@ -116,6 +161,7 @@ impl State {
         if lacking {
             self.schedule_seek(&news.log);
         }
+        true
     }
 
     /// Whether entries of the log that are not for everybody might be for this node.

@@ -40,6 +40,8 @@ pub(super) struct Own {
     /// The leaves since then; `None` where they have become too many for a message.
     tail: Option<Vec<TailLeaf>>,
     tail_bytes: usize,
+    /// Entries up to this size travel with announcements.
+    entry_bytes_max: usize,
 }
 
 impl Own {
@@ -50,6 +52,7 @@ impl Own {
             announced_at: None,
             tail: Some(Vec::new()),
             tail_bytes: 0,
+            entry_bytes_max: ANNOUNCED_ENTRY_BYTES_MAX,
         }
     }
 
@@ -69,6 +72,14 @@ impl Own {
 }
 
 impl State {
+    /// Lets entries of up to `bytes` travel with announcements, instead of
+    /// [`ANNOUNCED_ENTRY_BYTES_MAX`]: for measurements of that limit.
+    #[must_use]
+    pub fn announcing_entries_up_to(mut self, bytes: usize) -> Self {
+        self.own.entry_bytes_max = bytes;
+        self
+    }
+
     /// Sets the time after which this node signs although no peer has answered.
     pub(super) fn start_own_log_check(&mut self) {
         if !self.config.restored {
@@ -203,12 +214,12 @@ impl State {
             let stranger = crate::audience::Viewer::stranger();
             let public = owner.as_ref().is_some_and(|owner| serve::admits(owner, entry, &stranger));
             self.own.push(
-                match (public, bytes <= ANNOUNCED_ENTRY_BYTES_MAX) {
+                match (public, bytes <= self.own.entry_bytes_max) {
                     (true, true) => TailLeaf::Entry(entry.clone()),
                     (true, false) => TailLeaf::Large(id),
                     (false, _) => TailLeaf::Restricted(id),
                 },
-                if public && bytes <= ANNOUNCED_ENTRY_BYTES_MAX { bytes + 4 } else { 33 },
+                if public && bytes <= self.own.entry_bytes_max { bytes + 4 } else { 33 },
             );
         }
         let void = Vec::new();
@@ -235,6 +246,7 @@ impl State {
         let signed = Signed { checkpoint, note, cosignatures: alloc::collections::BTreeMap::new() };
         let (size, note) = (signed.size(), signed.encode());
         replica.hold(signed);
+        self.summary_changed(&log);
         self.effect(Effect::Persist(Persist::Checkpoint { log, note, size }));
     }
 
@@ -252,11 +264,11 @@ impl State {
         let Some(scope) = self.directory.member(me).map(|member| member.scope.clone()) else {
             return;
         };
-        let size = held.size();
+        let (size, note) = (held.size(), self.note_to_announce(held));
         let tail = self.own.tail.take();
         let announcement = Announcement {
             log: me.clone(),
-            note: held.encode(),
+            note,
             old_size: if tail.is_some() { self.own.announced } else { size },
             tail: tail.unwrap_or_default(),
         };

@@ -13,8 +13,8 @@ use super::ranges::Ranges;
 use crate::check::Outcome;
 use crate::entry::Leaf;
 use crate::id::ExchangeId;
-use crate::io::{CheckTicket, Peer, RequestId};
-use crate::limits::RECENT_CHECKPOINTS_MAX;
+use crate::io::{CheckTicket, GossipId, Peer, RequestId};
+use crate::limits::{RECENT_CHECKPOINTS_MAX, SETTLED_CHECKPOINTS_MAX};
 use crate::persist::StoredLog;
 use crate::time::Timestamp;
 
@@ -94,6 +94,8 @@ pub(super) struct Replica {
     pub(super) recent: BTreeMap<u64, Signed>,
     /// A newer checkpoint that is not held yet.
     pub(super) target: Option<Target>,
+    /// Announcements that are passed on when the log is held up to their size.
+    pub(super) unjudged: VecDeque<(u64, GossipId)>,
     /// The request for leaves that is under way.
     pub(super) fetching: Option<RequestId>,
     /// Entries that are not held and that somebody may hand out.
@@ -168,7 +170,17 @@ impl Replica {
     /// Keeps a checkpoint that is part of what is held, for its cosignatures.
     pub(super) fn remember(&mut self, signed: Signed) {
         self.recent.insert(signed.size(), signed);
+        self.forget_settled();
         while self.recent.len() > RECENT_CHECKPOINTS_MAX {
+            self.recent.pop_first();
+        }
+    }
+
+    /// Forgets checkpoints that a cosigned one has overtaken, but for the newest of them: nobody
+    /// waits for their cosignatures, and they would be most of what a node holds in memory.
+    pub(super) fn forget_settled(&mut self) {
+        let settled = self.cosigned.as_ref().map_or(0, Signed::size);
+        while self.recent.range(..settled).count() > SETTLED_CHECKPOINTS_MAX {
             self.recent.pop_first();
         }
     }

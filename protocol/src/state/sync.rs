@@ -9,7 +9,6 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use hutong_crypto::digest::{Hash, blake3};
 
 use super::State;
 use super::fetch::FetchGoal;
@@ -27,7 +26,6 @@ use crate::limits::{
 };
 use crate::message::{Hello, LeavesRequest, Refusal, Request, Response};
 use crate::region::Scope;
-use crate::wire::Writer;
 
 /// What is known of a connected peer.
 #[derive(Debug, Default)]
@@ -161,37 +159,12 @@ impl State {
         }
     }
 
-    fn hello(&self) -> Hello {
-        let mut frozen = Writer::new();
-        let mut scopes: BTreeMap<Scope, Writer> = BTreeMap::new();
-        for scope in self.scopes() {
-            scopes.insert(scope, Writer::new());
-        }
-        for (log, replica) in &self.replicas {
-            if replica.frozen.is_some() {
-                frozen.text(log.as_str());
-                continue;
-            }
-            let scope = self.directory.member(log).and_then(|m| scopes.get_mut(&m.scope));
-            if let (Some(scope), Some(held)) = (scope, &replica.held) {
-                let cosigned = replica.cosigned.as_ref().map_or(0, Signed::size);
-                scope.text(log.as_str()).u64(held.size()).hash(&held.checkpoint.root);
-                scope.u64(cosigned);
-            }
-        }
-        Hello {
-            federation: self.charters.federation_id().hash(),
-            charter_version: self.charters.version(),
-            frozen: digest(frozen),
-            scopes: scopes.into_iter().map(|(scope, held)| (scope, digest(held))).collect(),
-        }
-    }
-
     /// What others are told: nothing of what is held while this node may have forgotten something,
     /// so that two nodes that forgot do not vouch for each other.
-    fn told_hello(&self) -> Hello {
-        let scopes = if self.is_restoring() { Vec::new() } else { self.hello().scopes };
-        Hello { scopes, ..self.hello() }
+    fn told_hello(&mut self) -> Hello {
+        let hello = self.hello();
+        let scopes = if self.is_restoring() { Vec::new() } else { hello.scopes };
+        Hello { scopes, ..hello }
     }
 
     /// A peer has told what it holds.
@@ -452,8 +425,4 @@ impl State {
             }
         }
     }
-}
-
-fn digest(held: Writer) -> Hash {
-    blake3(&held.finish())
 }

@@ -157,22 +157,50 @@ impl State {
         if !make_room_for(&witness, &mut recent.cosignatures, self.directory.council()) {
             return false;
         }
+        if let Some(held) = replica.held.as_mut().filter(|held| held.size() == size)
+            && make_room_for(&witness, &mut held.cosignatures, self.directory.council())
+        {
+            held.cosignatures.insert(witness.clone(), line.clone());
+        }
         recent.cosignatures.insert(witness, line);
-        if let Some(held) = replica.held.as_mut().filter(|held| held.size() == size) {
-            held.cosignatures.clone_from(&recent.cosignatures);
+        let newer = replica.cosigned.as_ref().is_none_or(|cosigned| size > cosigned.size());
+        if !newer {
+            return false;
         }
         let witnesses: BTreeSet<ExchangeId> = recent.cosignatures.keys().cloned().collect();
-        let newer = replica.cosigned.as_ref().is_none_or(|cosigned| size > cosigned.size());
-        if !newer || !self.charters.latest().witness_quorum.satisfied(&witnesses) {
+        if !self.charters.latest().witness_quorum.satisfied(&witnesses) {
             return false;
         }
         let cosigned = recent.clone();
         let note = cosigned.encode();
         replica.cosigned = Some(cosigned);
+        replica.forget_settled();
+        self.summary_changed(log);
         self.effect(Effect::Persist(Persist::Cosigned { log: log.clone(), note, size }));
         let (log, witnesses) = (log.clone(), witnesses.len());
         self.notice(Notice::Cosigned { log, size, witnesses });
         true
+    }
+
+    /// The note of an own checkpoint with as many cosignatures as make the quorum, and no more; with
+    /// none where they do not make it yet: each line travels to every follower, several times.
+    pub(super) fn note_to_announce(&self, signed: &Signed) -> String {
+        let quorum = &self.charters.latest().witness_quorum;
+        let mut needed: BTreeSet<ExchangeId> = signed.cosignatures.keys().cloned().collect();
+        if quorum.satisfied(&needed) {
+            for witness in signed.cosignatures.keys() {
+                needed.remove(witness);
+                if !quorum.satisfied(&needed) {
+                    needed.insert(witness.clone());
+                }
+            }
+        } else {
+            needed.clear();
+        }
+        let mut note = signed.note.clone();
+        let lines = signed.cosignatures.iter().filter(|(witness, _)| needed.contains(*witness));
+        note.signatures.extend(lines.map(|(_, line)| line.clone()));
+        note.encode()
     }
 
     /// Cosignatures for a peer that has just connected, where it owns logs cosigned here.
