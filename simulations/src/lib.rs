@@ -8,19 +8,23 @@
 //! - [`checks`]: what must hold;
 //! - [`scenario`]: what happens when; [`swarm`]: scenarios drawn from seeds;
 //! - [`federation`], [`layout`], [`genesis`]: who there is;
-//! - [`oracle`]: what is computed once for all nodes.
+//! - [`oracle`]: what is computed once for all nodes;
+//! - [`country`]: thousands of exchanges, over a model of [`gossip`]; [`report`]: what that costs as it grows.
 
 pub mod adversary;
 pub mod checks;
 pub mod clock;
+pub mod country;
 pub mod disk;
 pub mod federation;
 pub mod genesis;
+pub mod gossip;
 pub mod layout;
 pub mod mutants;
 pub mod network;
 pub mod node;
 pub mod oracle;
+pub mod report;
 pub mod rng;
 pub mod scenario;
 pub mod swarm;
