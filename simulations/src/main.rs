@@ -6,10 +6,13 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+#[cfg(feature = "scale")]
 use hutong_simulations::country::command::{self, CalibrateArguments, CountryArguments};
+#[cfg(feature = "scale")]
 use hutong_simulations::report::{self, command::ReportArguments};
 
 /// Thousands of states allocate all the time; the system's allocator would be a third of a run.
+#[cfg(feature = "scale")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -25,10 +28,13 @@ enum Command {
     Run(commands::run::Run),
     Swarm(commands::swarm::Swarm),
     Mutants(commands::mutants::Mutants),
+    #[cfg(feature = "scale")]
     /// Run a country of exchanges through its busiest day, and print what that cost.
     Country(CountryArguments),
+    #[cfg(feature = "scale")]
     /// Run countries of growing size, and write a report with plots.
     Report(ReportArguments),
+    #[cfg(feature = "scale")]
     /// Run the model of gossip and libp2p itself on the same networks, and print both.
     Calibrate(CalibrateArguments),
 }
@@ -38,8 +44,11 @@ fn main() -> Result<ExitCode> {
         Command::Run(run) => run.run(),
         Command::Swarm(swarm) => swarm.run(),
         Command::Mutants(mutants) => mutants.run(),
+        #[cfg(feature = "scale")]
         Command::Country(arguments) => command::country(&arguments),
+        #[cfg(feature = "scale")]
         Command::Report(arguments) => report::command::report(&arguments),
+        #[cfg(feature = "scale")]
         Command::Calibrate(arguments) => command::calibration(&arguments),
     }
 }

@@ -118,7 +118,8 @@ impl Nursery {
 
     fn run(&self, mutant: &Mutant, seeds: u64, nodes: usize) -> Result<Fate> {
         let output = Command::new("cargo")
-            .args(["run", "--quiet", "--offline", "-p", "hutong-simulations", "--", "swarm"])
+            .args(["run", "--quiet", "--offline", "-p", "hutong-simulations"])
+            .args(["--no-default-features", "--", "swarm"])
             .args(["--json", "--until", &mutant.caught_by])
             .args(["--seeds", &seeds.to_string(), "--nodes", &nodes.to_string()])
             .current_dir(&self.copy)
