@@ -260,7 +260,7 @@ impl Driver {
                 Some(input) = self.inner.recv() => self.handle(input).await,
                 Some(group) = self.signed_groups.recv() => {
                     if let Ok((ticket, entries)) = group {
-                        self.handle(Input::Append { ticket, entries }).await;
+                        self.append(ticket, entries).await;
                     }
                 }
                 event = events.recv() => match event {
@@ -353,6 +353,18 @@ impl Driver {
                 let _ = reply.send(Err(error));
             }
         });
+    }
+
+    /// Appends signed statements, unless one decides about a member without effect: nobody would notice
+    /// that nothing has changed.
+    async fn append(&mut self, ticket: Ticket, entries: Vec<hutong_protocol::prepare::Prepared>) {
+        match self.state.decision_without_effect(&entries) {
+            Some((place, reason)) => {
+                let reason = format!("it would change nothing: {reason}");
+                self.replies.answer(ticket, Err(PublishError::NotAuthorised { place, reason }));
+            }
+            None => self.handle(Input::Append { ticket, entries }).await,
+        }
     }
 
     /// Offers a charter to the state. Returns why it was refused, if it was.

@@ -376,3 +376,23 @@ fn a_change_of_keys_lifts_a_freeze_for_what_the_former_ones_signed() {
     world.start(0, false);
     assert!(!frozen(&world), "nor does it freeze again at the next start");
 }
+
+#[test]
+fn decisions_that_would_change_nothing_are_told_before_they_are_recorded() {
+    let mut world = settled(58);
+    let decide = |world: &mut World, by: Slot, member: Slot| {
+        let body = json!({ "log_size_honoured": 1, "member": world.id(member).as_str() });
+        let (at, salt) = (world.timestamp(by), world.rng.salt());
+        let kind = StatementType::MemberSuspend;
+        let by = &world.federation.exchanges[by];
+        by.prepare(kind, Audience::Public, at, salt, body).unwrap()
+    };
+    let good = decide(&mut world, ZHEJIANG, HANGZHOU);
+    let stray = decide(&mut world, ZHEJIANG, 3);
+    let state = world.nodes[ZHEJIANG].state.as_ref().unwrap();
+    let without = |group: &[_]| state.decision_without_effect(group).map(|(place, _)| place);
+    assert_eq!(without(&[]), None);
+    assert_eq!(without(std::slice::from_ref(&good)), None);
+    assert_eq!(without(&[good.clone(), stray]), Some(1));
+    assert_eq!(without(&[good.clone(), good]), Some(1), "it is suspended already");
+}

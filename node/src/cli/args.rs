@@ -260,7 +260,8 @@ pub struct CharterNewArgs {
     /// The council member in whose log decisions are entered; the first --council unless given · 登记成员，默认为首个 --council
     #[arg(long, value_name = "ID")]
     pub registrar: Option<String>,
-    /// How many council members must cosign a checkpoint; a majority unless given · 见证门槛
+    /// How many council members must cosign a checkpoint; unless given a majority, or all but one where that is less,
+    /// since nobody cosigns its own log · 见证门槛
     #[arg(long)]
     pub quorum: Option<u32>,
     /// The charter that this one follows · 前一版章程

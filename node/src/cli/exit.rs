@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::console::Console;
 use super::lang::{Words, words};
+use super::publisher::NodePublishError;
 use crate::api::client::ClientError;
 use crate::api::model::Problem;
 use crate::config::ConfigError;
@@ -89,6 +90,9 @@ impl Ending {
 }
 
 fn known(cause: &(dyn std::error::Error + 'static)) -> Option<Ending> {
+    if let Some(NodePublishError::Client(error)) = cause.downcast_ref::<NodePublishError>() {
+        return known(error);
+    }
     if let Some(error) = cause.downcast_ref::<ClientError>() {
         return match error {
             ClientError::NotRunning(_) | ClientError::Unreachable { .. } => {
@@ -199,6 +203,9 @@ mod tests {
             code(ClientError::Refused(Box::new(ApiError::from(error).problem())))
         };
         assert_eq!(refused(PublishError::OwnLogUnchecked), 6);
+        let problem = ApiError::from(PublishError::OwnLogUnchecked).problem();
+        let error = ClientError::Refused(Box::new(problem));
+        assert_eq!(code(NodePublishError::Client(error)), 6, "a contract is refused alike");
         assert_eq!(refused(PublishError::Busy), 6);
         assert_eq!(refused(PublishError::Stopping), 6);
         assert_eq!(refused(PublishError::OwnLogConflict), 1);

@@ -2,7 +2,7 @@
 //!
 //! Verifying and showing need no node, no data folder and no network.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -104,6 +104,12 @@ fn check(args: &ReceiptVerifyArgs, console: Console) -> anyhow::Result<()> {
         console.json(&value)?;
     } else {
         console.line(&told(&report, console.lang))?;
+        if let Some(summary) =
+            report.summary.as_ref().filter(|_| report.verdict != Verdict::Invalid)
+        {
+            fields(&summary.body, console)?;
+            shown(&summary.disclosed, console)?;
+        }
     }
     if accepted { Ok(()) } else { Err(NotAccepted.into()) }
 }
@@ -185,12 +191,18 @@ fn show(file: &Path, console: Console) -> anyhow::Result<()> {
         (words("其后事件", "later events"), receipt.events.len().to_string()),
     ])?;
     fields(&statement.body, console)?;
-    if !receipt.disclosures.is_empty() {
+    let disclosed = receipt.disclosures.iter().map(|(name, one)| (name.clone(), one.value.clone()));
+    shown(&disclosed.collect(), console)
+}
+
+/// Confidential fields that a receipt shows.
+fn shown(disclosed: &BTreeMap<String, Value>, console: Console) -> anyhow::Result<()> {
+    if !disclosed.is_empty() {
         console.say("披露的保密字段：", "Confidential fields that are shown:")?;
-        for (name, disclosure) in &receipt.disclosures {
-            let value = printable(&text(&disclosure.value));
-            console.line(&format!("  {}: {value}", field_name(name, console.lang)))?;
-        }
+    }
+    for (name, value) in disclosed {
+        let value = printable(&text(value));
+        console.line(&format!("  {}: {value}", field_name(name, console.lang)))?;
     }
     Ok(())
 }
@@ -253,9 +265,15 @@ const FIELDS: [(&str, super::lang::Words); 30] = [
     ("sign_date", words("签订日期", "signed on")),
     ("subtype", words("子类别", "subtype")),
     ("summary", words("简介", "summary")),
-    ("technical_amount", words("技术交易额", "technical amount")),
+    ("technical_amount", words("技术交易额（最小货币单位）", "technical amount (minor units)")),
     ("title", words("标题", "title")),
-    ("total_amount", words("合同成交总金额", "total amount")),
+    (
+        "total_amount",
+        words(
+            "合同成交总金额（最小货币单位，人民币为分）",
+            "total amount (minor units: fen, cents)",
+        ),
+    ),
     ("valid_from", words("起始日期", "valid from")),
     ("valid_to", words("截止日期", "valid to")),
 ];

@@ -36,7 +36,7 @@ impl Replies {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(ticket, reply);
     }
 
-    fn answer(&self, ticket: Ticket, outcome: Result<Vec<Published>, PublishError>) {
+    pub(super) fn answer(&self, ticket: Ticket, outcome: Result<Vec<Published>, PublishError>) {
         let reply = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&ticket);
         // Whoever asked may have gone.
         let _ = reply.map(|reply| reply.send(outcome));

@@ -8,6 +8,7 @@ use hutong_crypto::checkpoint::Checkpoint;
 use super::State;
 use super::replica::Signed;
 use super::timers::Timer;
+use crate::directory::{FactRef, FactVoid};
 use crate::entry::Leaf;
 use crate::io::{AppendError, Effect, Notice, Peer, Ticket};
 use crate::limits::{ANNOUNCED_ENTRY_BYTES_MAX, LOG_ENTRIES_MAX, TAIL_BYTES_MAX, TAIL_LEAVES_MAX};
@@ -191,6 +192,25 @@ impl State {
                 .map_err(|void| AppendError::NotAuthorised { index, reason: void.to_string() })?;
         }
         Ok(())
+    }
+
+    /// The first of own `entries` that decides about a member without effect, with its place in the
+    /// group and the reason. It would stand in the log for ever and change nothing.
+    pub fn decision_without_effect(&self, entries: &[Prepared]) -> Option<(usize, FactVoid)> {
+        if !entries.iter().any(Prepared::is_membership) {
+            return None;
+        }
+        let me = &self.config.me;
+        let from = self.replicas.get(me).map_or(0, |own| own.frontier.size());
+        let mut facts = self.facts.clone();
+        for (index, prepared) in (from..).zip(entries).filter(|(_, it)| it.is_membership()) {
+            facts.insert((me.clone(), index), prepared.entry());
+        }
+        let after = self.directory.rebuild(&self.charters, &facts);
+        (0..entries.len()).find_map(|place| {
+            let fact = FactRef { log: me.clone(), index: from + place as u64 };
+            Some((place, after.void_facts().get(&fact)?.clone()))
+        })
     }
 
     fn append_checked(&mut self, entries: &[Prepared]) -> Vec<(u64, crate::id::StatementId)> {
