@@ -65,13 +65,19 @@ impl Exchange {
         self.process.as_ref().with_context(|| format!("no node of {} runs", self.id))
     }
 
-    /// Publishes statements in one group.
+    /// Publishes statements in one group, and waits until the node's list of logs shows them, so that
+    /// [`Federation::agree`] means a state that has them.
     ///
     /// # Errors
     ///
     /// No node runs, or it refuses.
     pub fn publish(&self, statements: Vec<PublishRequest>) -> anyhow::Result<Vec<Published>> {
-        Ok(self.node()?.client().publish(statements)?)
+        let published = self.node()?.client().publish(statements)?;
+        let size = published.last().map_or(0, |last| last.index + 1);
+        wait(Duration::from_secs(30), "the list of logs to show what was published", || {
+            Ok(self.logs()?.get(&self.id).map_or(0, |(held, _)| *held) >= size)
+        })?;
+        Ok(published)
     }
 
     /// Every log that its node holds, by exchange.

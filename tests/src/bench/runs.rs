@@ -27,7 +27,7 @@ pub(crate) fn single(machine: &Machine, report: &mut Report) -> anyhow::Result<(
     let mut times = Vec::new();
     for number in 0..300 {
         let begun = Instant::now();
-        node.publish(vec![listing(number)])?;
+        node.node()?.client().publish(vec![listing(number)])?;
         times.push(begun.elapsed().as_secs_f64());
     }
     let median = percentile(&mut times, 50);
@@ -67,7 +67,9 @@ fn publish(
                 if from >= entries {
                     return Ok(());
                 }
-                node.publish((from..entries.min(from + GROUP)).map(listing).collect())?;
+                node.node()?
+                    .client()
+                    .publish((from..entries.min(from + GROUP)).map(listing).collect())?;
             }
         };
         let clients = [scope.spawn(work), scope.spawn(work)];
@@ -116,7 +118,7 @@ fn replicate(
 fn incremental(federation: &Federation, entries: u64, report: &mut Report) -> anyhow::Result<()> {
     let (from, to) = (&federation.exchanges[0], &federation.exchanges[1]);
     let before = to.node()?.client().status()?.bytes_in;
-    from.publish((entries..entries + 10).map(listing).collect())?;
+    from.node()?.client().publish((entries..entries + 10).map(listing).collect())?;
     let begun = Instant::now();
     wait(PATIENCE, "ten more", || Ok(size(to, &from.id)? >= entries + 10))?;
     report.figure("ten more, from publish to held", begun.elapsed().as_secs_f64() * 1e3, "ms");
@@ -170,7 +172,7 @@ pub(crate) fn live(load: u64, seconds: u64, report: &mut Report) -> anyhow::Resu
                 #[expect(clippy::disallowed_methods, reason = "a load of so many a second")]
                 thread::sleep(at.saturating_sub(begun.elapsed()));
                 let numbers = round * group..(round + 1) * group;
-                from.publish(numbers.map(listing).collect())?;
+                from.node()?.client().publish(numbers.map(listing).collect())?;
                 done.store((round + 1) * group, Ordering::Release);
             }
             Ok(())
