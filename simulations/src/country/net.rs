@@ -137,7 +137,7 @@ const fn connections_max(tier: Tier) -> usize {
 const SEAT_CONNECTIONS_MAX: usize = 8_192;
 
 /// Connects the nodes: each dials the council, and then members that it knows, in a random order of
-/// its own, until it has dialed [`PEERS_TARGET`]; who is full refuses.
+/// its own, until it has dialed `PEERS_TARGET`; who is full refuses.
 pub fn connect(plan: &Plan, founded: &Founded, seed: u64) -> Connections {
     let nodes = plan.roles.len();
     let mut connections = Connections::new(nodes);
