@@ -7,34 +7,37 @@
 
 use alloc::string::String;
 
-/// Parts of English names that stand for a person's data: `buyer_contact`, `homePhone`.
-const PARTS: &[&str] = &[
-    "address",
-    "applicant",
-    "birthday",
-    "birthdate",
-    "cellphone",
-    "contact",
-    "contacts",
-    "email",
-    "fax",
-    "idcard",
-    "inventor",
-    "inventors",
-    "mail",
-    "mobile",
-    "passport",
-    "person",
-    "phone",
-    "postcode",
-    "qq",
-    "representative",
-    "tel",
-    "telephone",
-    "wechat",
-    "weixin",
-    "zipcode",
-];
+/// Whether a part of an English name stands for a person's data: `buyer_contact`, `homePhone`.
+fn is_part(part: &str) -> bool {
+    matches!(
+        part,
+        "address"
+            | "applicant"
+            | "birthday"
+            | "birthdate"
+            | "cellphone"
+            | "contact"
+            | "contacts"
+            | "email"
+            | "fax"
+            | "idcard"
+            | "inventor"
+            | "inventors"
+            | "mail"
+            | "mobile"
+            | "passport"
+            | "person"
+            | "phone"
+            | "postcode"
+            | "qq"
+            | "representative"
+            | "tel"
+            | "telephone"
+            | "wechat"
+            | "weixin"
+            | "zipcode"
+    )
+}
 
 /// English names that are known as a whole, or as the end of a longer one, without separators.
 const ENDINGS: &[&str] = &[
@@ -87,27 +90,26 @@ const PARTS_ZH: &[&str] = &[
 ///
 /// Case, full-width letters, separators and the border between `camelCase` words do not matter.
 pub fn names_a_person(name: &str) -> bool {
-    if PARTS_ZH.iter().any(|part| name.contains(part)) {
+    if !name.is_ascii() && PARTS_ZH.iter().any(|part| name.contains(part)) {
         return true;
     }
-    let mut whole = String::with_capacity(name.len());
-    let mut part = String::new();
+    // The letters so far, and where among them the current part begins.
+    let (mut letters, mut part) = (String::with_capacity(name.len()), 0);
     let mut lower_before = false;
     for letter in name.chars().map(half_width) {
         let starts_word = letter.is_ascii_uppercase() && lower_before;
         if !letter.is_ascii_alphabetic() || starts_word {
-            if PARTS.contains(&part.as_str()) {
+            if is_part(&letters[part..]) {
                 return true;
             }
-            part.clear();
+            part = letters.len();
         }
         if letter.is_ascii_alphabetic() {
-            part.push(letter.to_ascii_lowercase());
-            whole.push(letter.to_ascii_lowercase());
+            letters.push(letter.to_ascii_lowercase());
         }
         lower_before = letter.is_ascii_lowercase();
     }
-    PARTS.contains(&part.as_str()) || ENDINGS.iter().any(|ending| whole.ends_with(ending))
+    is_part(&letters[part..]) || ENDINGS.iter().any(|ending| letters.ends_with(ending))
 }
 
 /// Full-width forms as their ASCII ones.

@@ -96,7 +96,15 @@ impl fmt::Debug for Region {
 }
 
 fn is_country(text: &str) -> bool {
-    text.len() == 2 && COUNTRIES.split(' ').any(|code| code == text)
+    // In order, three bytes each with the blank behind it.
+    let code = |place: usize| COUNTRIES.as_bytes().get(3 * place..3 * place + 2);
+    let wanted = Some(text.as_bytes());
+    let (mut from, mut to) = (0, COUNTRIES.len() / 3 + 1);
+    while from < to {
+        let middle = usize::midpoint(from, to);
+        if code(middle) < wanted { from = middle + 1 } else { to = middle }
+    }
+    code(from) == wanted
 }
 
 fn is_division(digits: &str) -> bool {

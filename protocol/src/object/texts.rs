@@ -87,6 +87,9 @@ impl<'a> Object<'a, '_> {
         len_max: usize,
         read: impl Fn(&str) -> Result<T, String>,
     ) -> Result<Vec<T>, StatementError> {
+        if self.get(name).is_none() {
+            return Ok(Vec::new());
+        }
         let expected = format!("a list of at most {len_max} texts");
         let items = self.list(name, len_max, &expected, |value, path| {
             let text = value.as_str().ok_or_else(|| path.error("a text", value))?;
@@ -138,11 +141,18 @@ impl<'a> Object<'a, '_> {
 /// Checks that `text` has 1 to `chars_max` characters, not all blank, and no control characters but
 /// line breaks and tabs.
 pub(crate) fn check_words(text: &str, chars_max: usize) -> Result<(), String> {
+    let is_control = |char: char| char.is_control() && char != '\n' && char != '\t';
     let chars = text.chars().count();
     if text.trim().is_empty() || chars > chars_max {
         return Err(format!("expected 1 to {chars_max} characters, not all blank, met {chars}"));
     }
-    if text.chars().any(|char| char.is_control() && char != '\n' && char != '\t') {
+    // Among ASCII, controls are below the blank, and DEL; there bytes are looked at together.
+    let suspicious = if text.is_ascii() {
+        text.bytes().fold(false, |found, byte| found | (byte < b' ') | (byte == 0x7f))
+    } else {
+        true
+    };
+    if suspicious && text.chars().any(is_control) {
         return Err("expected no control characters but line breaks and tabs".to_string());
     }
     Ok(())
