@@ -20,6 +20,7 @@ use hutong_crypto::keys::{Purpose, Seed, SigningKey};
 use hutong_protocol::charter::CharterChain;
 use hutong_protocol::check;
 use hutong_protocol::directory::Facts;
+use hutong_protocol::entry::Entry;
 use hutong_protocol::id::ExchangeId;
 use hutong_protocol::io::{Effect, GossipId, InboundId, Input, Peer, RequestId, Ticket};
 use hutong_protocol::state::{Config as StateConfig, Follow, Keys, State};
@@ -165,6 +166,17 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+/// Checks entries; what they say is handed to the views.
+fn check_entries(store: &Store, log: &ExchangeId, entries: &[Entry]) -> Vec<check::Outcome> {
+    let (mut outcomes, mut said) = (Vec::with_capacity(entries.len()), Vec::new());
+    for (entry, checked) in entries.iter().zip(check::statements(log, entries)) {
+        outcomes.push(checked.outcome);
+        said.extend(checked.statement.map(|statement| (entry.id(), statement)));
+    }
+    store.remember(said);
+    outcomes
 }
 
 /// A group of own statements that has been signed, or not.
@@ -393,9 +405,9 @@ impl Driver {
         for effect in effects {
             match effect {
                 Effect::Check { ticket, log, entries } => {
-                    let inputs = self.inputs.clone();
+                    let (inputs, store) = (self.inputs.clone(), self.store.clone());
                     rayon::spawn(move || {
-                        let outcomes = check::entries(&log, &entries);
+                        let outcomes = check_entries(&store, &log, &entries);
                         let _ = inputs.send(Input::Checked { ticket, outcomes });
                     });
                 }

@@ -31,6 +31,20 @@ pub enum Outcome {
 ///
 /// Signatures are checked by ZIP 215, as one batch.
 pub fn entries(log: &ExchangeId, entries: &[Entry]) -> Vec<Outcome> {
+    statements(log, entries).into_iter().map(|checked| checked.outcome).collect()
+}
+
+/// One entry with what it says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checked {
+    /// Whether it counts.
+    pub outcome: Outcome,
+    /// What it says; `None` where that was not looked at, or cannot be read.
+    pub statement: Option<Statement>,
+}
+
+/// As [`entries`], for callers that need the statements too.
+pub fn statements(log: &ExchangeId, entries: &[Entry]) -> Vec<Checked> {
     let messages: Vec<Vec<u8>> = entries.iter().map(Entry::signed_message).collect();
     let signed: Vec<SignedMessage<'_>> = entries
         .iter()
@@ -44,28 +58,31 @@ pub fn entries(log: &ExchangeId, entries: &[Entry]) -> Vec<Outcome> {
     verify_batch(&signed)
         .into_iter()
         .zip(entries)
-        .map(|(signed, entry)| if signed { statement(log, entry) } else { Outcome::Void })
+        .map(|(signed, entry)| {
+            // The signature does not cover the suite: one that is good in suite 1 proves nothing in
+            // another.
+            let readable = signed && entry.suite() == SUITE_ED25519;
+            let statement =
+                if readable { Statement::parse(entry.statement_bytes()).ok() } else { None };
+            let outcome = statement.as_ref().map_or(Outcome::Void, |met| outcome(log, entry, met));
+            Checked { outcome, statement }
+        })
         .collect()
 }
 
-fn statement(log: &ExchangeId, entry: &Entry) -> Outcome {
-    // The signature does not cover the suite: one that is good in suite 1 proves nothing in another.
-    if entry.suite() != SUITE_ED25519 {
+fn outcome(log: &ExchangeId, entry: &Entry, statement: &Statement) -> Outcome {
+    if statement.issuer != *log {
         return Outcome::Void;
     }
-    match Statement::parse(entry.statement_bytes()) {
-        Ok(statement) if statement.issuer != *log => Outcome::Void,
-        Ok(statement) => match outcome_of(&statement.kind) {
-            // Who is a member is for everybody to know, or nodes would disagree on it.
-            Outcome::Membership
-                if statement.audience != Audience::Public
-                    || entry.as_bytes().len() > MEMBERSHIP_ENTRY_BYTES_MAX =>
-            {
-                Outcome::Void
-            }
-            outcome => outcome,
-        },
-        Err(_) => Outcome::Void,
+    match outcome_of(&statement.kind) {
+        // Who is a member is for everybody to know, or nodes would disagree on it.
+        Outcome::Membership
+            if statement.audience != Audience::Public
+                || entry.as_bytes().len() > MEMBERSHIP_ENTRY_BYTES_MAX =>
+        {
+            Outcome::Void
+        }
+        outcome => outcome,
     }
 }
 

@@ -235,9 +235,9 @@ fn write_text(text: &str, out: &mut impl Sink) {
 
 /// Looks at every byte without a branch, so that many are looked at together.
 fn needs_escapes(bytes: &[u8]) -> bool {
-    bytes
-        .iter()
-        .fold(false, |found, &byte| found | (byte < b' ') | (byte == b'"') | (byte == b'\\'))
+    let escaped =
+        |byte: u8| u8::from(byte < b' ') | u8::from(byte == b'"') | u8::from(byte == b'\\');
+    bytes.iter().fold(0, |found, &byte| found | escaped(byte)) != 0
 }
 
 #[cfg(test)]

@@ -70,6 +70,11 @@ impl Writer {
         Self::default()
     }
 
+    /// A message that begins with `bytes`.
+    pub fn after(bytes: Vec<u8>) -> Self {
+        Self { bytes }
+    }
+
     /// Appends one byte.
     pub fn u8(&mut self, value: u8) -> &mut Self {
         self.bytes.push(value);
@@ -124,6 +129,11 @@ impl Writer {
     /// Whether nothing has been written.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
+    }
+
+    /// The finished message, to write more into.
+    pub fn into_vec(self) -> Vec<u8> {
+        self.bytes
     }
 
     /// The finished message.

@@ -1,23 +1,25 @@
 //! The one writer: durable group commits.
 //!
-//! Order is what makes a crash harmless. (1) Plan, reading only. (2) Grow the files and sync them,
-//! then the folders that gained names. (3) One batch in the index moves the heads, and is flushed.
-//! (4) Readers see the new heads. Before (3) is durable the old heads count, and opening cuts the
-//! files back to them; a failure in (2) does the same at once.
+//! Order is what makes a crash harmless. (1) Plan, reading only. (2) Grow the files. (3) Write the
+//! changes into the journal and sync it: now they are durable. (4) Readers see the new heads. Files
+//! and heads become durable at the next checkpoint; until then opening cuts the files back to the
+//! old heads and makes the journal's commits again. A failure in (2) cuts them back at once.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, MutexGuard, OnceLock};
 
 use hutong_crypto::digest::{Hash, sha256};
 use hutong_protocol::id::ExchangeId;
 use hutong_protocol::persist::Persist;
 
 use super::bundle;
-use super::core::{Core, Held, index_error};
+use super::core::{Core, Held};
 use super::edge::Edge;
 use super::error::StoreError;
-use super::files::{Growth, LogFiles};
-use super::folder::{Folder, Folders, together};
+use super::files::LogFiles;
+use super::folder::Folders;
+use super::heads::{HeadChanges, Heads};
+use super::journal::{Journal, Record, Recovered};
 use super::path::TILE_WIDTH;
 use super::record::{Kind, charter_key, decode_sized, encode_sized, log_key, number_key};
 use super::stage::{Stage, Staged};
@@ -28,6 +30,7 @@ pub(super) struct Writer {
     folders: Folders,
     next_log: u32,
     charters: Vec<Hash>,
+    journal: Journal,
     poisoned: Option<String>,
 }
 
@@ -35,7 +38,7 @@ pub(super) struct Writer {
 #[derive(Default)]
 struct Plan {
     stage: Stage,
-    batch: sled::Batch,
+    batch: HeadChanges,
     charters: Vec<Hash>,
     logs_added: u32,
     witness: BTreeMap<ExchangeId, (u64, Hash)>,
@@ -43,45 +46,114 @@ struct Plan {
 
 impl Writer {
     pub(super) fn open(
-        heads: &sled::Tree,
+        heads: &Heads,
         next_log: u32,
         folders: Folders,
-        folder: &Folder,
-    ) -> Result<Self, StoreError> {
-        let mut charters = Vec::new();
-        for item in heads.scan_prefix([Kind::Charter as u8]) {
-            let (_, value) = item.map_err(index_error("read", folder.index()))?;
-            charters.push(sha256(&value));
-        }
-        Ok(Self { folders, next_log, charters, poisoned: None })
+        journal: Journal,
+    ) -> sled::Result<Self> {
+        let charters =
+            heads.prefixed(&[Kind::Charter as u8])?.values().map(|c| sha256(c)).collect();
+        Ok(Self { folders, next_log, charters, journal, poisoned: None })
     }
 }
 
 impl Core {
     /// Makes a group of changes durable together; see the module's description.
     pub(super) fn commit(&self, changes: &[Persist]) -> Result<(), StoreError> {
-        let Ok(mut writer) = self.writer.lock() else {
+        let mut writer = self.writer()?;
+        let plan = self.plan(&writer, changes)?;
+        self.check_room(&plan.stage)?;
+        let plan = self.write_files(&mut writer, plan)?;
+        let record = Record::new(changes);
+        if !writer.journal.has_room(&record) {
+            self.checkpoint(&mut writer)?;
+        }
+        let journaled = writer.journal.has_room(&record);
+        if journaled {
+            writer.journal.append(record).inspect_err(|error| {
+                // Whether the record is on disk is not known; the next opening will find out.
+                writer.poisoned = Some(error.to_string());
+            })?;
+        }
+        self.hand_over(&plan.stage, changes);
+        self.move_heads(&mut writer, plan);
+        if !journaled {
+            // Longer than the journal: durable by itself.
+            self.checkpoint(&mut writer)?;
+        }
+        Ok(())
+    }
+
+    /// Makes commits again that the journal holds and the heads do not tell of, then checkpoints.
+    pub(super) fn recover(&self, commits: &[Recovered]) -> Result<(), StoreError> {
+        if commits.is_empty() {
+            return Ok(());
+        }
+        let mut writer = self.writer()?;
+        for commit in commits {
+            let again = self.plan(&writer, &commit.changes).and_then(|plan| {
+                let plan = self.write_files(&mut writer, plan)?;
+                self.move_heads(&mut writer, plan);
+                Ok(())
+            });
+            again.map_err(|error| match error {
+                StoreError::Misuse { .. } | StoreError::Beyond { .. } => {
+                    let what = format!("commit {} does not follow: {error}", commit.sequence);
+                    StoreError::corrupt(&self.folder.journal(), None, what)
+                }
+                other => other,
+            })?;
+        }
+        tracing::info!(
+            commits = commits.len(),
+            "made commits again that were not in the files yet"
+        );
+        self.checkpoint(&mut writer)
+    }
+
+    /// Makes files and heads durable, so that the journal can begin anew.
+    fn checkpoint(&self, writer: &mut Writer) -> Result<(), StoreError> {
+        let last = writer.journal.last();
+        let checkpointed = writer.folders.sync().and_then(|()| {
+            let mut applied = HeadChanges::default();
+            applied.insert(vec![Kind::Journal as u8], last.to_be_bytes());
+            self.heads.apply(applied);
+            self.heads.flush().map_err(self.index_error("flush"))?;
+            writer.journal.restart(self.journal_bytes_max)
+        });
+        checkpointed.inspect_err(|error| writer.poisoned = Some(error.to_string()))
+    }
+
+    /// Leaves nothing in the journal, so that the next opening has nothing to do.
+    pub(super) fn close(&self) {
+        let closed = self.writer().and_then(|mut writer| {
+            if writer.journal.is_empty() { Ok(()) } else { self.checkpoint(&mut writer) }
+        });
+        if let Err(error) = closed {
+            tracing::warn!(%error, "the journal is read again at the next start");
+        }
+    }
+
+    fn writer(&self) -> Result<MutexGuard<'_, Writer>, StoreError> {
+        let Ok(writer) = self.writer.lock() else {
             let reason = "a commit was broken off".to_owned();
             return Err(StoreError::Poisoned { reason });
         };
-        if let Some(reason) = &writer.poisoned {
-            return Err(StoreError::Poisoned { reason: reason.clone() });
+        match &writer.poisoned {
+            Some(reason) => Err(StoreError::Poisoned { reason: reason.clone() }),
+            None => Ok(writer),
         }
-        let mut plan = self.plan(&writer, changes)?;
-        self.check_room(&plan.stage)?;
-        if let Err(error) = write_files(&mut writer, &mut plan.stage) {
-            self.take_back(&mut writer, &plan.stage, &error);
-            return Err(error);
+    }
+
+    /// Step 2. On failure everything is as before.
+    fn write_files(&self, writer: &mut Writer, mut plan: Plan) -> Result<Plan, StoreError> {
+        match write_files(writer, &mut plan.stage) {
+            Ok(()) => Ok(plan),
+            Err(error) => {
+                self.take_back(writer, &plan.stage, &error);
+                Err(error)
+            }
         }
-        self.move_heads(&mut plan).inspect_err(|error| {
-            // Whether the batch is on disk is not known; the next opening will find out.
-            writer.poisoned = Some(error.to_string());
-        })?;
-        writer.next_log += plan.logs_added;
-        writer.charters.append(&mut plan.charters);
-        let published = plan.stage.into_values().map(|staged| staged.held);
-        self.publish(published);
-        Ok(())
     }
 
     /// Refuses a commit that would leave the index without room.
@@ -138,7 +210,7 @@ impl Core {
             }
             Persist::Frozen { log, size } => {
                 self.stage(writer, plan, log)?;
-                plan.batch.insert(log_key(Kind::Frozen, log), &size.to_be_bytes());
+                plan.batch.insert(log_key(Kind::Frozen, log), size.to_be_bytes());
                 Ok(())
             }
             Persist::Thawed { log } => {
@@ -253,41 +325,44 @@ impl Core {
                 Err(error) => writer.poisoned = Some(format!("{cause}; and then {error}")),
             }
         }
-        // A sync that failed leaves open what the disk holds; only a new start reads it afresh.
-        if matches!(cause, StoreError::Io { action: "sync" | "sync folder", .. }) {
-            writer.poisoned = Some(cause.to_string());
-        }
-        if let Err(error) = writer.folders.sync() {
-            writer.poisoned = Some(format!("{cause}; and then {error}"));
-        }
         self.publish(restored);
     }
 
-    /// Step 3: the heads move in one step.
-    fn move_heads(&self, plan: &mut Plan) -> Result<(), StoreError> {
-        let mut batch = std::mem::take(&mut plan.batch);
-        for (log, staged) in &plan.stage {
+    /// Lets the views have new leaves without reading them.
+    fn hand_over(&self, stage: &Stage, changes: &[Persist]) {
+        for change in changes {
+            if let Persist::Leaves { log, from, leaves, .. } = change
+                && let Some(staged) = stage.get(log)
+            {
+                self.fresh.keep(staged.held.number, *from, leaves);
+            }
+        }
+    }
+
+    /// Step 4: readers see the new heads, and the views are told.
+    fn move_heads(&self, writer: &mut Writer, plan: Plan) {
+        let Plan { stage, mut batch, mut charters, logs_added, .. } = plan;
+        for (log, staged) in &stage {
             if staged.fresh || staged.held.size() != staged.before.size() {
                 batch.insert(log_key(Kind::Head, log), staged.held.head().encode());
             }
             staged.encode_marks(&mut batch);
             staged.encode_refilled(&mut batch);
         }
-        self.heads.apply_batch(batch).map_err(self.index_error("write"))?;
-        self.heads.flush().map_err(self.index_error("flush"))?;
-        Ok(())
+        self.heads.apply(batch);
+        writer.next_log += logs_added;
+        writer.charters.append(&mut charters);
+        self.publish(stage.into_values().map(|staged| staged.held));
     }
 
-    /// Step 4: readers see the new snapshots, and the views are told.
     fn publish(&self, published: impl IntoIterator<Item = Held>) {
         self.replace_held(published);
         self.wake_views();
     }
 }
 
-/// Step 2: everything that goes into files, durable.
+/// Step 2: everything that goes into files.
 fn write_files(writer: &mut Writer, stage: &mut Stage) -> Result<(), StoreError> {
-    let mut work: Vec<(&LogFiles, &Growth)> = Vec::new();
     for staged in stage.values() {
         if staged.fresh && !staged.growth.is_empty() {
             // What a crash may have left of a log that never had a head.
@@ -299,14 +374,13 @@ fn write_files(writer: &mut Writer, stage: &mut Stage) -> Result<(), StoreError>
                 let path = staged.held.files.path(growth.tile, true);
                 writer.folders.changed_parent(&path);
             }
-            work.push((&staged.held.files, growth));
+            staged.held.files.grow(growth, &mut writer.folders)?;
         }
     }
-    together(&work, |(files, growth)| files.grow(growth))?;
     for staged in stage.values_mut() {
         fill_bundles(staged, &mut writer.folders)?;
     }
-    writer.folders.sync()
+    Ok(())
 }
 
 /// Replaces the bundles of a log that gain entries; they were grown before.

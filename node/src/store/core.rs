@@ -15,9 +15,11 @@ use super::edge::Edge;
 use super::error::StoreError;
 use super::files::LogFiles;
 use super::folder::{Folder, Folders};
+use super::heads::Heads;
+use super::journal::Journal;
 use super::marks::Marks;
-use super::record::{Head, Kind, decode_marks, number_key};
-use super::views::{Progress, Trees};
+use super::record::{Head, Kind, decode_marks, decode_sequence, number_key};
+use super::views::{Fresh, Progress, Tables};
 
 /// What is committed of one log; a snapshot that never changes.
 #[derive(Debug, Clone)]
@@ -66,15 +68,23 @@ impl Logs {
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) folder: Folder,
-    pub(super) db: sled::Db,
-    pub(super) heads: sled::Tree,
-    pub(super) trees: Trees,
+    pub(super) heads: Heads,
+    pub(super) tables: Tables,
+    pub(super) fresh: Fresh,
+    _index: sled::Db,
     logs: RwLock<Logs>,
     pub(super) tiles: Mutex<TileCache>,
     pub(super) writer: Mutex<Writer>,
     pub(super) progress: Mutex<Progress>,
     pub(super) progressed: Condvar,
     pub(super) free_bytes_min: u64,
+    pub(super) journal_bytes_max: u64,
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        self.close();
+    }
 }
 
 impl Core {
@@ -83,40 +93,39 @@ impl Core {
         Self::open_folder(Folder::open(path)?, options)
     }
 
-    /// As [`Core::open`], for a folder that must be there already.
-    pub(super) fn open_existing(path: &Path, options: &StoreOptions) -> Result<Self, StoreError> {
-        Self::open_folder(Folder::open_existing(path)?, options)
-    }
-
-    fn open_folder(folder: Folder, options: &StoreOptions) -> Result<Self, StoreError> {
+    /// As [`Core::open`], for a folder that is locked already.
+    pub(super) fn open_folder(folder: Folder, options: &StoreOptions) -> Result<Self, StoreError> {
         let db = open_index(&folder, options.index_cache_bytes)?;
-        let tree = |name: &str| db.open_tree(name).map_err(index_error("open", folder.index()));
-        let heads = tree("heads")?;
-        let trees = Trees::open(&tree)?;
+        let heads = db.open_tree("heads").map_err(index_error("open", folder.index()))?;
         let mut folders = Folders::default();
         let mut logs = Logs::default();
         for (exchange, head) in read_heads(&heads, &folder)? {
             logs.insert(open_log(&heads, &folder, exchange, head, &mut folders)?);
         }
         folders.sync()?;
-        let writer = Writer::open(
-            &heads,
-            logs.by_number.last_key_value().map_or(0, |(last, _)| last + 1),
-            folders,
-            &folder,
-        )?;
-        Ok(Self {
-            db,
+        let next_log = logs.by_number.last_key_value().map_or(0, |(last, _)| last + 1);
+        let heads = Heads::new(heads);
+        let failed = index_error("read", folder.index());
+        let applied = heads.get(&[Kind::Journal as u8]).map_err(&failed)?;
+        let applied = applied.as_deref().and_then(decode_sequence);
+        let (journal, commits) = Journal::open(&folder.journal(), applied)?;
+        let writer = Writer::open(&heads, next_log, folders, journal).map_err(&failed)?;
+        let core = Self {
+            tables: open_views(&folder, options, &logs)?,
+            fresh: Fresh::default(),
+            _index: db,
             heads,
-            trees,
             logs: RwLock::new(logs),
             tiles: Mutex::new(TileCache::new(options.tile_cache_tiles)),
             writer: Mutex::new(writer),
             progress: Mutex::default(),
             progressed: Condvar::new(),
             free_bytes_min: options.free_bytes_min,
+            journal_bytes_max: options.journal_bytes_max,
             folder,
-        })
+        };
+        core.recover(&commits)?;
+        Ok(core)
     }
 
     /// What is committed of a log at this moment.
@@ -161,15 +170,12 @@ impl Core {
 
     /// Every value of the heads tree whose key starts with `prefix`, in the keys' order.
     pub(super) fn values(&self, prefix: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
-        self.heads
-            .scan_prefix(prefix)
-            .values()
-            .map(|value| value.map(|value| value.to_vec()).map_err(self.index_error("read")))
-            .collect()
+        let found = self.heads.prefixed(prefix).map_err(self.index_error("read"))?;
+        Ok(found.into_values().collect())
     }
 
     /// A value of the heads tree.
-    pub(super) fn value(&self, key: &[u8]) -> Result<Option<sled::IVec>, StoreError> {
+    pub(super) fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.heads.get(key).map_err(self.index_error("read"))
     }
 }
@@ -186,7 +192,9 @@ pub(super) fn index_error(
 /// A database that this process has just closed stays locked until its threads have ended. The
 /// folder's own lock is held here, so whoever still holds the database is on the way out.
 pub(super) fn open_index(folder: &Folder, cache_bytes: u64) -> Result<sled::Db, StoreError> {
-    let config = sled::Config::new().path(folder.index()).cache_capacity(cache_bytes);
+    // What is written is flushed when it is due: see `Heads`.
+    let config =
+        sled::Config::new().path(folder.index()).cache_capacity(cache_bytes).flush_every_ms(None);
     let deadline = Instant::now() + CLOSING_MAX;
     loop {
         match config.open() {
@@ -224,6 +232,22 @@ pub(super) fn read_heads(
         }
     }
     Ok(found)
+}
+
+/// The views' tables; empty ones if they tell of entries that no log has, as after a log or the
+/// index was replaced by an older copy.
+fn open_views(folder: &Folder, options: &StoreOptions, logs: &Logs) -> Result<Tables, StoreError> {
+    let open = || Tables::open(&folder.views(), options.views_cache_bytes);
+    let tables = open()?;
+    for held in logs.by_id.values() {
+        if tables.cursor(held.number)? > held.size() {
+            tracing::warn!(log = %held.exchange, "the views are ahead of the log and are made anew");
+            drop(tables);
+            Tables::remove(&folder.views())?;
+            return open();
+        }
+    }
+    Ok(tables)
 }
 
 /// A log as its head says it is, its files cut back to that.

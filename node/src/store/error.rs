@@ -85,6 +85,17 @@ pub enum StoreError {
         #[source]
         source: sled::Error,
     },
+    /// The views' database failed. The logs are not concerned.
+    #[error("could not {action} the views in {}; check the disk, then run `hutong rebuild`", folder.display())]
+    Views {
+        /// The views' folder.
+        folder: PathBuf,
+        /// What was being done, as a verb.
+        action: &'static str,
+        /// What the database said.
+        #[source]
+        source: fjall::Error,
+    },
     /// The log is not in this store.
     #[error("no log of exchange {0} is held here")]
     UnknownLog(ExchangeId),
@@ -134,6 +145,14 @@ impl StoreError {
     pub(super) fn io(action: &'static str, file: &Path) -> impl FnOnce(io::Error) -> Self {
         let file = file.to_path_buf();
         move |source| Self::Io { file, action, source }
+    }
+
+    pub(super) fn views(
+        action: &'static str,
+        folder: &Path,
+    ) -> impl FnOnce(fjall::Error) -> Self + use<> {
+        let folder = folder.to_path_buf();
+        move |source| Self::Views { folder, action, source }
     }
 
     pub(super) fn corrupt(file: &Path, index: Option<u64>, what: impl Into<String>) -> Self {

@@ -63,9 +63,8 @@ impl LogFiles {
         self.path(tile, true).parent().map_or(Ok(()), |folder| folders.ensure(folder))
     }
 
-    /// Adds bytes to a file and makes them durable; the folder must exist. The name of a new or
-    /// completed file is durable only after its folder was synced; see [`Growth::renames`].
-    pub(super) fn grow(&self, growth: &Growth) -> Result<(), StoreError> {
+    /// Adds bytes to a file; the folder must exist. Nothing is durable before [`Folders::sync`].
+    pub(super) fn grow(&self, growth: &Growth, folders: &mut Folders) -> Result<(), StoreError> {
         let fresh = growth.start == 0;
         let name = self.path(growth.tile, fresh && growth.completes());
         let mut file = OpenOptions::new()
@@ -74,6 +73,7 @@ impl LogFiles {
             .truncate(fresh)
             .open(&name)
             .map_err(StoreError::io("open", &name))?;
+        folders.changed_file(&name);
         if !fresh {
             let met = file.seek(SeekFrom::End(0)).map_err(StoreError::io("seek in", &name))?;
             if met != growth.offset {
@@ -82,10 +82,10 @@ impl LogFiles {
             }
         }
         file.write_all(&growth.bytes).map_err(StoreError::io("write", &name))?;
-        file.sync_data().map_err(StoreError::io("sync", &name))?;
         if !fresh && growth.completes() {
             let complete = self.path(growth.tile, true);
             fs::rename(&name, &complete).map_err(StoreError::io("rename", &name))?;
+            folders.renamed(&name, &complete);
         }
         Ok(())
     }
@@ -189,7 +189,7 @@ impl LogFiles {
             return Ok(());
         }
         fs::rename(&complete, &partial).map_err(StoreError::io("rename", &complete))?;
-        folders.changed_parent(&partial);
+        folders.renamed(&complete, &partial);
         Ok(())
     }
 
@@ -299,7 +299,7 @@ fn remove_files(
         // A folder of that name is nobody's leftover: fsck tells of it.
         if leftover && !path.is_dir() {
             fs::remove_file(&path).map_err(StoreError::io("remove", &path))?;
-            folders.changed_parent(&path);
+            folders.removed(&path);
         }
     }
     Ok(())

@@ -54,17 +54,28 @@ impl Folder {
         self.root.join("logs")
     }
 
+    /// The folder of the views' database.
+    pub(super) fn views(&self) -> PathBuf {
+        self.root.join("views")
+    }
+
+    /// The journal.
+    pub(super) fn journal(&self) -> PathBuf {
+        self.root.join("journal")
+    }
+
     /// The folder of the index database.
     pub(super) fn index(&self) -> PathBuf {
         self.root.join("index")
     }
 }
 
-/// Folders known to exist, and those that must be synced before a commit is durable.
+/// Folders known to exist, and what must be synced before commits are durable without the journal.
 #[derive(Debug, Default)]
 pub(super) struct Folders {
     known: BTreeSet<PathBuf>,
     unsynced: BTreeSet<PathBuf>,
+    unsynced_files: BTreeSet<PathBuf>,
 }
 
 impl Folders {
@@ -99,13 +110,37 @@ impl Folders {
         }
     }
 
+    /// Remembers that a file was written to.
+    pub(super) fn changed_file(&mut self, path: &Path) {
+        self.unsynced_files.insert(path.to_path_buf());
+    }
+
+    /// Remembers that a file bears another name.
+    pub(super) fn renamed(&mut self, from: &Path, to: &Path) {
+        if self.unsynced_files.remove(from) {
+            self.unsynced_files.insert(to.to_path_buf());
+        }
+        self.changed_parent(to);
+    }
+
+    /// Remembers that a file is gone.
+    pub(super) fn removed(&mut self, path: &Path) {
+        self.unsynced_files.remove(path);
+        self.changed_parent(path);
+    }
+
     /// Forgets that folders exist; after a failure they are looked at again.
     pub(super) fn forget(&mut self) {
         self.known.clear();
     }
 
-    /// Makes every remembered change of names durable.
+    /// Makes every remembered change durable: first what is in files, then their names.
     pub(super) fn sync(&mut self) -> Result<(), StoreError> {
+        let files: Vec<PathBuf> = self.unsynced_files.iter().cloned().collect();
+        together(&files, |file| {
+            File::open(file).and_then(|file| file.sync_data()).map_err(StoreError::io("sync", file))
+        })?;
+        self.unsynced_files.clear();
         let folders: Vec<PathBuf> = self.unsynced.iter().cloned().collect();
         together(&folders, |folder| sync_folder(folder))?;
         self.unsynced.clear();

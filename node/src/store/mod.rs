@@ -7,7 +7,9 @@
 //! | `format`, `lock` | the folder's format; which process works in it |
 //! | `logs/<exchange>/tile/<level>/…` | hash tiles, as C2SP tlog-tiles names them |
 //! | `logs/<exchange>/tile/entries/…` | entry bundles; a withheld leaf is an entry of length 0 |
-//! | `index/` | sled: heads, checkpoints, witness memory, marks, and the views |
+//! | `journal` | commits that are not durable in files and index yet |
+//! | `index/` | sled: heads, checkpoints, witness memory, marks |
+//! | `views/` | fjall: the views |
 //!
 //! A path without a suffix is complete and never changes (but for a bundle whose withheld entries
 //! become known); a growing file ends in `.partial`. The head in the index decides what is
@@ -19,6 +21,7 @@
 
 mod bundle;
 mod cache;
+mod changes;
 mod commit;
 mod core;
 mod edge;
@@ -27,6 +30,8 @@ mod export;
 mod files;
 mod folder;
 mod fsck;
+mod heads;
+mod journal;
 mod marks;
 mod path;
 mod read;
@@ -47,6 +52,7 @@ use hutong_crypto::merkle::cover;
 use hutong_protocol::entry::{Entry, Leaf};
 use hutong_protocol::id::{ExchangeId, StatementId};
 use hutong_protocol::persist::{Persist, StoredLog};
+use hutong_protocol::statement::Statement;
 
 use self::core::{Core, Held};
 pub use self::error::StoreError;
@@ -64,8 +70,12 @@ pub use self::views::{
 /// How much memory a store may use.
 #[derive(Debug, Clone)]
 pub struct StoreOptions {
-    /// Bytes that the index keeps in memory, 64 MiB by default.
+    /// Bytes that the index keeps in memory, 16 MiB by default.
     pub index_cache_bytes: u64,
+    /// Bytes that the views keep in memory, 32 MiB by default.
+    pub views_cache_bytes: u64,
+    /// Bytes that the journal may grow to, 16 MiB by default; it begins with 256 KiB.
+    pub journal_bytes_max: u64,
     /// Checked hash tiles kept in memory, 8 KiB each; 1,024 by default.
     pub tile_cache_tiles: usize,
     /// Bytes of the disk that commits leave free, 64 MiB by default: room for the index, which a
@@ -75,7 +85,13 @@ pub struct StoreOptions {
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { index_cache_bytes: 64 << 20, tile_cache_tiles: 1_024, free_bytes_min: 64 << 20 }
+        Self {
+            index_cache_bytes: 16 << 20,
+            views_cache_bytes: 32 << 20,
+            journal_bytes_max: 16 << 20,
+            tile_cache_tiles: 1_024,
+            free_bytes_min: 64 << 20,
+        }
     }
 }
 
@@ -139,6 +155,12 @@ impl Store {
         self.core.commit(changes)
     }
 
+    /// Lets the views know what statements say that are about to be committed, so that they need not
+    /// be parsed again. What is not committed soon is forgotten.
+    pub fn remember(&self, statements: impl IntoIterator<Item = (StatementId, Statement)>) {
+        self.core.fresh.remember(statements);
+    }
+
     /// Every log, as the protocol's state needs it at the start.
     ///
     /// # Errors
@@ -194,8 +216,7 @@ impl Store {
             checkpoint: self.note(Kind::Checkpoint, log)?,
             cosigned: self.note(Kind::Cosigned, log)?,
             witness: self.core.witness(log)?,
-            frozen: frozen
-                .and_then(|value| Some(u64::from_be_bytes(value.as_ref().try_into().ok()?))),
+            frozen: frozen.and_then(|value| Some(u64::from_be_bytes(value.try_into().ok()?))),
             withheld: held.withheld.count(),
             void: held.void.count(),
         })

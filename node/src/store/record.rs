@@ -32,6 +32,8 @@ pub(super) enum Kind {
     Refilled = b'p',
     /// Running number → charter.
     Charter = b'k',
+    /// The journal's last commit that is durable without it.
+    Journal = b'j',
 }
 
 /// Key of what belongs to a log under its name.
@@ -105,6 +107,11 @@ pub(super) fn encode_sized(size: u64, bytes: &[u8]) -> Vec<u8> {
 pub(super) fn decode_sized(value: &[u8]) -> Option<(u64, &[u8])> {
     let (size, bytes) = value.split_first_chunk::<8>()?;
     Some((u64::from_be_bytes(*size), bytes))
+}
+
+/// The number of the journal's last commit that is durable without it.
+pub(super) fn decode_sequence(value: &[u8]) -> Option<u64> {
+    value.try_into().ok().map(u64::from_be_bytes)
 }
 
 /// Bundle and bitmap of a marks entry whose key starts with `prefix`.

@@ -5,13 +5,15 @@ use std::path::Path;
 
 use hutong_crypto::merkle::empty_root;
 use hutong_protocol::id::ExchangeId;
+use hutong_protocol::persist::Persist;
 use serde::Serialize;
 
 use super::StoreOptions;
 use super::core::{Core, index_error, open_index, read_heads};
 use super::error::StoreError;
 use super::folder::Folder;
-use super::record::{Head, Kind, log_key, number_key};
+use super::record::{Head, Kind, decode_sequence, log_key, number_key};
+use super::views::Tables;
 
 /// What [`rebuild`] did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -36,11 +38,11 @@ pub fn rebuild(
     options: &StoreOptions,
     progress: &mut dyn FnMut(&ExchangeId, u64),
 ) -> Result<RebuildReport, StoreError> {
-    let core = Core::open_existing(path, options)?;
-    core.trees.clear().map_err(core.index_error("clear"))?;
-    core.load_cursors()?;
+    let folder = Folder::open_existing(path)?;
+    Tables::remove(&folder.views())?;
+    let core = Core::open_folder(folder, options)?;
     core.catch_up(progress);
-    core.db.flush().map_err(core.index_error("flush"))?;
+    core.tables.sync()?;
     let told = core.view_progress();
     let held = core.all_held();
     Ok(RebuildReport {
@@ -66,9 +68,17 @@ pub fn drop_log(path: &Path, log: &ExchangeId) -> Result<(), StoreError> {
         .into_iter()
         .find_map(|(held, head)| (held == *log).then_some(head))
         .ok_or_else(|| StoreError::UnknownLog(log.clone()))?;
-    // The views' rows of this log go first: should the rest not be reached, they are made anew.
-    let tree = |name: &str| db.open_tree(name).map_err(failed("open"));
-    super::views::Trees::open(&tree)?.clear().map_err(failed("clear"))?;
+    let applied = heads.get([Kind::Journal as u8]).map_err(failed("read"))?;
+    let applied = applied.as_deref().and_then(decode_sequence).unwrap_or(0);
+    super::journal::rewrite(&folder.journal(), applied, |change| match change {
+        Persist::Leaves { log: changed, .. }
+        | Persist::Fill { log: changed, .. }
+        | Persist::Checkpoint { log: changed, .. }
+        | Persist::Cosigned { log: changed, .. } => *changed != *log,
+        _ => true,
+    })?;
+    // The views go first: should the rest not be reached, they are made anew.
+    Tables::remove(&folder.views())?;
     let mut batch = sled::Batch::default();
     let empty = Head { number: head.number, size: 0, root: empty_root() };
     batch.insert(log_key(Kind::Head, log), empty.encode());

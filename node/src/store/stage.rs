@@ -14,6 +14,7 @@ use super::bundle;
 use super::core::{Core, Held};
 use super::error::StoreError;
 use super::files::Growth;
+use super::heads::HeadChanges;
 use super::marks::Marks;
 use super::path::{TILE_WIDTH, TileId};
 use super::record::{Kind, marks_key};
@@ -178,7 +179,7 @@ impl Staged {
     }
 
     /// Puts the changed marks into the batch.
-    pub(super) fn encode_marks(&self, batch: &mut sled::Batch) {
+    pub(super) fn encode_marks(&self, batch: &mut HeadChanges) {
         for &(kind, bundle) in &self.changed {
             let (kind, marks): (Kind, &Marks) = match kind {
                 MarkKind::Withheld => (Kind::Withheld, &self.held.withheld),
@@ -186,14 +187,14 @@ impl Staged {
             };
             let key = marks_key(kind, self.held.number, bundle);
             match marks.bundle(bundle) {
-                Some(bitmap) => batch.insert(key, &bitmap[..]),
+                Some(bitmap) => batch.insert(key, bitmap.as_slice()),
                 None => batch.remove(key),
             }
         }
     }
 
     /// Notes which entries became known, so that the views take them in.
-    pub(super) fn encode_refilled(&self, batch: &mut sled::Batch) {
+    pub(super) fn encode_refilled(&self, batch: &mut HeadChanges) {
         for index in self.fills.keys() {
             batch.insert(marks_key(Kind::Refilled, self.held.number, *index), &[]);
         }

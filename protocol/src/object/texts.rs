@@ -148,7 +148,8 @@ pub(crate) fn check_words(text: &str, chars_max: usize) -> Result<(), String> {
     }
     // Among ASCII, controls are below the blank, and DEL; there bytes are looked at together.
     let suspicious = if text.is_ascii() {
-        text.bytes().fold(false, |found, byte| found | (byte < b' ') | (byte == 0x7f))
+        text.bytes().fold(0, |found, byte| found | u8::from(byte < b' ') | u8::from(byte == 0x7f))
+            != 0
     } else {
         true
     };

@@ -11,7 +11,7 @@ use crate::store::edge::subtree_root;
 use crate::store::error::StoreError;
 use crate::store::path::{TILE_WIDTH, TileId};
 use crate::store::read::checked_entry;
-use crate::store::views::{Trees, id_key};
+use crate::store::views::{Tables, id_key};
 
 /// What one bundle showed.
 #[derive(Default)]
@@ -26,7 +26,7 @@ impl Examined {
     pub(super) fn examine_entries(
         &self,
         tree: &RawTree,
-        trees: &Trees,
+        tables: &Tables,
         cursor: u64,
         progress: &mut dyn FnMut(&FsckProgress),
         log: &mut LogReport,
@@ -37,7 +37,7 @@ impl Examined {
         for window in bundles.chunks(WINDOW_BUNDLES) {
             let reports: Result<Vec<BundleReport>, StoreError> = window
                 .par_iter()
-                .map(|&number| self.examine_bundle(tree, trees, cursor, number))
+                .map(|&number| self.examine_bundle(tree, tables, cursor, number))
                 .collect();
             for report in reports? {
                 log.entries += report.entries;
@@ -53,7 +53,7 @@ impl Examined {
     fn examine_bundle(
         &self,
         tree: &RawTree,
-        trees: &Trees,
+        tables: &Tables,
         cursor: u64,
         number: u64,
     ) -> Result<BundleReport, StoreError> {
@@ -109,7 +109,7 @@ impl Examined {
         }
         report.entries = entries.len() as u64;
         self.tell_remedy(tree, number, hashes.is_empty(), &entries, &mut report);
-        self.examine_ids(trees, cursor.min(to), &entries, &mut report)?;
+        self.examine_ids(tables, cursor.min(to), &entries, &mut report)?;
         self.examine_signatures(&path, &entries, &mut report);
         Ok(report)
     }
@@ -137,17 +137,16 @@ impl Examined {
 
     fn examine_ids(
         &self,
-        trees: &Trees,
+        tables: &Tables,
         cursor: u64,
         entries: &[(u64, Entry)],
         report: &mut BundleReport,
     ) -> Result<(), StoreError> {
         for (index, entry) in entries.iter().filter(|(index, _)| *index < cursor) {
             let key = id_key(&entry.leaf_hash(), self.head.number, *index);
-            let known = trees.ids.contains_key(key).map_err(self.index_failed())?;
-            if !known {
-                let what = "the statement's id is not in the index";
-                let finding = self.error(self.index.clone(), Some(*index), what, REBUILD);
+            if !tables.has(&key)? {
+                let what = "the statement's id is not in the views";
+                let finding = self.error(self.views.clone(), Some(*index), what, REBUILD);
                 report.findings.push(finding);
             }
         }

@@ -9,7 +9,7 @@ use super::{Examined, Finding, LogKey, LogReport};
 use crate::store::core::index_error;
 use crate::store::error::StoreError;
 use crate::store::record::{Kind, decode_sized, log_key};
-use crate::store::views::Trees;
+use crate::store::views::Tables;
 
 impl Examined {
     /// The two checkpoints that are kept: readable, of this log, with this tree's root, signed.
@@ -65,13 +65,8 @@ impl Examined {
     }
 
     /// How far the views came in this log.
-    pub(super) fn cursor(&self, trees: &Trees) -> Result<u64, StoreError> {
-        let value =
-            trees.cursors.get(self.head.number.to_be_bytes()).map_err(self.index_failed())?;
-        Ok(value
-            .and_then(|value| Some(u64::from_be_bytes(value.as_ref().try_into().ok()?)))
-            .unwrap_or(0)
-            .min(self.head.size))
+    pub(super) fn cursor(&self, tables: &Tables) -> Result<u64, StoreError> {
+        Ok(tables.cursor(self.head.number)?.min(self.head.size))
     }
 
     /// Marks must lie within the log.

@@ -22,9 +22,10 @@ use super::core::{index_error, open_index, read_heads, read_marks};
 use super::error::StoreError;
 use super::files::LogFiles;
 use super::folder::Folder;
+use super::journal;
 use super::marks::Marks;
-use super::record::{Head, Kind};
-use super::views::Trees;
+use super::record::{Head, Kind, decode_sequence};
+use super::views::Tables;
 
 /// How grave a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -122,20 +123,22 @@ pub fn fsck(
     }
     let db = open_index(&folder, StoreOptions::default().index_cache_bytes)?;
     let heads = db.open_tree("heads").map_err(failed("open"))?;
-    let trees = Trees::open(&|name: &str| db.open_tree(name).map_err(failed("open")))?;
+    let tables = Tables::open(&folder.views(), StoreOptions::default().views_cache_bytes)?;
     let mut report = FsckReport::default();
     let all = read_heads(&heads, &folder)?;
     find_strange_folders(&folder, &all, &mut report)?;
+    examine_journal(&folder, &heads, &mut report)?;
     for (exchange, head) in all {
         let examined = Examined {
             files: LogFiles::new(folder.logs().join(exchange.as_str())),
             withheld: read_marks(&heads, &folder, Kind::Withheld, head.number)?,
             void: read_marks(&heads, &folder, Kind::Void, head.number)?,
             index: folder.index(),
+            views: folder.views(),
             exchange,
             head,
         };
-        examined.examine(&heads, &trees, log_key, progress, &mut report)?;
+        examined.examine(&heads, &tables, log_key, progress, &mut report)?;
     }
     Ok(report)
 }
@@ -148,13 +151,14 @@ struct Examined {
     withheld: Marks,
     void: Marks,
     index: PathBuf,
+    views: PathBuf,
 }
 
 impl Examined {
     fn examine(
         &self,
         heads: &sled::Tree,
-        trees: &Trees,
+        tables: &Tables,
         log_key: &LogKey<'_>,
         progress: &mut dyn FnMut(&FsckProgress),
         report: &mut FsckReport,
@@ -167,8 +171,8 @@ impl Examined {
             ..LogReport::default()
         };
         let tree = self.examine_tiles(&mut report.findings)?;
-        let cursor = self.cursor(trees)?;
-        self.examine_entries(&tree, trees, cursor, progress, &mut log, &mut report.findings)?;
+        let cursor = self.cursor(tables)?;
+        self.examine_entries(&tree, tables, cursor, progress, &mut log, &mut report.findings)?;
         self.examine_checkpoints(&tree, heads, log_key, &mut log, &mut report.findings)?;
         self.examine_marks(&mut report.findings);
         report.logs.push(log);
@@ -213,6 +217,36 @@ impl Examined {
     }
 }
 
+/// Commits that the next start makes again.
+fn examine_journal(
+    folder: &Folder,
+    heads: &sled::Tree,
+    report: &mut FsckReport,
+) -> Result<(), StoreError> {
+    let path = folder.journal();
+    let mut find = |severity, what, advice| {
+        let file = Some(path.clone());
+        report.findings.push(Finding { severity, log: None, file, index: None, what, advice });
+    };
+    let applied = heads.get([Kind::Journal as u8]).map_err(index_error("read", folder.index()))?;
+    let applied = applied.as_deref().and_then(decode_sequence);
+    match journal::read(&path, applied.unwrap_or(0)) {
+        Ok(Some(commits)) => {
+            let waiting = commits.iter().filter(|c| Some(c.sequence) > applied).count();
+            if waiting > 0 {
+                let what = format!("{waiting} commits are not in the files and the index yet");
+                find(Severity::Note, what, JOURNAL_WAITS);
+            }
+        }
+        Ok(None) if applied.is_some() => {
+            find(Severity::Error, "the journal is missing".to_owned(), JOURNAL_LOST);
+        }
+        Ok(None) => {}
+        Err(error) => find(Severity::Error, error.to_string(), JOURNAL_LOST),
+    }
+    Ok(())
+}
+
 /// Folders of logs that the index does not know.
 fn find_strange_folders(
     folder: &Folder,
@@ -239,4 +273,7 @@ fn find_strange_folders(
 
 const REPLACE_FILE: &str = "restore this file from a backup, or drop the log so that it is fetched \
                             again from other nodes";
+const JOURNAL_WAITS: &str = "the node stopped without notice; its next start puts them there";
+const JOURNAL_LOST: &str = "restore the whole data folder from a backup; the last commits are lost \
+                            otherwise";
 const CHECK_DISK: &str = "check the disk, the permissions and the system's messages";

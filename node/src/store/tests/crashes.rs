@@ -5,9 +5,10 @@ use std::io::Write as _;
 use std::path::Path;
 
 use hutong_protocol::entry::Leaf;
+use hutong_protocol::persist::Persist;
 
-use super::fixture::{copy_folder, files, leaves, open, tree, unsigned, zhejiang};
-use crate::store::{Store, StoreError, StoreOptions};
+use super::fixture::{checkpoint, copy_folder, files, leaves, open, tree, unsigned, zhejiang};
+use crate::store::{Store, StoreError, StoreOptions, drop_log, fsck};
 
 /// A store of `before` leaves, and the log's files as a further commit up to `after` left them.
 fn interrupted(before: usize, after: usize) -> (tempfile::TempDir, tempfile::TempDir, Vec<Leaf>) {
@@ -136,6 +137,102 @@ fn a_commit_that_cannot_write_is_taken_back_and_can_be_repeated() {
     check_state(&store, &all);
     drop(store);
     check_state(&open(place.path()), &all);
+}
+
+/// What a power failure leaves: files and index as they were when they were last synced, and the
+/// journal as it is. Returns the folder, the size after each commit in the journal, and all leaves.
+fn without_power() -> (tempfile::TempDir, Vec<usize>, Vec<Leaf>) {
+    let (place, lost) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let all = unsigned(0, 700);
+    let sizes = vec![3, 3, 250, 256, 256, 300, 600];
+    drop(open(place.path()));
+    copy_folder(place.path(), lost.path());
+    let store = open(place.path());
+    let mut from = 0;
+    for &size in &sizes {
+        let mut changes = vec![checkpoint(&zhejiang(), &all[..size])];
+        if size > from {
+            changes.insert(0, leaves(&zhejiang(), from as u64, all[from..size].to_vec()));
+        }
+        changes.push(Persist::WitnessMemory {
+            log: zhejiang(),
+            size: size as u64,
+            root: tree(&all[..size]).root(),
+        });
+        store.commit(&changes).unwrap();
+        from = size;
+    }
+    fs::copy(place.path().join("journal"), lost.path().join("journal")).unwrap();
+    drop(store);
+    (lost, sizes, all)
+}
+
+#[test]
+fn what_only_the_journal_holds_is_there_after_a_power_failure() {
+    let (place, sizes, all) = without_power();
+    let size = *sizes.last().unwrap();
+    for _ in 0..2 {
+        let store = open(place.path());
+        check_state(&store, &all[..size]);
+        let head = store.head(&zhejiang()).unwrap().unwrap();
+        assert_eq!(head.witness, Some((size as u64, head.root)));
+        assert_eq!(head.checkpoint.unwrap().0, size as u64);
+        drop(store);
+        assert!(fsck(place.path(), &|_| None, &mut |_| ()).unwrap().findings.is_empty());
+    }
+}
+
+#[test]
+fn a_journal_cut_anywhere_leaves_the_commits_before_the_cut() {
+    let (place, sizes, all) = without_power();
+    let whole = fs::read(place.path().join("journal")).unwrap();
+    let end = whole.iter().rposition(|&byte| byte != 0).unwrap() + 1;
+    let mut met = std::collections::BTreeSet::new();
+    for cut in (0..=end).step_by(997).chain([end]) {
+        let lost = tempfile::tempdir().unwrap();
+        copy_folder(place.path(), lost.path());
+        let mut torn = whole.clone();
+        torn[cut..].fill(0);
+        fs::write(lost.path().join("journal"), torn).unwrap();
+        let store = open(lost.path());
+        let size = store.head(&zhejiang()).unwrap().map_or(0, |head| head.size);
+        let size = usize::try_from(size).unwrap();
+        assert!(size == 0 || sizes.contains(&size), "cut at {cut}: {size}");
+        if size > 0 {
+            check_state(&store, &all[..size]);
+        }
+        met.insert(size);
+    }
+    assert!(met.len() > 4 && met.contains(&600), "{met:?}");
+}
+
+#[test]
+fn a_commit_longer_than_the_journal_is_durable_by_itself() {
+    let place = tempfile::tempdir().unwrap();
+    let options = StoreOptions { journal_bytes_max: 256 << 10, ..StoreOptions::default() };
+    let store = Store::open(place.path(), &options).unwrap();
+    let all = unsigned(0, 9_000);
+    store.commit(&[leaves(&zhejiang(), 0, all[..10].to_vec())]).unwrap();
+    store.commit(&[leaves(&zhejiang(), 10, all[10..8_000].to_vec())]).unwrap();
+    let lost = tempfile::tempdir().unwrap();
+    copy_folder(place.path(), lost.path());
+    fs::remove_dir_all(lost.path().join("views")).unwrap();
+    check_state(&open(lost.path()), &all[..8_000]);
+    store.commit(&[leaves(&zhejiang(), 8_000, all[8_000..].to_vec())]).unwrap();
+    check_state(&store, &all);
+    assert_eq!(fs::metadata(place.path().join("journal")).unwrap().len(), 256 << 10);
+}
+
+#[test]
+fn a_dropped_log_is_not_in_the_journal_either() {
+    let (place, ..) = without_power();
+    // It has a head only once the journal was read; here it has none in the index.
+    let dropped = drop_log(place.path(), &zhejiang());
+    assert!(matches!(dropped, Err(StoreError::UnknownLog(_))));
+    drop(open(place.path()));
+    drop_log(place.path(), &zhejiang()).unwrap();
+    let store = open(place.path());
+    assert_eq!(store.head(&zhejiang()).unwrap().unwrap().size, 0);
 }
 
 /// Runs on a disk of 8 MiB. Needs the right to mount; says so where it is missing.

@@ -16,6 +16,7 @@ use super::row::{
     Counts, EventPosition, PAGE_ROWS_MAX, PAGE_SCAN_MAX, Page, Recorded, decode_index, decode_name,
     event_key, is_name, name_key,
 };
+use super::tables::{Batch, Table};
 use crate::store::core::{Core, Held};
 use crate::store::error::StoreError;
 
@@ -77,12 +78,13 @@ struct Stored {
 
 impl Core {
     /// Takes contract events in.
+    #[expect(clippy::unused_self, reason = "one of the views of this store")]
     pub(super) fn record_contracts(
         &self,
         held: &Held,
         recorded: &[Recorded],
-    ) -> Result<(), StoreError> {
-        let mut batch = sled::Batch::default();
+        batch: &mut Batch<'_>,
+    ) {
         let contracts =
             recorded.iter().filter(|recorded| recorded.statement.kind == StatementType::Contract);
         for recorded in contracts {
@@ -95,10 +97,10 @@ impl Core {
                 previous: recorded.text("previous").map(str::to_owned),
             };
             if let Ok(value) = serde_json::to_vec(&stored) {
-                batch.insert(event_key(held.number, number, recorded.index), value);
+                let key = event_key(Table::Contract, held.number, number, recorded.index);
+                batch.insert(key, value);
             }
         }
-        self.trees.contracts.apply_batch(batch).map_err(self.index_error("write"))
     }
 
     /// The contract under `number` in one log; `None` where no event counts.
@@ -108,11 +110,11 @@ impl Core {
         number: &str,
         counts: &Counts<'_>,
     ) -> Result<Option<ContractRow>, StoreError> {
-        let prefix = name_key(held.number, number);
+        let prefix = name_key(Table::Contract, held.number, number);
         let mut events = Vec::new();
         let mut state = None;
-        for item in self.trees.contracts.scan_prefix(&prefix) {
-            let (key, value) = item.map_err(self.index_error("read"))?;
+        for row in self.tables.prefixed(prefix.clone()) {
+            let (key, value) = row?;
             let (Some(index), Ok(stored)) =
                 (decode_index(&key[prefix.len()..]), serde_json::from_slice::<Stored>(&value))
             else {
@@ -157,10 +159,9 @@ impl Core {
     ) -> Result<Page<ContractRow>, StoreError> {
         let mut page = Page { rows: Vec::new(), next: None, behind: self.view_progress().behind };
         let mut last: Option<(u32, String)> = None;
-        let tree = &self.trees.contracts;
-        let items = self.scan(tree, query.exchange.as_ref(), query.after.as_deref())?;
-        for (seen, item) in items.enumerate() {
-            let (key, _) = item.map_err(self.index_error("read"))?;
+        let rows = self.rows(Table::Contract, query.exchange.as_ref(), query.after.as_deref())?;
+        for (seen, row) in rows.enumerate() {
+            let (key, _) = row?;
             let Some((log, number, _)) = decode_name(&key) else { continue };
             // The first event of a number brings them all; the others are passed over.
             if last.as_ref().is_some_and(|(l, n)| *l == log && n == number) {
@@ -176,7 +177,7 @@ impl Core {
             }
             if page.rows.len() >= query.limit.clamp(1, PAGE_ROWS_MAX) || seen + 1 >= PAGE_SCAN_MAX {
                 // Behind every event of this number, whatever their indices.
-                page.next = Some(hex::encode(event_key(log, number, u64::MAX)));
+                page.next = Some(hex::encode(event_key(Table::Contract, log, number, u64::MAX)));
                 break;
             }
         }

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fjall::UserValue;
 use hutong_crypto::keys::PublicKey;
 use hutong_protocol::audience::Audience;
 use hutong_protocol::entry::Leaf;
@@ -18,8 +19,9 @@ use serde_json::Value;
 
 use super::row::{
     Counts, EventPosition, PAGE_ROWS_MAX, PAGE_SCAN_MAX, Page, Recorded, decode_index, decode_name,
-    event_key, is_name, name_key,
+    event_key, is_name, log_key, name_key,
 };
+use super::tables::{Batch, Table};
 use crate::store::core::{Core, Held};
 use crate::store::error::StoreError;
 
@@ -175,8 +177,9 @@ impl Core {
         &self,
         held: &Held,
         recorded: &[Recorded],
+        batch: &mut Batch<'_>,
     ) -> Result<(), StoreError> {
-        let (mut events, mut rows) = (sled::Batch::default(), sled::Batch::default());
+        let mut events = self.tables.batch();
         let mut standing: BTreeMap<&str, Option<Standing>> = BTreeMap::new();
         let mut late: BTreeSet<&str> = BTreeSet::new();
         for event in recorded {
@@ -186,7 +189,7 @@ impl Core {
             };
             let mut value = event.key.as_bytes().to_vec();
             value.push(mark);
-            events.insert(event_key(held.number, id, event.index), value);
+            events.insert(event_key(Table::ListingEvent, held.number, id, event.index), value);
             let before = match standing.remove(id) {
                 Some(before) => before,
                 None => self.standing(held, id)?,
@@ -205,7 +208,8 @@ impl Core {
                 standing.insert(id, after);
             }
         }
-        self.trees.listing_events.apply_batch(events).map_err(self.index_error("write"))?;
+        // First, since late events are folded from what is written.
+        events.commit()?;
         for (id, mut row) in standing {
             if late.contains(id) {
                 let events = self.listing_events(held, id)?;
@@ -214,10 +218,10 @@ impl Core {
                 }
             }
             if let Some(row) = row.and_then(|row| serde_json::to_vec(&row.folded()).ok()) {
-                rows.insert(name_key(held.number, id), row);
+                batch.insert(name_key(Table::Listing, held.number, id), row);
             }
         }
-        self.trees.listings.apply_batch(rows).map_err(self.index_error("write"))
+        Ok(())
     }
 
     /// The listing as its row says it stands, with its newest revision read from the log.
@@ -243,15 +247,15 @@ impl Core {
     }
 
     fn folded(&self, log: u32, id: &str) -> Result<Option<Folded>, StoreError> {
-        let value = self.trees.listings.get(name_key(log, id)).map_err(self.index_error("read"))?;
+        let value = self.tables.get(&name_key(Table::Listing, log, id))?;
         Ok(value.and_then(|value| serde_json::from_slice(&value).ok()))
     }
 
     fn listing_events(&self, held: &Held, id: &str) -> Result<Vec<EventPosition>, StoreError> {
         let mut events = Vec::new();
-        let prefix = name_key(held.number, id);
-        for item in self.trees.listing_events.scan_prefix(&prefix) {
-            let (key, value) = item.map_err(self.index_error("read"))?;
+        let prefix = name_key(Table::ListingEvent, held.number, id);
+        for row in self.tables.prefixed(prefix.clone()) {
+            let (key, value) = row?;
             let index = decode_index(&key[prefix.len()..]);
             let signed = value.split_last().and_then(|(mark, signer)| {
                 Some((kind_of(*mark)?, PublicKey::try_from(signer).ok()?))
@@ -323,10 +327,9 @@ impl Core {
     ) -> Result<Page<ListingRow>, StoreError> {
         let mut page = Page { rows: Vec::new(), next: None, behind: self.view_progress().behind };
         let text = query.text.as_ref().map(|text| text.to_lowercase());
-        let items =
-            self.scan(&self.trees.listings, query.exchange.as_ref(), query.after.as_deref())?;
-        for (seen, item) in items.enumerate() {
-            let (key, value) = item.map_err(self.index_error("read"))?;
+        let rows = self.rows(Table::Listing, query.exchange.as_ref(), query.after.as_deref())?;
+        for (seen, row) in rows.enumerate() {
+            let (key, value) = row?;
             let Some((log, id, _)) = decode_name(&key) else { continue };
             if let Ok(folded) = serde_json::from_slice::<Folded>(&value)
                 && folded.fits(id, query, text.as_deref())
@@ -345,34 +348,23 @@ impl Core {
     }
 
     /// The rows of a table, of one exchange or all, behind the one that `after` names.
-    pub(super) fn scan(
+    pub(super) fn rows(
         &self,
-        tree: &sled::Tree,
+        table: Table,
         exchange: Option<&ExchangeId>,
         after: Option<&str>,
-    ) -> Result<impl Iterator<Item = sled::Result<(sled::IVec, sled::IVec)>> + use<>, StoreError>
+    ) -> Result<impl Iterator<Item = Result<(Vec<u8>, UserValue), StoreError>> + use<>, StoreError>
     {
-        let after = after.and_then(|after| hex::decode(after).ok());
         let prefix = match exchange.map(|exchange| self.held(exchange)) {
-            None => Some(Vec::new()),
-            Some(Ok(held)) => Some(held.number.to_be_bytes().to_vec()),
+            None => Some(vec![table as u8]),
+            Some(Ok(held)) => Some(log_key(table, held.number)),
             Some(Err(StoreError::UnknownLog(_))) => None,
             Some(Err(error)) => return Err(error),
         };
-        let items = prefix.map(|prefix| {
-            let start = match after {
-                // The smallest key behind the one that was last seen.
-                Some(mut after) if after >= prefix => {
-                    after.push(0);
-                    after
-                }
-                _ => prefix.clone(),
-            };
-            tree.range(start..).take_while(move |item| {
-                item.as_ref().map_or(true, |(key, _)| key.starts_with(&prefix))
-            })
-        });
-        Ok(items.into_iter().flatten())
+        // The smallest key behind the one that was last seen.
+        let mut start = after.and_then(|after| hex::decode(after).ok()).unwrap_or_default();
+        start.push(0);
+        Ok(prefix.map(|prefix| self.tables.scan(prefix, start)).into_iter().flatten())
     }
 }
 

@@ -6,9 +6,11 @@
 //! since the directory may change without any log of the exchange changing.
 
 mod contracts;
+mod fresh;
 mod ids;
 mod listings;
 mod row;
+mod tables;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
@@ -20,57 +22,18 @@ use hutong_protocol::id::ExchangeId;
 use rayon::prelude::*;
 
 pub use self::contracts::{ContractEventRow, ContractQuery, ContractRow};
+pub(super) use self::fresh::Fresh;
 pub(super) use self::ids::id_key;
 pub use self::listings::{ListingQuery, ListingRow};
-use self::row::Recorded;
 pub use self::row::{Counts, EventPosition, Page};
+use self::row::{Recorded, decode_place, log_key, place_key};
+pub(super) use self::tables::Tables;
+use self::tables::{Batch, Table};
 use super::core::{Core, Held};
 use super::error::StoreError;
+use super::heads::HeadChanges;
 use super::path::TILE_WIDTH;
-use super::record::{Kind, marks_key};
-
-/// The views' tables in the index.
-#[derive(Debug)]
-pub(super) struct Trees {
-    /// Log number → next index to take in.
-    pub(super) cursors: sled::Tree,
-    /// First 8 bytes of the statement id, log number, index → nothing.
-    pub(super) ids: sled::Tree,
-    /// Log number, index → nothing, for entries of member types.
-    pub(super) admin: sled::Tree,
-    /// Log number, listing id → folded row.
-    pub(super) listings: sled::Tree,
-    /// Log number, listing id, index → who signed which type.
-    pub(super) listing_events: sled::Tree,
-    /// Log number, registration number, index → statement id, event, who signed.
-    pub(super) contracts: sled::Tree,
-}
-
-impl Trees {
-    pub(super) fn open(
-        tree: &impl Fn(&str) -> Result<sled::Tree, StoreError>,
-    ) -> Result<Self, StoreError> {
-        Ok(Self {
-            cursors: tree("cursors")?,
-            ids: tree("ids")?,
-            admin: tree("admin")?,
-            listings: tree("listings")?,
-            listing_events: tree("listing events")?,
-            contracts: tree("contracts")?,
-        })
-    }
-
-    /// Empties every table, the cursors first, so that a crash halfway leads to a full rebuild.
-    pub(super) fn clear(&self) -> sled::Result<()> {
-        self.cursors.clear()?;
-        self.cursors.flush()?;
-        for tree in [&self.ids, &self.admin, &self.listings, &self.listing_events, &self.contracts]
-        {
-            tree.clear()?;
-        }
-        Ok(())
-    }
-}
+use super::record::Kind;
 
 /// How far the views have come, shared between the worker and those who wait for it.
 #[derive(Debug, Default)]
@@ -136,9 +99,9 @@ impl Core {
     /// Reads how far the views came before.
     pub(super) fn load_cursors(&self) -> Result<(), StoreError> {
         let mut next = BTreeMap::new();
-        for item in &self.trees.cursors {
-            let (key, value) = item.map_err(self.index_error("read"))?;
-            if let (Ok(log), Ok(index)) = (key.as_ref().try_into(), value.as_ref().try_into()) {
+        for row in self.tables.prefixed(vec![Table::Cursor as u8]) {
+            let (key, value) = row?;
+            if let (Ok(log), Ok(index)) = (key[1..].try_into(), value.as_ref().try_into()) {
                 next.insert(u32::from_be_bytes(log), u64::from_be_bytes(index));
             }
         }
@@ -203,44 +166,69 @@ impl Core {
 
     /// Takes in some leaves from `next` on and returns the index after them.
     fn take_in(&self, held: &Held, next: u64) -> Result<u64, StoreError> {
-        let leaves = self.leaves(held, next, next + STEP_ENTRIES, STEP_BYTES)?;
+        let leaves = match self.fresh.take(held.number, next) {
+            // They may have been committed since `held` was looked at.
+            Some(leaves) if next + leaves.len() as u64 <= held.size() => leaves,
+            _ => self.leaves(held, next, next + STEP_ENTRIES, STEP_BYTES)?,
+        };
         let end = next + leaves.len() as u64;
-        self.index_ids(held, next, end)?;
-        self.record(held, (next..).zip(leaves).collect())?;
-        self.trees
-            .cursors
-            .insert(held.number.to_be_bytes(), &end.to_be_bytes())
-            .map_err(self.index_error("write"))?;
+        let mut batch = self.tables.batch();
+        for (index, leaf) in (next..).zip(&leaves) {
+            batch.insert(id_key(&leaf.hash(), held.number, index), []);
+        }
+        self.record(held, (next..).zip(leaves).collect(), &mut batch)?;
+        batch.insert(log_key(Table::Cursor, held.number), end.to_be_bytes());
+        batch.commit()?;
         Ok(end)
     }
 
-    /// Parses entries in parallel and writes the rows of each table.
-    fn record(&self, held: &Held, leaves: Vec<(u64, Leaf)>) -> Result<(), StoreError> {
+    /// Parses entries in parallel and adds the rows of each table.
+    fn record(
+        &self,
+        held: &Held,
+        leaves: Vec<(u64, Leaf)>,
+        batch: &mut Batch<'_>,
+    ) -> Result<(), StoreError> {
         let recorded: Vec<Recorded> = leaves
             .into_par_iter()
             .filter(|(index, _)| !held.void.contains(*index))
             .filter_map(|(index, leaf)| match leaf {
-                Leaf::Entry(entry) => Recorded::parse(held, index, &entry),
+                Leaf::Entry(entry) => match self.fresh.recall(&entry.id()) {
+                    Some(statement) => Recorded::of(held, index, &entry, statement),
+                    None => Recorded::parse(held, index, &entry),
+                },
                 Leaf::Withheld(_) => None,
             })
             .collect();
-        self.record_admin(held, &recorded)?;
-        self.record_listings(held, &recorded)?;
-        self.record_contracts(held, &recorded)
+        for recorded in recorded.iter().filter(|recorded| recorded.is_admin()) {
+            batch.insert(place_key(Table::Admin, held.number, recorded.index), []);
+        }
+        self.record_contracts(held, &recorded, batch);
+        self.record_listings(held, &recorded, batch)
     }
 
     /// Takes in entries that became known after the cursor had passed them.
     fn take_in_refilled(&self) -> Result<(), StoreError> {
-        for key in self.heads.scan_prefix([Kind::Refilled as u8]).keys() {
-            let key = key.map_err(self.index_error("read"))?;
+        let prefix = [Kind::Refilled as u8];
+        if !self.heads.any(&prefix) {
+            return Ok(());
+        }
+        let mut taken = HeadChanges::default();
+        for key in self.heads.prefixed(&prefix).map_err(self.index_error("read"))?.into_keys() {
             if let Some((number, index)) = decode_place(&key[1..])
                 && let Some(held) = self.held_by_number(number)
                 && let Some(leaf) = self.leaf(&held, index)?
             {
-                self.record(&held, vec![(index, leaf)])?;
+                // One by one: each may be folded into the row that the one before has changed.
+                let mut batch = self.tables.batch();
+                self.record(&held, vec![(index, leaf)], &mut batch)?;
+                batch.commit()?;
             }
-            self.heads.remove(&key).map_err(self.index_error("write"))?;
+            taken.remove(key);
         }
+        // No cursor says that they are missing, once their marks are gone.
+        self.tables.sync()?;
+        self.heads.apply(taken);
         Ok(())
     }
 
@@ -275,7 +263,7 @@ impl Core {
     }
 
     fn refills_wait(&self) -> bool {
-        self.heads.scan_prefix([Kind::Refilled as u8]).next().is_some()
+        self.heads.any(&[Kind::Refilled as u8])
     }
 
     pub(super) fn view_progress(&self) -> ViewProgress {
@@ -292,19 +280,11 @@ impl Core {
         told
     }
 
-    fn record_admin(&self, held: &Held, recorded: &[Recorded]) -> Result<(), StoreError> {
-        let mut batch = sled::Batch::default();
-        for recorded in recorded.iter().filter(|recorded| recorded.is_admin()) {
-            batch.insert(place_key(held.number, recorded.index), &[]);
-        }
-        self.trees.admin.apply_batch(batch).map_err(self.index_error("write"))
-    }
-
     pub(super) fn admin_facts(&self) -> Result<Vec<(ExchangeId, u64, Entry)>, StoreError> {
         let mut facts = Vec::new();
-        for key in self.trees.admin.iter().keys() {
-            let key = key.map_err(self.index_error("read"))?;
-            let Some((number, index)) = decode_place(&key) else { continue };
+        for row in self.tables.prefixed(vec![Table::Admin as u8]) {
+            let (key, _) = row?;
+            let Some((number, index)) = decode_place(&key[1..]) else { continue };
             let Some(held) = self.held_by_number(number) else { continue };
             if let Some(Leaf::Entry(entry)) = self.leaf(&held, index)? {
                 facts.push((held.exchange.clone(), index, entry));
@@ -312,18 +292,6 @@ impl Core {
         }
         Ok(facts)
     }
-}
-
-/// Key of one entry: log number, index.
-pub(super) fn place_key(log: u32, index: u64) -> Vec<u8> {
-    // Without the kind's letter, which only the heads tree needs.
-    marks_key(Kind::Refilled, log, index).split_off(1)
-}
-
-/// Log number and index of [`place_key`].
-pub(super) fn decode_place(key: &[u8]) -> Option<(u32, u64)> {
-    let (log, index) = key.split_first_chunk::<4>()?;
-    Some((u32::from_be_bytes(*log), u64::from_be_bytes(index.try_into().ok()?)))
 }
 
 /// Entries taken in at a time: four bundles, enough for parsing in parallel.

@@ -6,6 +6,7 @@ use hutong_protocol::id::{ExchangeId, StatementId};
 use hutong_protocol::statement::{Statement, StatementType};
 use serde_json::Value;
 
+use super::tables::Table;
 use crate::store::core::Held;
 
 /// Where a row's event is recorded and who signed it: what the directory must be asked.
@@ -48,7 +49,11 @@ pub(super) struct Recorded {
 impl Recorded {
     /// `None` for an entry that says nothing well formed, or speaks for another exchange.
     pub(super) fn parse(held: &Held, index: u64, entry: &Entry) -> Option<Self> {
-        let statement = Statement::parse(entry.statement_bytes()).ok()?;
+        Self::of(held, index, entry, Statement::parse(entry.statement_bytes()).ok()?)
+    }
+
+    /// As [`Recorded::parse`], for an entry whose statement is known.
+    pub(super) fn of(held: &Held, index: u64, entry: &Entry, statement: Statement) -> Option<Self> {
         let (id, key) = (entry.id(), entry.issuer_key());
         (statement.issuer == held.exchange).then_some(Self { index, id, key, statement })
     }
@@ -74,24 +79,44 @@ pub(super) fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= NAME_BYTES_MAX && !text.bytes().any(|byte| byte == 0)
 }
 
-/// Key of what belongs to a name in a log: log number, name, zero.
-pub(super) fn name_key(log: u32, name: &str) -> Vec<u8> {
-    let mut key = log.to_be_bytes().to_vec();
+/// Key of what belongs to a log: table, log number.
+pub(super) fn log_key(table: Table, log: u32) -> Vec<u8> {
+    let mut key = vec![table as u8];
+    key.extend_from_slice(&log.to_be_bytes());
+    key
+}
+
+/// Key of one entry: table, log number, index.
+pub(super) fn place_key(table: Table, log: u32, index: u64) -> Vec<u8> {
+    let mut key = log_key(table, log);
+    key.extend_from_slice(&index.to_be_bytes());
+    key
+}
+
+/// Log number and index at the end of a key.
+pub(super) fn decode_place(end: &[u8]) -> Option<(u32, u64)> {
+    let (log, index) = end.split_first_chunk::<4>()?;
+    Some((u32::from_be_bytes(*log), u64::from_be_bytes(index.try_into().ok()?)))
+}
+
+/// Key of what belongs to a name in a log: table, log number, name, zero.
+pub(super) fn name_key(table: Table, log: u32, name: &str) -> Vec<u8> {
+    let mut key = log_key(table, log);
     key.extend_from_slice(name.as_bytes());
     key.push(0);
     key
 }
 
-/// Key of an event under a name: log number, name, zero, index.
-pub(super) fn event_key(log: u32, name: &str, index: u64) -> Vec<u8> {
-    let mut key = name_key(log, name);
+/// Key of an event under a name: table, log number, name, zero, index.
+pub(super) fn event_key(table: Table, log: u32, name: &str, index: u64) -> Vec<u8> {
+    let mut key = name_key(table, log, name);
     key.extend_from_slice(&index.to_be_bytes());
     key
 }
 
 /// Log number and name of [`name_key`], and the rest of the key.
 pub(super) fn decode_name(key: &[u8]) -> Option<(u32, &str, &[u8])> {
-    let (log, rest) = key.split_first_chunk::<4>()?;
+    let (log, rest) = key.get(1..)?.split_first_chunk::<4>()?;
     let end = rest.iter().position(|byte| *byte == 0)?;
     let name = std::str::from_utf8(&rest[..end]).ok()?;
     Some((u32::from_be_bytes(*log), name, &rest[end + 1..]))
@@ -117,10 +142,10 @@ mod tests {
 
     #[test]
     fn keys_come_back() {
-        let key = event_key(7, "nr-1", 1 << 40);
+        let key = event_key(Table::Contract, 7, "nr-1", 1 << 40);
         let (log, name, rest) = decode_name(&key).unwrap_or_default();
         assert_eq!((log, name, decode_index(rest)), (7, "nr-1", Some(1 << 40)));
-        assert!(decode_name(&key[..7]).is_none());
+        assert!(decode_name(&key[..8]).is_none());
         assert_eq!(decode_index(&rest[1..]), None);
     }
 
