@@ -84,6 +84,16 @@ fn said(request: &PublishRequest) -> Option<Said> {
     Said::of(&StatementType::from_name(&request.kind), &request.body)
 }
 
+/// What a request is about, whether or not it is in form.
+fn subject(request: &PublishRequest) -> Option<String> {
+    let (what, member) = match StatementType::from_name(&request.kind) {
+        StatementType::Contract => ("contract", "registration_no"),
+        StatementType::Listing | StatementType::ListingStatus => ("listing", "listing_id"),
+        _ => return None,
+    };
+    request.body.get(member).and_then(Value::as_str).map(|name| format!("{what} {name}"))
+}
+
 /// Where a contract or listing stands.
 #[derive(Default)]
 enum Standing {
@@ -257,8 +267,7 @@ impl Reservations {
         let mut subjects = BTreeSet::new();
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (place, request) in group.iter().enumerate() {
-            let Some(said) = said(request) else { continue };
-            let subject = said.subject();
+            let Some(subject) = subject(request) else { continue };
             if held.contains(&subject) {
                 return Err(ContinuityError::UnderWay { place, subject });
             }

@@ -23,6 +23,7 @@ use hutong_protocol::directory::Facts;
 use hutong_protocol::entry::Entry;
 use hutong_protocol::id::ExchangeId;
 use hutong_protocol::io::{Effect, GossipId, InboundId, Input, Peer, RequestId, Ticket};
+use hutong_protocol::prepare::Prepared;
 use hutong_protocol::state::{Config as StateConfig, Follow, Keys, State};
 use hutong_protocol::time::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -180,7 +181,7 @@ fn check_entries(store: &Store, log: &ExchangeId, entries: &[Entry]) -> Vec<chec
 }
 
 /// A group of own statements that has been signed, or not.
-type Signed = Result<(Ticket, Vec<hutong_protocol::prepare::Prepared>), ()>;
+type Signed = Result<(Ticket, Vec<Prepared>), ()>;
 
 /// Where results of work beside the loop come back. The loop must never wait for a place in its own queue.
 #[expect(
@@ -356,8 +357,11 @@ impl Driver {
         let ticket = Ticket(self.last_ticket);
         let (me, issuer) = (self.me.clone(), Arc::clone(&self.issuer));
         let (signed, replies) = (self.signed.clone(), self.replies.clone());
+        let store = self.store.clone();
         rayon::spawn(move || match publish::sign(&me, &issuer, now(), statements) {
             Ok(entries) => {
+                let said = |it: &Prepared| (it.entry().id(), it.statement().clone());
+                store.remember(entries.iter().map(said));
                 replies.insert(ticket, reply);
                 let _ = signed.send(Ok((ticket, entries)));
             }
@@ -369,7 +373,7 @@ impl Driver {
 
     /// Appends signed statements, unless one decides about a member without effect: nobody would notice
     /// that nothing has changed.
-    async fn append(&mut self, ticket: Ticket, entries: Vec<hutong_protocol::prepare::Prepared>) {
+    async fn append(&mut self, ticket: Ticket, entries: Vec<Prepared>) {
         match self.state.decision_without_effect(&entries) {
             Some((place, reason)) => {
                 let reason = format!("it would change nothing: {reason}");

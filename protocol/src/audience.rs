@@ -81,6 +81,17 @@ impl Audience {
         }
     }
 
+    /// The audience of a statement that is known to be well formed; `None` where it cannot be so.
+    /// In canonical form it is the first member, and nothing behind it is looked at.
+    pub(crate) fn of_canonical(statement: &[u8]) -> Option<Self> {
+        let rest = statement.strip_prefix(b"{\"audience\":")?;
+        if rest.starts_with(b"\"public\",") {
+            return Some(Self::Public);
+        }
+        let value = serde_json::Deserializer::from_slice(rest).into_iter().next()?.ok()?;
+        Self::from_value(&value).ok()
+    }
+
     fn from_members(list: &[Value]) -> Result<Self, AudienceError> {
         if list.is_empty() || list.len() > AUDIENCE_MEMBERS_MAX {
             return Err(AudienceError);
@@ -132,6 +143,18 @@ mod tests {
         assert!(admits(&members, &abroad));
         assert!(!admits(&members, &home));
         assert!(admits(&members, &viewer("cn-33", "CN-33")), "the issuer sees its own");
+    }
+
+    #[test]
+    fn the_audience_of_a_statement_is_read_without_the_rest() {
+        for audience in [json!("public"), json!("domestic"), json!({"members": ["cn-33"]})] {
+            let statement = alloc::format!("{{\"audience\":{audience},\"body\":{{}}, and so on");
+            let met = Audience::of_canonical(statement.as_bytes());
+            assert_eq!(met, Audience::from_value(&audience).ok());
+        }
+        for statement in ["{\"body\":1}", "{\"audience\":\"publican\",", "{\"audience\":", ""] {
+            assert_eq!(Audience::of_canonical(statement.as_bytes()), None, "{statement}");
+        }
     }
 
     #[test]

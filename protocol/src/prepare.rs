@@ -1,11 +1,9 @@
 //! Own statements, signed and ready for the log.
 
-use alloc::string::String;
-
 use hutong_crypto::keys::SigningKey;
 
 use crate::entry::Entry;
-use crate::statement::{Statement, StatementError};
+use crate::statement::{Draft, Statement, StatementError};
 
 /// A statement that is well formed and signed by a key of ours.
 ///
@@ -13,8 +11,7 @@ use crate::statement::{Statement, StatementError};
 #[derive(Debug, Clone)]
 pub struct Prepared {
     entry: Entry,
-    kind: String,
-    membership: bool,
+    statement: Statement,
 }
 
 impl Prepared {
@@ -25,11 +22,18 @@ impl Prepared {
     /// [`StatementError`] where other nodes would refuse the statement.
     pub fn sign(statement: &[u8], key: &SigningKey) -> Result<Self, StatementError> {
         let parsed = Statement::parse(statement)?;
-        let kind = String::from(parsed.kind.as_str());
-        let membership = parsed.kind.is_membership();
         let entry =
             Entry::sign(key, statement).map_err(|_| StatementError::Long(statement.len()))?;
-        Ok(Self { entry, kind, membership })
+        Ok(Self { entry, statement: parsed })
+    }
+
+    /// Makes a statement and signs it.
+    ///
+    /// # Errors
+    ///
+    /// [`StatementError`] where other nodes would refuse the statement.
+    pub fn make(draft: Draft, key: &SigningKey) -> Result<Self, StatementError> {
+        Self::sign(&draft.into_canonical(), key)
     }
 
     /// The signed entry.
@@ -37,13 +41,18 @@ impl Prepared {
         &self.entry
     }
 
+    /// What it says.
+    pub fn statement(&self) -> &Statement {
+        &self.statement
+    }
+
     /// The statement type, for instance `hutong/listing/v1`.
     pub fn kind(&self) -> &str {
-        &self.kind
+        self.statement.kind.as_str()
     }
 
     /// Whether the directory depends on the statement.
     pub fn is_membership(&self) -> bool {
-        self.membership
+        self.statement.kind.is_membership()
     }
 }

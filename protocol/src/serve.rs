@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use hutong_crypto::merkle::{NodeReader, cover};
 
-use crate::audience::Viewer;
+use crate::audience::{Audience, Viewer};
 use crate::entry::{Entry, Leaf};
 use crate::id::ExchangeId;
 use crate::message::{Leaves, ServedLeaf};
@@ -36,8 +36,17 @@ pub fn admits(owner: &Owner, entry: &Entry, viewer: &Viewer) -> bool {
         .is_ok_and(|statement| statement.audience.admits(&owner.exchange, &owner.region, viewer))
 }
 
-/// The leaf as `viewer` may have it.
-pub fn project(owner: &Owner, leaf: Leaf, viewer: &Viewer) -> ServedLeaf {
+/// As [`admits`], of an entry that was checked and is not void: only its audience is read.
+fn admits_sound(owner: &Owner, entry: &Entry, viewer: &Viewer) -> bool {
+    viewer.exchange() == Some(&owner.exchange)
+        || Audience::of_canonical(entry.statement_bytes())
+            .is_some_and(|audience| audience.admits(&owner.exchange, &owner.region, viewer))
+}
+
+/// The leaf as `viewer` may have it. `void`: the entry was found to be void, so that even its
+/// audience may be unreadable.
+pub fn project(owner: &Owner, leaf: Leaf, void: bool, viewer: &Viewer) -> ServedLeaf {
+    let admits = if void { admits } else { admits_sound };
     match leaf {
         Leaf::Withheld(hash) => ServedLeaf::Absent(hash),
         Leaf::Entry(entry) if admits(owner, &entry, viewer) => ServedLeaf::Entry(entry),
@@ -46,7 +55,8 @@ pub fn project(owner: &Owner, leaf: Leaf, viewer: &Viewer) -> ServedLeaf {
 }
 
 /// An answer to [`crate::message::LeavesRequest`]: `leaves` from index `from` on, cut to
-/// `bytes_max` (but never to nothing), with the hashes that tie them to the tree of `size`.
+/// `bytes_max` (but never to nothing), with the hashes that tie them to the tree of `size`. Of each
+/// `is_void` tells whether it was found to be void.
 ///
 /// # Errors
 ///
@@ -57,12 +67,13 @@ pub fn answer<R: NodeReader>(
     from: u64,
     leaves: Vec<Leaf>,
     range: &AnswerRange,
+    is_void: impl Fn(u64) -> bool,
     tree: &R,
 ) -> Result<Leaves, R::Error> {
     let mut bytes = 0;
     let mut served = Vec::with_capacity(leaves.len());
-    for leaf in leaves {
-        let leaf = project(owner, leaf, viewer);
+    for (index, leaf) in (from..).zip(leaves) {
+        let leaf = project(owner, leaf, is_void(index), viewer);
         bytes += match &leaf {
             ServedLeaf::Entry(entry) => entry.as_bytes().len() + 4,
             ServedLeaf::Withheld(_) | ServedLeaf::Absent(_) => 33,

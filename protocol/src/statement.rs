@@ -164,17 +164,22 @@ impl Draft {
     ///
     /// [`StatementError`] where other nodes would refuse the statement.
     pub fn encode(&self) -> Result<Vec<u8>, StatementError> {
-        let value = json!({
+        let bytes = self.clone().into_canonical();
+        Statement::parse(&bytes)?;
+        Ok(bytes)
+    }
+
+    /// As [`Draft::encode`], not looked at yet.
+    pub(crate) fn into_canonical(self) -> Vec<u8> {
+        let mut value = json!({
             "audience": self.audience.to_value(),
-            "body": self.body,
             "issued_at": self.issued_at.to_string(),
             "issuer": self.issuer.as_str(),
             "salt": Base64UrlUnpadded::encode_string(&self.salt),
             "type": self.kind.as_str(),
         });
-        let bytes = canonicalize(&value);
-        Statement::parse(&bytes)?;
-        Ok(bytes)
+        value["body"] = self.body;
+        canonicalize(&value)
     }
 }
 

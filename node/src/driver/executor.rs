@@ -172,7 +172,8 @@ fn read_leaves(
     let leaves = store.leaves(&range.log, range.from, range.to, LEAVES_BYTES_MAX)?;
     let tree = store.node_reader(&range.log)?;
     let reach = AnswerRange { size: range.size, left: range.left, bytes_max: LEAVES_BYTES_MAX };
-    serve::answer(owner, viewer, range.from, leaves, &reach, &tree)
+    let is_void = |index| tree.is_void(index);
+    serve::answer(owner, viewer, range.from, leaves, &reach, is_void, &tree)
 }
 
 fn membership(directory: &hutong_protocol::directory::Directory) -> Membership {

@@ -53,7 +53,7 @@ fn sign_one(
         kind: StatementType::from_name(&request.kind),
         body: request.body,
     };
-    Prepared::sign(&draft.encode()?, key)
+    Prepared::make(draft, key)
 }
 
 fn invalid(place: usize, error: &StatementError) -> PublishError {

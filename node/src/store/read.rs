@@ -31,6 +31,11 @@ impl StoredTree {
         self.held.size()
     }
 
+    /// Whether the entry at `index` was found to be void.
+    pub fn is_void(&self, index: u64) -> bool {
+        self.held.void.contains(index)
+    }
+
     /// Root over them.
     pub fn root(&self) -> Hash {
         self.held.root()

@@ -196,7 +196,7 @@ impl Staged {
     /// Notes which entries became known, so that the views take them in.
     pub(super) fn encode_refilled(&self, batch: &mut HeadChanges) {
         for index in self.fills.keys() {
-            batch.insert(marks_key(Kind::Refilled, self.held.number, *index), &[]);
+            batch.insert(marks_key(Kind::Refilled, self.held.number, *index), []);
         }
     }
 

@@ -8,6 +8,7 @@ use hutong_crypto::checkpoint::Checkpoint;
 use super::State;
 use super::replica::Signed;
 use super::timers::Timer;
+use crate::audience::Audience;
 use crate::directory::{FactRef, FactVoid};
 use crate::entry::Leaf;
 use crate::io::{AppendError, Effect, Notice, Peer, Ticket};
@@ -15,7 +16,6 @@ use crate::limits::{ANNOUNCED_ENTRY_BYTES_MAX, LOG_ENTRIES_MAX, TAIL_BYTES_MAX, 
 use crate::message::{Announcement, Gossip, TailLeaf};
 use crate::persist::Persist;
 use crate::prepare::Prepared;
-use crate::serve;
 use crate::time::Timestamp;
 
 /// Whether the own log may be continued.
@@ -215,7 +215,6 @@ impl State {
 
     fn append_checked(&mut self, entries: &[Prepared]) -> Vec<(u64, crate::id::StatementId)> {
         let me = self.config.me.clone();
-        let owner = self.owner(&me);
         let Some(replica) = self.replicas.get_mut(&me) else { return Vec::new() };
         let from = replica.frontier.size();
         let mut decisions = Vec::new();
@@ -231,8 +230,7 @@ impl State {
                 decisions.push((index, entry.clone()));
             }
             let bytes = entry.as_bytes().len();
-            let stranger = crate::audience::Viewer::stranger();
-            let public = owner.as_ref().is_some_and(|owner| serve::admits(owner, entry, &stranger));
+            let public = prepared.statement().audience == Audience::Public;
             self.own.push(
                 match (public, bytes <= self.own.entry_bytes_max) {
                     (true, true) => TailLeaf::Entry(entry.clone()),

@@ -174,7 +174,9 @@ impl World {
         }
         let bounds =
             AnswerRange { size: range.size, left: range.left, bytes_max: LEAVES_BYTES_MAX };
-        let answer = serve::answer(owner, viewer, range.from, leaves.ok()?, &bounds, &disk.tree);
+        let is_void = |index| disk.void.contains(&index);
+        let (leaves, tree) = (leaves.ok()?, &disk.tree);
+        let answer = serve::answer(owner, viewer, range.from, leaves, &bounds, is_void, tree);
         let mut answer: Leaves = match answer {
             Ok(answer) => answer,
             Err(never) => match never {},

@@ -2,7 +2,7 @@
 //!
 //! A convenience of bounded size: what is not here is read from the disk.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hutong_protocol::entry::Leaf;
@@ -20,8 +20,8 @@ pub(in crate::store) struct Fresh {
 /// since its entry was never committed, goes.
 #[derive(Debug, Default)]
 struct Statements {
-    young: HashMap<StatementId, Statement>,
-    old: HashMap<StatementId, Statement>,
+    young: BTreeMap<StatementId, Statement>,
+    old: BTreeMap<StatementId, Statement>,
 }
 
 #[derive(Debug, Default)]
