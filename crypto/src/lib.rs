@@ -10,6 +10,7 @@
 //! | [`keys`] | seeds, purpose keys, public keys and signatures | RFC 8032 |
 //! | [`mod@verify`] | one signature, by ZIP 215 or strictly | ZIP 215, RFC 8032 |
 //! | [`batch`] | many signatures, with the verdicts of [`mod@verify`] | ZIP 215 |
+//! | [`prepared`] | many strict checks by one key | RFC 8032 |
 //! | [`commitment`] | salted commitments to confidential fields | RFC 2104 |
 //! | [`dsse`] | the bytes that a DSSE signature is over | DSSE v1 |
 //! | [`merkle`] | tree hashes, frontier, inclusion and consistency proofs, ranges | RFC 6962, RFC 9162 |
@@ -41,6 +42,7 @@ pub mod keys;
 pub mod limits;
 pub mod merkle;
 pub mod note;
+pub mod prepared;
 pub mod proof;
 pub mod verify;
 
@@ -48,4 +50,5 @@ pub use batch::{SignedMessage, verify_batch};
 pub use digest::{Hash, blake3, sha256};
 pub use fixed::HexError;
 pub use keys::{PublicKey, Purpose, Seed, Signature, SigningKey};
+pub use prepared::{KeyPreparer, PreparedKey};
 pub use verify::{verify, verify_strict};

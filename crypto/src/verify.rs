@@ -56,16 +56,9 @@ pub(crate) struct Equation {
 impl Equation {
     /// Reads R and s and computes k; `None` when R is no point or s is not below the group order.
     pub(crate) fn read(key: &PublicKey, message: &[u8], sig: &Signature) -> Option<Self> {
-        let r_bytes = sig.r_bytes();
-        let r = CompressedEdwardsY(r_bytes).decompress()?;
+        let r = CompressedEdwardsY(sig.r_bytes()).decompress()?;
         let s = Option::from(Scalar::from_canonical_bytes(sig.s_bytes()))?;
-        // SHA-512(R || A || message), with the encodings as they came
-        let mut hasher = Sha512::new();
-        hasher.update(r_bytes);
-        hasher.update(key.0);
-        hasher.update(message);
-        let k = Scalar::from_bytes_mod_order_wide(&hasher.finalize().into());
-        Some(Self { r, s, k })
+        Some(Self { r, s, k: challenge(key, message, sig) })
     }
 
     /// Whether `[8]([s]B - [k]A - R)` is the identity.
@@ -73,4 +66,14 @@ impl Equation {
         let r = EdwardsPoint::vartime_double_scalar_mul_basepoint(&self.k, &-a, &self.s);
         (r - self.r).mul_by_cofactor().is_identity()
     }
+}
+
+/// What ties R, the key and the message together, with the encodings as they came.
+pub(crate) fn challenge(key: &PublicKey, message: &[u8], sig: &Signature) -> Scalar {
+    // SHA-512(R || A || message)
+    let mut hasher = Sha512::new();
+    hasher.update(sig.r_bytes());
+    hasher.update(key.0);
+    hasher.update(message);
+    Scalar::from_bytes_mod_order_wide(&hasher.finalize().into())
 }

@@ -4,6 +4,8 @@
 //! `ed25519-zebra` is asked as a second opinion on ZIP 215.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first broken vector")]
 
+use std::{cell::RefCell, sync::LazyLock};
+
 use curve25519_dalek::{
     EdwardsPoint, Scalar,
     constants::{ED25519_BASEPOINT_POINT as B, EIGHT_TORSION},
@@ -11,8 +13,8 @@ use curve25519_dalek::{
     traits::{Identity as _, IsIdentity as _},
 };
 use hutong_crypto::{
-    PublicKey, Signature, SignedMessage, SigningKey, keys::KeyError, verify, verify_batch,
-    verify_strict,
+    KeyPreparer, PreparedKey, PublicKey, Signature, SignedMessage, SigningKey, keys::KeyError,
+    verify, verify_batch, verify_strict,
 };
 use sha2::{Digest as _, Sha512};
 
@@ -137,6 +139,21 @@ fn check(item: &Crafted) {
     assert_eq!(zebra(item), item.zip215, "ZIP 215, second opinion");
     assert_eq!(verify_batch(&[item.signed()]), [item.zip215], "batch of one");
     assert_eq!(verify_strict(&item.key, &item.message, &item.signature), item.strict, "strict");
+    assert_eq!(prepared(item), item.strict, "strict by a prepared key");
+}
+
+/// The strict verdict of the item's key, prepared; neighbouring items often have the same.
+fn prepared(item: &Crafted) -> bool {
+    type Last = Option<(PublicKey, Option<PreparedKey>)>;
+    static PREPARER: LazyLock<KeyPreparer> = LazyLock::new(KeyPreparer::default);
+    thread_local!(static LAST: RefCell<Last> = const { RefCell::new(None) });
+    LAST.with_borrow_mut(|last| {
+        if last.as_ref().is_none_or(|(key, _)| *key != item.key) {
+            *last = Some((item.key, PREPARER.prepare(&item.key)));
+        }
+        let key = last.as_ref().and_then(|(_, key)| key.as_ref());
+        key.is_some_and(|key| key.verify_strict(&item.message, &item.signature))
+    })
 }
 
 #[test]

@@ -19,18 +19,19 @@ mod model;
 mod prover;
 mod report;
 mod text;
+mod verifier;
 mod verify;
 
 pub use authority::{Authority, AuthorityError, BUNDLE_BYTES_MAX, ProvenEntry, TrustedAuthority};
 pub use build::{BuildError, Inputs, build};
-pub use compact::{COMPACT_BYTES_MAX, CompactError, verify_compact_bytes as verify_compact};
+pub use compact::{COMPACT_BYTES_MAX, CompactError};
 pub use model::{
     DISCLOSURES_MAX, Disclosure, EVENTS_MAX, FACTS_MAX, RECEIPT_BYTES_MAX, RECEIPT_FORMAT, Receipt,
     ReceiptError,
 };
 pub use prover::ProofProblem;
 pub use report::{Check, Language, Later, Outcome, Report, Summary, Verdict, Voucher};
-pub use verify::{Policy, verify};
+pub use verifier::{Policy, StrictRule, Verifier, verify, verify_compact};
 
 #[cfg(test)]
 mod tests;

@@ -8,3 +8,4 @@ pub mod fuzzing;
 pub mod intruder;
 pub mod link;
 pub mod process;
+pub mod receipts;

@@ -557,8 +557,12 @@ pub struct ReceiptIssueArgs {
 #[derive(Args, Clone, Debug)]
 #[command(group = clap::ArgGroup::new("anchor").required(true).args(["federation", "charter"]))]
 pub struct ReceiptVerifyArgs {
-    /// Receipt file.
-    pub file: PathBuf,
+    /// Receipt file · 凭据文件
+    #[arg(required_unless_present = "batch", conflicts_with = "batch")]
+    pub file: Option<PathBuf>,
+    /// Verify every file of a folder, on all cores · 核验文件夹内的全部凭据
+    #[arg(long, value_name = "FOLDER")]
+    pub batch: Option<PathBuf>,
     /// Federation id, 64 digits · 联盟标识
     #[arg(long, value_name = "ID")]
     pub federation: Option<String>,

@@ -2,6 +2,9 @@
 //!
 //! Verifying and showing need no node, no data folder and no network.
 
+mod batch;
+mod prepared;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -13,6 +16,8 @@ use hutong_protocol::receipt::{
 };
 use hutong_protocol::statement::Statement;
 use serde_json::{Value, json};
+
+use batch::Terms;
 
 use super::args::{AllowedVerdict, Global, ReceiptCommand, ReceiptIssueArgs, ReceiptVerifyArgs};
 use super::console::{Console, printable};
@@ -81,7 +86,13 @@ fn qr_svg(bytes: &[u8]) -> anyhow::Result<String> {
 fn check(args: &ReceiptVerifyArgs, console: Console) -> anyhow::Result<()> {
     let expected = anchor(args)?;
     let authority = args.authority.as_deref().map(|file| trusted(file, &expected)).transpose()?;
-    let bytes = read_receipt(&args.file)?;
+    let allowed: BTreeSet<Verdict> = args.allow.iter().map(|verdict| verdict.verdict()).collect();
+    if let Some(folder) = &args.batch {
+        let authority = authority.as_ref();
+        return batch::verify(folder, &Terms { expected, authority, allowed }, console);
+    }
+    let file = args.file.as_deref().context("clap asks for a file or a folder")?;
+    let bytes = read_receipt(file)?;
     let now = Some(clock::now());
     let report = if is_whole(&bytes) {
         verify(&bytes, &expected, &Policy { authority: authority.as_ref(), now })
@@ -89,12 +100,11 @@ fn check(args: &ReceiptVerifyArgs, console: Console) -> anyhow::Result<()> {
         let authority = authority.as_ref().ok_or_else(|| {
             Usage(format!(
                 "{} is a compact receipt: give the authority bundle with --authority (hutong receipt bundle)",
-                args.file.display()
+                file.display()
             ))
         })?;
         verify_compact(&bytes, authority, now)
     };
-    let allowed: BTreeSet<Verdict> = args.allow.iter().map(|verdict| verdict.verdict()).collect();
     let accepted = report.is_accepted(&allowed);
     if console.json {
         let mut value = report.to_value();
@@ -315,9 +325,11 @@ fn read_bounded(file: &Path, bytes_max: usize) -> anyhow::Result<Vec<u8>> {
 
 fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     use std::io::Write as _;
-    std::fs::File::create_new(path)
-        .and_then(|mut file| file.write_all(bytes))
-        .with_context(|| format!("cannot write {}: is it there already?", path.display()))
+    std::fs::File::create_new(path).and_then(|mut file| file.write_all(bytes)).with_context(|| {
+        let (name, exists) = (path.display(), path.exists());
+        let advice = if exists { ": it is there already, name another with -o" } else { "" };
+        format!("cannot write {name}{advice}")
+    })
 }
 
 #[cfg(test)]
@@ -349,7 +361,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("r.json");
         let args = ReceiptVerifyArgs {
-            file: file.clone(),
+            file: Some(file.clone()),
+            batch: None,
             federation: Some("5f".repeat(32)),
             charter: None,
             authority: None,

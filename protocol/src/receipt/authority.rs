@@ -3,7 +3,10 @@
 use alloc::{sync::Arc, vec::Vec};
 
 use bytes::Bytes;
-use hutong_crypto::proof::{TlogProof, TlogProofError};
+use hutong_crypto::{
+    proof::{TlogProof, TlogProofError},
+    verify_strict,
+};
 use serde_json::{Value, json};
 
 use super::prover::{ProofProblem, Prover};
@@ -262,7 +265,7 @@ impl TrustedAuthority {
         }
         let facts = authority.signed_facts()?;
         let directory = Directory::build(&charters, &facts);
-        let mut prover = Prover::new(&charters, &directory);
+        let mut prover = Prover::new(&charters, &directory, &verify_strict);
         for proven in &authority.facts {
             let (place, _) = signed_fact(proven)?;
             if let Err(problem) = prover.prove(&proven.entry, &proven.proof) {

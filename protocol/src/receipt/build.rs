@@ -8,7 +8,7 @@ use super::{
     authority::{Authority, ProvenEntry},
     model::{DISCLOSURES_MAX, Disclosure, EVENTS_MAX, FACTS_MAX, RECEIPT_BYTES_MAX, Receipt},
     report::{Report, Verdict},
-    verify::{Policy, verify},
+    verifier::{Policy, verify},
 };
 use crate::{charter::CharterChain, entry::Entry, id::Origin};
 

@@ -32,8 +32,6 @@ use hutong_crypto::{
 use super::{
     authority::TrustedAuthority,
     model::{DISCLOSURES_MAX, Disclosure, Receipt},
-    report::Report,
-    verify::{Policy, verify_compact},
 };
 use crate::{
     charter::{Charter, CharterChain},
@@ -42,7 +40,6 @@ use crate::{
     id::{ExchangeId, FederationId, Origin},
     json::{canonicalize, parse_canonical},
     statement::Statement,
-    time::Timestamp,
 };
 
 /// Bytes of a compact receipt at most: one QR code of version 40 at level L holds 2,953 bytes.
@@ -156,17 +153,6 @@ impl Receipt {
         }
         Ok(receipt)
     }
-}
-
-/// Verifies a compact receipt against `authority`, as [`verify`](super::verify) does a whole one.
-pub fn verify_compact_bytes(
-    bytes: &[u8],
-    authority: &TrustedAuthority,
-    now: Option<Timestamp>,
-) -> Report {
-    let policy = Policy { authority: Some(authority), now };
-    let federation = authority.charters().federation_id();
-    verify_compact(Receipt::parse_compact(bytes, authority), &federation, &policy)
 }
 
 impl CompactError {

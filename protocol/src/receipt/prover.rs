@@ -3,18 +3,20 @@
 use alloc::{
     collections::{BTreeMap, BTreeSet},
     string::String,
+    sync::Arc,
     vec::Vec,
 };
 
 use hutong_crypto::{
     Hash, PublicKey,
     checkpoint::Checkpoint,
-    cosignature::verify_cosignature_strict,
+    cosignature::verify_cosignature_by,
     merkle::VerifyError,
     note::{Note, NoteSignature},
     proof::TlogProof,
 };
 
+use super::verifier::StrictRule;
 use crate::{
     charter::{Charter, CharterChain},
     directory::{Directory, Member},
@@ -30,8 +32,23 @@ pub(super) struct Prover<'a> {
     federation: FederationId,
     charters: &'a CharterChain,
     directory: &'a Directory,
-    checked: BTreeMap<String, Result<Witnessed, ProofProblem>>,
-    roots: BTreeMap<(ExchangeId, u64), Hash>,
+    rule: StrictRule<'a>,
+    notes: Notes,
+    roots: Roots,
+}
+
+/// What came of the signatures on checkpoints, by their notes. Depends on charters and directory alone.
+pub(super) type Notes = BTreeMap<String, Result<Arc<Signed>, ProofProblem>>;
+
+/// The roots met in one receipt, by log and size.
+pub(super) type Roots = BTreeMap<(ExchangeId, u64), Hash>;
+
+/// A checkpoint whose every signature holds.
+#[derive(Debug)]
+pub(super) struct Signed {
+    log: ExchangeId,
+    checkpoint: Checkpoint,
+    cosigned: Vec<Cosigned>,
 }
 
 /// A checkpoint whose every signature holds, with its quorum.
@@ -107,10 +124,30 @@ pub enum ProofProblem {
 }
 
 impl<'a> Prover<'a> {
-    pub(super) fn new(charters: &'a CharterChain, directory: &'a Directory) -> Self {
+    pub(super) fn new(
+        charters: &'a CharterChain,
+        directory: &'a Directory,
+        rule: StrictRule<'a>,
+    ) -> Self {
         let federation = charters.federation_id();
-        let (checked, roots) = (BTreeMap::new(), BTreeMap::new());
-        Self { federation, charters, directory, checked, roots }
+        let (notes, roots) = (Notes::new(), Roots::new());
+        Self { federation, charters, directory, rule, notes, roots }
+    }
+
+    /// Goes on from what is known of checkpoints already, and from the roots of what this receipt shares
+    /// with others.
+    pub(super) fn resume(mut self, notes: Notes, roots: Roots) -> Self {
+        (self.notes, self.roots) = (notes, roots);
+        self
+    }
+
+    pub(super) fn into_parts(self) -> (Notes, Roots) {
+        (self.notes, self.roots)
+    }
+
+    /// The rule by which signatures hold.
+    pub(super) const fn rule(&self) -> StrictRule<'a> {
+        self.rule
     }
 
     /// Checks that `entry` is where `proof` says.
@@ -129,16 +166,26 @@ impl<'a> Prover<'a> {
 
     /// Checks a checkpoint with all its signatures.
     pub(super) fn witnessed(&mut self, note: &Note) -> Result<Witnessed, ProofProblem> {
+        let signed = self.signed(note)?;
+        let (log, size, root) = (&signed.log, signed.checkpoint.size, signed.checkpoint.root);
+        if *self.roots.entry((log.clone(), size)).or_insert(root) != root {
+            return Err(ProofProblem::SplitView { log: log.clone(), size });
+        }
+        self.check_quorum(&signed)
+    }
+
+    /// Checks every signature, once for each note.
+    fn signed(&mut self, note: &Note) -> Result<Arc<Signed>, ProofProblem> {
         let text = note.encode();
-        if let Some(known) = self.checked.get(&text) {
+        if let Some(known) = self.notes.get(&text) {
             return known.clone();
         }
-        let outcome = self.check_note(note);
-        self.checked.insert(text, outcome.clone());
+        let outcome = self.check_signatures(note).map(Arc::new);
+        self.notes.insert(text, outcome.clone());
         outcome
     }
 
-    fn check_note(&mut self, note: &Note) -> Result<Witnessed, ProofProblem> {
+    fn check_signatures(&self, note: &Note) -> Result<Signed, ProofProblem> {
         let checkpoint = Checkpoint::parse(&note.text).map_err(|_| ProofProblem::Origin)?;
         let log = self.log_of(&checkpoint)?;
         let (own, others): (Vec<_>, Vec<_>) =
@@ -155,11 +202,7 @@ impl<'a> Prover<'a> {
             }
             cosigned.push(self.check_line(&note.text, line)?);
         }
-        let root = self.roots.entry((log.clone(), checkpoint.size)).or_insert(checkpoint.root);
-        if *root != checkpoint.root {
-            return Err(ProofProblem::SplitView { log, size: checkpoint.size });
-        }
-        self.check_quorum(log, checkpoint, &cosigned)
+        Ok(Signed { log, checkpoint, cosigned })
     }
 
     fn log_of(&self, checkpoint: &Checkpoint) -> Result<ExchangeId, ProofProblem> {
@@ -178,7 +221,8 @@ impl<'a> Prover<'a> {
         let Some(member) = self.directory.member(log) else {
             return Err(ProofProblem::UnknownLog { log: log.clone() });
         };
-        let signed_by = |key: &PublicKey| note.verify_strict(&checkpoint.origin, key).is_ok();
+        let signed_by =
+            |key: &PublicKey| note.verify_by(self.rule, &checkpoint.origin, key).is_ok();
         if signed_by(&member.log_key_at(checkpoint.size)) {
             return Ok(());
         }
@@ -206,7 +250,8 @@ impl<'a> Prover<'a> {
             seats.chain(epochs.map(|epoch| epoch.descriptor.witness_key)).collect();
         keys.into_iter()
             .find_map(|key| {
-                let cosignature = verify_cosignature_strict(text, line, &line.name, &key).ok()?;
+                let cosignature =
+                    verify_cosignature_by(self.rule, text, line, &line.name, &key).ok()?;
                 let seconds = cosignature.timestamp;
                 Some(Cosigned { witness: witness.clone(), key, seconds })
             })
@@ -215,18 +260,14 @@ impl<'a> Prover<'a> {
 
     /// The newest version of the charter whose quorum is met counts. An earlier version's does too: a
     /// receipt from its days carries no later one.
-    fn check_quorum(
-        &self,
-        log: ExchangeId,
-        checkpoint: Checkpoint,
-        cosigned: &[Cosigned],
-    ) -> Result<Witnessed, ProofProblem> {
+    fn check_quorum(&self, signed: &Signed) -> Result<Witnessed, ProofProblem> {
+        let cosigned = &signed.cosigned;
         for version in self.charters.versions().iter().rev() {
             let charter = version.charter();
             if let Some(quorum_seconds) = quorum_seconds(charter, cosigned) {
                 return Ok(Witnessed {
-                    log,
-                    checkpoint,
+                    log: signed.log.clone(),
+                    checkpoint: signed.checkpoint.clone(),
                     witnesses: cosigned.iter().map(|line| line.witness.clone()).collect(),
                     quorum_seconds: quorum_seconds.complete,
                     last_seconds: cosigned.iter().map(|line| line.seconds).max(),
@@ -238,6 +279,7 @@ impl<'a> Prover<'a> {
     }
 }
 
+#[derive(Debug)]
 struct Cosigned {
     witness: ExchangeId,
     key: PublicKey,

@@ -11,6 +11,7 @@ use alloc::{
 use hutong_crypto::{
     commitment::{Salt, commit},
     note::Note,
+    verify_strict,
 };
 use serde_json::{Value, json};
 
@@ -531,6 +532,46 @@ fn no_flipped_byte_of_a_whole_receipt_is_valid() {
     let bytes = case.build(&[]);
     let places = (0..bytes.len()).map(|place| (place, u8::try_from(place % 7).unwrap()));
     flip(&case, &bytes, places.step_by(5));
+}
+
+#[test]
+fn what_a_verifier_remembers_changes_no_report() {
+    let mut case = Case::new();
+    let first = case.build(&[]);
+    let amended = case.then("amended", case.index);
+    let (second, thin) = (
+        case.build(&[amended]),
+        case.build_with(&[], |inputs| inputs.without_authority = true).unwrap(),
+    );
+    let compact = Receipt::parse(&thin).unwrap().encode_compact(&case.country.charters).unwrap();
+    let mut other = Case::smallest();
+    let mut files = Vec::from([first.clone(), second.clone(), thin, other.build(&[])]);
+    for bytes in [&first, &second] {
+        for place in (0..bytes.len()).step_by(97) {
+            let mut flipped = bytes.clone();
+            flipped[place] ^= 1 << (place % 7);
+            files.extend([flipped, bytes.clone(), bytes[..place].to_vec()]);
+        }
+        // An authority that is known, and after it what no receipt has.
+        let rest = bytes.windows(2).position(|two| two == b"},").unwrap();
+        files.push([&bytes[..rest], b"},\"authority\":null", &bytes[rest + 1..]].concat());
+        files.push(altered(bytes, |value| value["disclosuret"] = json!([])));
+        files.push(altered(bytes, |value| value["authoritz"] = json!([])));
+        files.push(altered(bytes, |value| value["history"]["as_of"] = json!(1)));
+    }
+    let bundle = case.bundle();
+    for authority in [None, Some(&bundle)] {
+        let policy = Policy { authority, now: None };
+        let mut verifier = Verifier::new(&case.id(), &policy, &verify_strict);
+        for bytes in &files {
+            let (alone, together) = (verify(bytes, &case.id(), &policy), verifier.verify(bytes));
+            assert_eq!(alone, together);
+            if let Some(authority) = authority {
+                let alone = verify_compact(&compact, authority, None);
+                assert_eq!(alone, verifier.verify_compact(&compact, authority));
+            }
+        }
+    }
 }
 
 #[test]

@@ -8,16 +8,16 @@ use alloc::{
     vec::Vec,
 };
 
-use hutong_crypto::{Hash, commitment::opens, verify_strict};
+use hutong_crypto::{Hash, commitment::opens};
 use serde_json::Value;
 
 use super::{
     authority::{AuthorityError, ProvenEntry, TrustedAuthority},
-    compact::CompactError,
     life::{Life, Placed, follow},
     model::Receipt,
     prover::{ProofProblem, Prover, Witnessed},
     report::{Check, Outcome, Report, Summary, Verdict, Voucher},
+    verifier::{Policy, StrictRule},
 };
 use crate::{
     charter::{CharterChain, Extend},
@@ -32,60 +32,9 @@ use crate::{
 /// How far clocks of issuers, witnesses and verifiers may be apart unremarked, in seconds.
 const CLOCK_SECONDS_MAX: u64 = 600;
 
-/// What a verifier knows besides the receipt.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Policy<'a> {
-    /// Authority from a bundle: needed for a receipt without its own, and for any other the later
-    /// charters, suspensions and rekeys.
-    pub authority: Option<&'a TrustedAuthority>,
-    /// The verifier's time, to warn of cosignatures from the future; none where there is no clock.
-    pub now: Option<Timestamp>,
-}
-
-/// Verifies a receipt for the federation `expected`. Never fails: the report says it all.
-///
-/// At most [`RECEIPT_BYTES_MAX`](super::RECEIPT_BYTES_MAX) bytes are looked at. The verdict depends
-/// on `bytes`, `expected` and `policy.authority` alone.
-pub fn verify(bytes: &[u8], expected: &FederationId, policy: &Policy<'_>) -> Report {
-    match Receipt::parse(bytes) {
-        Ok(receipt) => {
-            let mut findings = Findings::default();
-            findings.pass("format", "文件格式规范（RFC 8785）", "the file is in canonical form");
-            Receipt::verify_parsed(&receipt, expected, policy, findings)
-        }
-        Err(error) => {
-            let grade = if error.is_unknown_version() { Grade::Unknown } else { Grade::Invalid };
-            let mut findings = Findings::default();
-            findings.fail(grade, "format", format!("文件格式不成立：{error}"), error.to_string());
-            findings.report(Life::Current, None)
-        }
-    }
-}
-
-/// As [`verify`], for what came of reading a compact receipt.
-pub(super) fn verify_compact(
-    receipt: Result<Receipt, CompactError>,
-    expected: &FederationId,
-    policy: &Policy<'_>,
-) -> Report {
-    let mut findings = Findings::default();
-    match receipt {
-        Ok(receipt) => {
-            findings.pass("format", "紧凑凭据格式规范", "the compact receipt is in form");
-            Receipt::verify_parsed(&receipt, expected, policy, findings)
-        }
-        Err(error) => {
-            let grade = if error.is_unknown() { Grade::Unknown } else { Grade::Invalid };
-            let zh = format!("紧凑凭据无法读取：{error}");
-            findings.fail(grade, "format", zh, error.to_string());
-            findings.report(Life::Current, None)
-        }
-    }
-}
-
 /// Which verdict a failed check leads to; the worst comes last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Grade {
+pub(super) enum Grade {
     Void,
     Unknown,
     Invalid,
@@ -98,7 +47,12 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    fn pass(&mut self, name: &'static str, zh: impl Into<String>, en: impl Into<String>) {
+    pub(super) fn pass(
+        &mut self,
+        name: &'static str,
+        zh: impl Into<String>,
+        en: impl Into<String>,
+    ) {
         self.add(Outcome::Pass, name, zh.into(), en.into());
     }
 
@@ -110,7 +64,7 @@ impl Findings {
         self.add(Outcome::Info, name, zh.into(), en.into());
     }
 
-    fn fail(
+    pub(super) fn fail(
         &mut self,
         grade: Grade,
         name: &'static str,
@@ -125,7 +79,13 @@ impl Findings {
         self.checks.push(Check { name, outcome, zh, en });
     }
 
-    fn report(self, life: Life, summary: Option<Summary>) -> Report {
+    /// Takes in findings that were made before.
+    pub(super) fn extend(&mut self, others: &Self) {
+        self.worst = self.worst.max(others.worst);
+        self.checks.extend_from_slice(&others.checks);
+    }
+
+    pub(super) fn report(self, life: Life, summary: Option<Summary>) -> Report {
         let verdict = match (self.worst, life) {
             (Some(Grade::Invalid), _) => Verdict::Invalid,
             (Some(Grade::Unknown), _) => Verdict::NotVerifiableHere,
@@ -138,45 +98,36 @@ impl Findings {
     }
 }
 
-impl Receipt {
-    /// Checks everything in a receipt in form, after `findings`.
-    pub(super) fn verify_parsed(
-        receipt: &Self,
-        expected: &FederationId,
-        policy: &Policy<'_>,
-        mut findings: Findings,
-    ) -> Report {
-        if receipt.federation == *expected {
-            findings.pass("federation", "属于预期的联盟", "it is of the federation expected");
-        } else {
-            let met = receipt.federation;
-            findings.fail(
-                Grade::Invalid,
-                "federation",
-                format!("预期联盟 {expected}，实为 {met}"),
-                format!("expected federation {expected}, met {met}"),
-            );
-        }
-        let Some(ground) = Ground::lay(receipt, expected, policy, &mut findings) else {
-            let statement = check_entry(receipt, &mut findings);
-            drop(statement);
-            return findings.report(Life::Current, None);
-        };
-        ground.check(receipt, policy, findings)
+/// Whether the receipt is of the federation `expected`.
+pub(super) fn check_federation(
+    receipt: &Receipt,
+    expected: &FederationId,
+    findings: &mut Findings,
+) {
+    if receipt.federation == *expected {
+        findings.pass("federation", "属于预期的联盟", "it is of the federation expected");
+    } else {
+        let met = receipt.federation;
+        findings.fail(
+            Grade::Invalid,
+            "federation",
+            format!("预期联盟 {expected}，实为 {met}"),
+            format!("expected federation {expected}, met {met}"),
+        );
     }
 }
 
 /// What the checks of entries rest on.
-struct Ground<'a> {
-    charters: Cow<'a, CharterChain>,
-    directory: Cow<'a, Directory>,
+pub(super) struct Ground<'a> {
+    pub(super) charters: Cow<'a, CharterChain>,
+    pub(super) directory: Cow<'a, Directory>,
     /// Whether a fact of the receipt itself does not count.
     has_void_facts: bool,
 }
 
 impl<'a> Ground<'a> {
     /// Verifies charters and facts and builds the directory; `None` where there is no ground.
-    fn lay(
+    pub(super) fn lay(
         receipt: &Receipt,
         expected: &FederationId,
         policy: &Policy<'a>,
@@ -246,10 +197,15 @@ impl<'a> Ground<'a> {
         Some(Self { charters, directory, has_void_facts })
     }
 
-    fn check(&self, receipt: &Receipt, policy: &Policy<'_>, mut findings: Findings) -> Report {
-        let mut prover = Prover::new(&self.charters, &self.directory);
-        self.check_fact_proofs(receipt, &mut prover, &mut findings);
-        let statement = check_entry(receipt, &mut findings);
+    /// Checks the entry, its disclosures and its later events, after all of the authority.
+    pub(super) fn check(
+        &self,
+        receipt: &Receipt,
+        policy: &Policy<'_>,
+        prover: &mut Prover<'_>,
+        mut findings: Findings,
+    ) -> Report {
+        let statement = check_entry(receipt, prover.rule(), &mut findings);
         let witnessed = match prover.prove(&receipt.entry, &receipt.proof) {
             Ok(witnessed) => {
                 note_proof(receipt, &witnessed, &mut findings);
@@ -267,7 +223,7 @@ impl<'a> Ground<'a> {
         check_times(&statement, &witnessed, policy.now, &mut findings);
         let disclosed = check_disclosures(receipt, &statement, &mut findings);
         let (life, later) =
-            self.check_history(receipt, &statement, &witnessed, &mut prover, &mut findings);
+            self.check_history(receipt, &statement, &witnessed, prover, &mut findings);
         let summary = Summary {
             federation: self.charters.federation_id(),
             statement: receipt.entry.id(),
@@ -290,7 +246,7 @@ impl<'a> Ground<'a> {
         findings.report(life, Some(summary))
     }
 
-    fn check_fact_proofs(
+    pub(super) fn check_fact_proofs(
         &self,
         receipt: &Receipt,
         prover: &mut Prover<'_>,
@@ -422,7 +378,7 @@ impl<'a> Ground<'a> {
             let en = "its signature suite is unknown".to_string();
             return Err(refused(Grade::Unknown, "签名算法未知", en));
         }
-        let statement = signed_statement(&event.entry)
+        let statement = signed_statement(&event.entry, prover.rule())
             .map_err(|en| refused(Grade::Invalid, "签名或格式不成立", en))?;
         let witnessed = prover
             .prove(&event.entry, &event.proof)
@@ -494,7 +450,11 @@ fn refuse(error: &AuthorityError, name: &'static str, findings: &mut Findings) {
 }
 
 /// Suite, form and signature of the entry itself.
-fn check_entry(receipt: &Receipt, findings: &mut Findings) -> Option<Statement> {
+pub(super) fn check_entry(
+    receipt: &Receipt,
+    rule: StrictRule<'_>,
+    findings: &mut Findings,
+) -> Option<Statement> {
     let suite = receipt.entry.suite();
     if suite != SUITE_ED25519 {
         findings.fail(
@@ -505,7 +465,7 @@ fn check_entry(receipt: &Receipt, findings: &mut Findings) -> Option<Statement> 
         );
         return None;
     }
-    match signed_statement(&receipt.entry) {
+    match signed_statement(&receipt.entry, rule) {
         Ok(statement) => {
             let zh = "声明格式正确，签名成立";
             findings.pass("signature", zh, "the statement is in form and its signature holds");
@@ -527,8 +487,8 @@ fn check_entry(receipt: &Receipt, findings: &mut Findings) -> Option<Statement> 
 }
 
 /// The statement, if the entry's signature holds by the strict rule.
-fn signed_statement(entry: &Entry) -> Result<Statement, String> {
-    if !verify_strict(&entry.issuer_key(), &entry.signed_message(), &entry.signature()) {
+fn signed_statement(entry: &Entry, rule: StrictRule<'_>) -> Result<Statement, String> {
+    if !rule(&entry.issuer_key(), &entry.signed_message(), &entry.signature()) {
         return Err("the signature on the statement does not hold".to_string());
     }
     Statement::parse(entry.statement_bytes()).map_err(|error| error.to_string())

@@ -1,0 +1,340 @@
+//! `hutong receipt verify --batch`: every receipt of a folder, each with the verdict that it has alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use anyhow::Context as _;
+use hutong_crypto::{PublicKey, Signature};
+use hutong_protocol::id::FederationId;
+use hutong_protocol::receipt::{
+    Check, Outcome, Policy, Report, TrustedAuthority, Verdict, Verifier,
+};
+use rayon::prelude::*;
+use serde_json::{Value, json};
+
+use super::prepared::PreparedKeys;
+use super::{is_whole, read_receipt};
+use crate::cli::clock;
+use crate::cli::console::{Console, printable};
+use crate::cli::exit::{NotAccepted, Usage};
+use crate::cli::lang::{Lang, Words, words};
+
+/// Files of one folder at most: their names are held in memory.
+const FILES_MAX: usize = 1_000_000;
+
+/// Files that are verified before their lines are written.
+const ROUND: usize = 1_024;
+
+/// What lies beside receipts and is none: bundles, and QR codes.
+const OTHERS: [&str; 2] = [".hutong-authority.json", ".svg"];
+
+/// What every file is verified against.
+pub(super) struct Terms<'a> {
+    pub(super) expected: FederationId,
+    pub(super) authority: Option<&'a TrustedAuthority>,
+    pub(super) allowed: BTreeSet<Verdict>,
+}
+
+/// What came of one file.
+struct Row {
+    file: String,
+    finding: Finding,
+}
+
+enum Finding {
+    Verified(Box<Verified>),
+    /// Compact, and there is no authority bundle.
+    NoBundle,
+    Unread(String),
+}
+
+struct Verified {
+    verdict: Verdict,
+    accepted: bool,
+    /// The contract's number or the listing's id.
+    subject: Option<String>,
+    reason: Option<Check>,
+}
+
+/// Verifies every file of `folder` but those of [`OTHERS`] and hidden ones, in the order of their names.
+///
+/// # Errors
+///
+/// The folder cannot be read or holds no such file; [`NotAccepted`] when a file is not accepted, and
+/// [`Usage`] when all others are and a compact receipt lacks its bundle.
+pub(super) fn verify(folder: &Path, terms: &Terms<'_>, console: Console) -> anyhow::Result<()> {
+    let files = files(folder)?;
+    let (begun, keys) = (Instant::now(), PreparedKeys::default());
+    let rule = |key: &PublicKey, message: &[u8], signature: &Signature| {
+        keys.verify(key, message, signature)
+    };
+    let policy = Policy { authority: terms.authority, now: Some(clock::now()) };
+    // One for each thread, so that none waits for another.
+    let verifiers: Vec<Mutex<Verifier<'_>>> = (0..rayon::current_num_threads())
+        .map(|_| Mutex::new(Verifier::new(&terms.expected, &policy, &rule)))
+        .collect();
+    let examine = |file: &PathBuf| {
+        let own = rayon::current_thread_index().unwrap_or_default() % verifiers.len();
+        let mut verifier = verifiers[own].lock().unwrap_or_else(PoisonError::into_inner);
+        Row { file: name(file), finding: examine(file, terms, &mut verifier) }
+    };
+    let bar = console.progress(files.len() as u64, "核验凭据", "verifying receipts");
+    let mut summary = Summary::default();
+    if !console.json {
+        console.line(&header(console.lang))?;
+    }
+    for round in files.chunks(ROUND) {
+        let rows: Vec<Row> = round.par_iter().map(examine).collect();
+        let mut lines = String::new();
+        for row in &rows {
+            summary.add(&row.finding);
+            let line =
+                if console.json { row.to_value().to_string() } else { row.line(console.lang) };
+            writeln!(lines, "{line}")?;
+        }
+        bar.suspend(|| console.line(lines.trim_end_matches('\n')))?;
+        bar.inc(round.len() as u64);
+    }
+    bar.finish_and_clear();
+    summary.tell(keys.checked(), begun.elapsed().as_secs_f64(), console)?;
+    summary.end()
+}
+
+/// Regular files of the folder that may be receipts, sorted.
+fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let context = || format!("cannot read the folder {}", folder.display());
+    let mut files = Vec::new();
+    for item in std::fs::read_dir(folder).with_context(context)? {
+        let path = item.with_context(context)?.path();
+        let name = name(&path);
+        let is_other = name.starts_with('.') || OTHERS.iter().any(|end| name.ends_with(end));
+        // What cannot be asked is tried, so that it has its line.
+        if is_other || path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+            continue;
+        }
+        anyhow::ensure!(
+            files.len() < FILES_MAX,
+            "{} holds over {FILES_MAX} files",
+            folder.display()
+        );
+        files.push(path);
+    }
+    if files.is_empty() {
+        return Err(Usage(format!("{} holds no receipt", folder.display())).into());
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn name(file: &Path) -> String {
+    file.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// One file, as `receipt verify` has it.
+fn examine(file: &Path, terms: &Terms<'_>, verifier: &mut Verifier<'_>) -> Finding {
+    let bytes = match read_receipt(file) {
+        Ok(bytes) => bytes,
+        Err(error) => return Finding::Unread(format!("{error:#}")),
+    };
+    let report = match terms.authority {
+        _ if is_whole(&bytes) => verifier.verify(&bytes),
+        Some(authority) => verifier.verify_compact(&bytes, authority),
+        None => return Finding::NoBundle,
+    };
+    Finding::Verified(Box::new(Verified::of(&report, &terms.allowed)))
+}
+
+impl Verified {
+    fn of(report: &Report, allowed: &BTreeSet<Verdict>) -> Self {
+        let (verdict, accepted) = (report.verdict, report.is_accepted(allowed));
+        let said = |name: &str| {
+            let body = &report.summary.as_ref()?.body;
+            body.get(name)?.as_str().map(ToOwned::to_owned)
+        };
+        let subject = if verdict == Verdict::Invalid {
+            None
+        } else {
+            said("registration_no").or_else(|| said("listing_id"))
+        };
+        let first = |outcome| report.checks.iter().find(|check| check.outcome == outcome).cloned();
+        let reason = first(Outcome::Fail).or_else(|| first(Outcome::Warn));
+        Self { verdict, accepted, subject, reason }
+    }
+}
+
+/// The columns before the file's name: verdict, and number or id.
+const COLUMNS: [usize; 2] = [20, 24];
+
+fn header(lang: Lang) -> String {
+    let heads = [words("结论", "verdict"), words("合同", "contract"), words("文件", "file")];
+    let [verdict, contract, file] = heads.map(|head| head.of(lang));
+    line(verdict, contract, file, lang.pick("原因", "reason"))
+}
+
+fn line(verdict: &str, subject: &str, file: &str, reason: &str) -> String {
+    let mut line = String::new();
+    for (text, columns) in [verdict, subject].into_iter().zip(COLUMNS) {
+        line.push_str(text);
+        let width: usize = text.chars().map(columns_of).sum();
+        line.extend(std::iter::repeat_n(' ', columns.saturating_sub(width).max(1)));
+    }
+    line.push_str(file);
+    if !reason.is_empty() {
+        line.push_str("  ");
+        line.push_str(reason);
+    }
+    printable(&line).replace('\n', " ")
+}
+
+/// Columns that a character takes on a terminal: what this program says has none but these two kinds.
+const fn columns_of(character: char) -> usize {
+    if (character as u32) < 0x1100 { 1 } else { 2 }
+}
+
+impl Row {
+    fn line(&self, lang: Lang) -> String {
+        let reason = match &self.finding {
+            Finding::Verified(verified) => {
+                let reason = verified.reason.as_ref();
+                reason.map_or("", |check| lang.pick(check.zh.as_str(), check.en.as_str()))
+            }
+            Finding::NoBundle => NO_BUNDLE.of(lang),
+            Finding::Unread(error) => error,
+        };
+        let subject = match &self.finding {
+            Finding::Verified(verified) => verified.subject.as_deref().unwrap_or("-"),
+            _ => "-",
+        };
+        line(self.finding.kind().1.of(lang), subject, &self.file, reason)
+    }
+
+    fn to_value(&self) -> Value {
+        let (kind, _) = self.finding.kind();
+        match &self.finding {
+            Finding::Verified(verified) => json!({
+                "file": self.file,
+                "verdict": kind,
+                "accepted": verified.accepted,
+                "contract": verified.subject,
+                "reason": verified.reason.as_ref().map(|check| {
+                    json!({ "name": check.name, "en": check.en, "zh": check.zh })
+                }),
+            }),
+            Finding::NoBundle => json!({ "file": self.file, "error": NO_BUNDLE.en }),
+            Finding::Unread(error) => json!({ "file": self.file, "error": error }),
+        }
+    }
+}
+
+const NO_BUNDLE: Words = words(
+    "紧凑凭据：请用 --authority 给出权限包",
+    "a compact receipt: give the authority bundle with --authority",
+);
+
+impl Finding {
+    /// Its name in JSON, and for people.
+    const fn kind(&self) -> (&'static str, Words) {
+        match self {
+            Self::Verified(verified) => (verified.verdict.as_str(), short(verified.verdict)),
+            Self::NoBundle => ("no_bundle", words("缺权限包", "no bundle")),
+            Self::Unread(_) => ("unreadable", words("无法读取", "unreadable")),
+        }
+    }
+}
+
+const fn short(verdict: Verdict) -> Words {
+    match verdict {
+        Verdict::Valid => words("有效", "valid"),
+        Verdict::ValidSuperseded => words("有效，已被取代", "valid, superseded"),
+        Verdict::ValidThenCancelled => words("有效，后已注销", "valid, cancelled"),
+        Verdict::Void => words("不生效", "void"),
+        Verdict::Invalid => words("无效", "invalid"),
+        Verdict::NotVerifiableHere => words("无法核验", "not verifiable here"),
+    }
+}
+
+/// What came of all files.
+#[derive(Default)]
+struct Summary {
+    files: u64,
+    accepted: u64,
+    without_bundle: u64,
+    kinds: BTreeMap<&'static str, (u64, Words)>,
+}
+
+impl Summary {
+    fn add(&mut self, finding: &Finding) {
+        self.files += 1;
+        match finding {
+            Finding::Verified(verified) => self.accepted += u64::from(verified.accepted),
+            Finding::NoBundle => self.without_bundle += 1,
+            Finding::Unread(_) => {}
+        }
+        let (kind, words) = finding.kind();
+        self.kinds.entry(kind).or_insert((0, words)).0 += 1;
+    }
+
+    fn tell(&self, signatures: u64, seconds: f64, console: Console) -> anyhow::Result<()> {
+        if console.json {
+            let counts: BTreeMap<_, _> =
+                self.kinds.iter().map(|(kind, (count, _))| (kind, count)).collect();
+            let summary = json!({
+                "files": self.files,
+                "accepted": self.accepted,
+                "verdicts": counts,
+                "signatures": signatures,
+                "seconds": seconds,
+            });
+            return console.line(&json!({ "summary": summary }).to_string());
+        }
+        let (lang, files) = (console.lang, self.files);
+        let counts: Vec<String> = self
+            .kinds
+            .values()
+            .map(|(count, kind)| format!("{}{}{count}", kind.of(lang), lang.pick(" ", ": ")))
+            .collect();
+        let counts = counts.join(lang.pick("，", ", "));
+        console.say(
+            &format!(
+                "\n共 {files} 个文件：{counts}（核验签名 {signatures} 个，用时 {seconds:.2} 秒）。"
+            ),
+            &format!(
+                "\n{files} files. {counts} ({signatures} signatures checked in {seconds:.2} s)."
+            ),
+        )
+    }
+
+    fn end(&self) -> anyhow::Result<()> {
+        match self.files - self.accepted {
+            0 => Ok(()),
+            refused if refused == self.without_bundle => Err(Usage(format!(
+                "{refused} compact receipts need the authority bundle: give it with --authority"
+            ))
+            .into()),
+            _ => Err(NotAccepted.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_stand_below_each_other_in_both_languages() {
+        let before = |line: &str| {
+            let place = line.find("FILE").map_or(line, |place| &line[..place]);
+            place.chars().map(columns_of).sum::<usize>()
+        };
+        for lang in [Lang::Zh, Lang::En] {
+            for verdict in Verdict::ALL {
+                let line = line(short(verdict).of(lang), "2026330100000001", "FILE", "one\ntwo");
+                assert_eq!(before(&line), COLUMNS.iter().sum::<usize>(), "{line}");
+                assert!(!line.contains('\n'), "a file has one line");
+            }
+        }
+    }
+}
