@@ -4,7 +4,9 @@
 //! printed with its ratio to what this machine can do at all, measured in the same run: machines differ and
 //! drift, ratios hold. See `docs/PERFORMANCE.md`.
 
+mod load;
 mod machine;
+mod receipts;
 mod report;
 mod runs;
 mod statements;
@@ -26,7 +28,19 @@ struct Arguments {
     /// For how many seconds.
     #[arg(long, default_value_t = 20)]
     load_seconds: u64,
-    /// What to measure; everything unless given.
+    /// Receipts to verify, below a million.
+    #[arg(long, default_value_t = 10_000)]
+    receipts: u64,
+    /// For `load`: statements a second, over all nodes.
+    #[arg(long, default_value_t = 1_000)]
+    rate: u64,
+    /// For `load`: for how many seconds.
+    #[arg(long, default_value_t = 600)]
+    seconds: u64,
+    /// For `load`: nodes, three or more.
+    #[arg(long, default_value_t = 10)]
+    nodes: usize,
+    /// What to measure; everything but `load` unless given.
     #[arg(value_enum)]
     only: Vec<Subject>,
     /// Print JSON.
@@ -43,6 +57,10 @@ enum Subject {
     Single,
     /// Latency to a neighbour under load.
     Live,
+    /// Verifying a folder of receipts, offline.
+    Receipts,
+    /// Every node publishes at an even rate for a long time; then all logs must be equal.
+    Load,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -59,6 +77,14 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted(Subject::Live) {
         runs::live(arguments.load, arguments.load_seconds, &mut report)?;
+    }
+    if wanted(Subject::Receipts) {
+        receipts::folders(&machine, arguments.receipts, &mut report)?;
+    }
+    if arguments.only.contains(&Subject::Load) {
+        let load =
+            load::Load { rate: arguments.rate, seconds: arguments.seconds, nodes: arguments.nodes };
+        load.run(&mut report)?;
     }
     report.print(arguments.json)
 }

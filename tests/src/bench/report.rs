@@ -7,6 +7,14 @@ use serde_json::{Value, json};
 pub(crate) struct Report {
     limits: Vec<Figure>,
     figures: Vec<Figure>,
+    series: Vec<Series>,
+}
+
+/// A figure over time, at even distances.
+struct Series {
+    what: String,
+    unit: &'static str,
+    values: Vec<f64>,
 }
 
 struct Figure {
@@ -41,12 +49,24 @@ impl Report {
         self.figures.push(Figure { what: what.to_owned(), value, unit, ratio });
     }
 
+    /// A figure over time, at even distances.
+    pub(crate) fn series(&mut self, what: &str, unit: &'static str, values: Vec<f64>) {
+        self.series.push(Series { what: what.to_owned(), unit, values });
+    }
+
     /// Prints everything.
     #[expect(clippy::print_stdout, reason = "this is what the program is for")]
     pub(crate) fn print(&self, as_json: bool) -> anyhow::Result<()> {
         if as_json {
             let list = |figures: &[Figure]| figures.iter().map(Figure::to_value).collect::<Value>();
-            let all = json!({ "limits": list(&self.limits), "figures": list(&self.figures) });
+            let series = self.series.iter().map(|series| {
+                json!({ "what": series.what, "unit": series.unit, "values": series.values })
+            });
+            let all = json!({
+                "limits": list(&self.limits),
+                "figures": list(&self.figures),
+                "series": series.collect::<Value>(),
+            });
             println!("{}", serde_json::to_string_pretty(&all)?);
             return Ok(());
         }
@@ -55,6 +75,10 @@ impl Report {
             for figure in figures {
                 println!("  {}", figure.line());
             }
+        }
+        for Series { what, unit, values } in &self.series {
+            let values: Vec<String> = values.iter().map(|value| format!("{value:.1}")).collect();
+            println!("  {what}, {unit}: {}", values.join(" "));
         }
         Ok(())
     }
