@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod charter;
+pub mod chinese;
 pub mod clock;
 pub mod config;
 pub mod console;

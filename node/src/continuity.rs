@@ -26,15 +26,17 @@ pub const SETTLE: Duration = Duration::from_secs(2);
 #[derive(Debug, Error)]
 pub enum ContinuityError {
     /// It would change nothing.
-    #[error("statement {place} of the group would change nothing: {reason}")]
+    #[error("this would change nothing about {subject}: {reason}")]
     NotNext {
         /// Its place in the group, from 0.
         place: usize,
+        /// Which contract or listing.
+        subject: String,
         /// Why.
         reason: String,
     },
     /// Another request about the same contract or listing is under way.
-    #[error("statement {place} of the group: another request about {subject} is under way")]
+    #[error("another request about {subject} is under way")]
     UnderWay {
         /// Its place in the group, from 0.
         place: usize,
@@ -237,12 +239,14 @@ pub fn check(
             let (standing, _) = fold(view, store, &view.me, &said)?;
             standings.insert(subject.clone(), standing);
         }
-        let standing = standings.entry(subject).or_default();
+        let standing = standings.entry(subject.clone()).or_default();
         // The statement's id is not known before it is signed; nothing in the group can name it yet.
         let stand_in = hutong_crypto::sha256(&place.to_be_bytes());
-        standing
-            .apply(&said, stand_in)
-            .map_err(|reason| ContinuityError::NotNext { place, reason })?;
+        standing.apply(&said, stand_in).map_err(|reason| ContinuityError::NotNext {
+            place,
+            subject,
+            reason,
+        })?;
     }
     Ok(())
 }

@@ -74,7 +74,7 @@ fn a_node_that_is_not_ready_asks_to_be_asked_again() -> anyhow::Result<()> {
     let file = file.display().to_string();
     ends(&data, &["listing", "publish", &file], 6, &["try again"])?;
     ends(&data, &["status"], 0, &[])?;
-    ends(&data, &["status", "--wait", "0"], 6, &["ready: false"])?;
+    ends(&data, &["status", "--wait", "0"], 6, &["may not publish yet", "being compared"])?;
     let output = run(&data, &["--json", "listing", "publish", &file])?;
     let problem: serde_json::Value = serde_json::from_slice(&output.stderr)?;
     ensure!(problem["code"] == 6, "not told in JSON: {problem}");

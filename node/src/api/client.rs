@@ -209,7 +209,17 @@ impl Client {
     ///
     /// [`ClientError::Refused`] names the members that are wrong.
     pub fn publish(&self, statements: Vec<PublishRequest>) -> Result<Vec<Published>, ClientError> {
-        let body: PublishedBody = self.post("/v1/statements", &PublishBody { statements })?;
+        let is_single = statements.len() == 1;
+        let asked = self.post("/v1/statements", &PublishBody { statements });
+        let body: PublishedBody = asked.map_err(|error| match error {
+            ClientError::Refused(mut problem) if is_single => {
+                // Whoever sent one statement knows no group.
+                problem.detail =
+                    problem.detail.replace("statement 0 of the group", "the statement");
+                ClientError::Refused(problem)
+            }
+            other => other,
+        })?;
         Ok(body.published)
     }
 

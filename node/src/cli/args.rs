@@ -158,6 +158,9 @@ pub struct InitArgs {
     /// Multiaddr to listen on; may be repeated · 监听地址
     #[arg(long, value_name = "MULTIADDR")]
     pub listen: Vec<String>,
+    /// Address and port of the HTTP interface; 127.0.0.1:7410 unless given · 接口地址
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub api_listen: Option<std::net::SocketAddr>,
     /// Multiaddr by which others reach this node; may be repeated · 对外地址
     #[arg(long, value_name = "MULTIADDR")]
     pub address: Vec<String>,

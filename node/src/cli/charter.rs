@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use base64ct::{Base64, Encoding as _};
 use hutong_crypto::keys::Purpose;
-use hutong_protocol::charter::{Charter, CharterChain, SignedCharter, Succession};
+use hutong_protocol::charter::{Charter, CharterChain, ExtendError, SignedCharter, Succession};
 use hutong_protocol::descriptor::SignedDescriptor;
 use hutong_protocol::id::{ExchangeId, FederationId};
 use hutong_protocol::quorum::Quorum;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::args::{CharterCommand, CharterNewArgs, Global, PassphraseArgs};
 use super::console::Console;
 use super::exit::{Unprepared, Usage};
-use super::lang::words;
+use super::lang::{Lang, words};
 use super::{clock, secret, settings};
 use crate::api::client::{Client, ClientError};
 use crate::charter_file;
@@ -166,11 +166,8 @@ fn sign(
     console: Console,
 ) -> anyhow::Result<()> {
     let mut signed = one(file)?;
-    let me: ExchangeId = settings::read(global, &[])?
-        .exchange
-        .id
-        .parse()
-        .map_err(|_| Unprepared("exchange.id is not set: run `hutong init`".to_owned()))?;
+    let me: ExchangeId =
+        settings::read(global, &[])?.exchange.id.parse().map_err(|_| Unprepared::no_id())?;
     let seed = secret::open_seed(&KeyFolder::of(&global.data), passphrase, console)?;
     let key = seed.derive(Purpose::Log);
     if let Some(member) = signed.charter().council_member(&me) {
@@ -219,7 +216,8 @@ fn merge(files: &[PathBuf], output: &Path, console: Console) -> anyhow::Result<(
 
 fn publish(global: &Global, file: &Path, console: Console) -> anyhow::Result<()> {
     let data = &global.data;
-    let chain = charter_file::add(charter_file::read(data)?, file)?;
+    let chain = charter_file::add(charter_file::read(data)?, file)
+        .map_err(|error| unsigned(error, file, console.lang))?;
     let pinned = settings::read(global, &[])?.federation.id;
     let id = chain.federation_id().to_string();
     anyhow::ensure!(
@@ -262,10 +260,11 @@ fn install(client: &Client, chain: &CharterChain) -> anyhow::Result<bool> {
 
 fn show(file: &Path, console: Console) -> anyhow::Result<()> {
     if !file.exists() {
-        return Err(Unprepared(format!(
-            "{} does not exist: give a file, or install a charter with `hutong charter publish`",
-            file.display()
-        ))
+        let name = file.display();
+        return Err(Unprepared::new(
+            format!("{name} 不存在：请给出文件，或用 hutong charter publish 安装章程"),
+            format!("{name} does not exist: give a file, or install a charter with `hutong charter publish`"),
+        )
         .into());
     }
     let charters = charter_file::parse(file)?;
@@ -298,10 +297,68 @@ fn show(file: &Path, console: Console) -> anyhow::Result<()> {
             words("表决门槛", "threshold"),
             format!("{} / {}", charter.threshold, charter.council.len()),
         ),
+        (words("见证法定数", "witness quorum"), quorum_text(&charter.witness_quorum, console.lang)),
         (words("登记成员", "registrar"), charter.registrar.to_string()),
         (words("状态", "state"), holds),
     ])?;
-    council_table(signed, console)
+    council_table(signed, console)?;
+    if let Err(error) = &verified
+        && lacks_signatures(error)
+    {
+        console.line(&who_signs(signed, file, console.lang))?;
+    }
+    Ok(())
+}
+
+/// How many of whom cosign, the group that decides first.
+fn quorum_text(quorum: &Quorum, lang: Lang) -> String {
+    if quorum.is_none() {
+        return lang.pick("不要求见证", "no witness is asked for").to_owned();
+    }
+    let value = quorum.to_value();
+    let decides = value["quorum"].as_str().unwrap_or_default();
+    let mut groups: Vec<(&String, &Value)> =
+        value["groups"].as_object().into_iter().flatten().collect();
+    groups.sort_by_key(|(name, _)| *name != decides);
+    let text = |(name, group): (&String, &Value)| {
+        let members: Vec<&str> =
+            group["members"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let (threshold, all, members) = (&group["threshold"], members.len(), members.join(", "));
+        format!("{name}: {threshold} / {all} ({members})")
+    };
+    if groups.is_empty() {
+        decides.to_owned()
+    } else {
+        groups.into_iter().map(text).collect::<Vec<_>>().join("; ")
+    }
+}
+
+const fn lacks_signatures(error: &charter_file::CharterFileError) -> bool {
+    use charter_file::CharterFileError::Chain;
+    matches!(error, Chain { source: ExtendError::TooFewSignatures { .. }, .. })
+}
+
+/// Adds who has not signed to the error of a charter that lacks signatures.
+fn unsigned(error: charter_file::CharterFileError, file: &Path, lang: Lang) -> anyhow::Error {
+    let newest = charter_file::parse(file).ok().and_then(|mut charters| charters.pop());
+    match newest.filter(|_| lacks_signatures(&error)) {
+        Some(newest) => anyhow::Error::from(error).context(who_signs(&newest, file, lang)),
+        None => error.into(),
+    }
+}
+
+/// Who of the council has not signed, and how it does.
+fn who_signs(signed: &SignedCharter, file: &Path, lang: Lang) -> String {
+    let signers: BTreeSet<&ExchangeId> =
+        signed.signatures().iter().map(|line| &line.exchange).collect();
+    let council = signed.charter().council.iter().map(|member| &member.descriptor().id);
+    let missing: Vec<&str> =
+        council.filter(|id| !signers.contains(id)).map(ExchangeId::as_str).collect();
+    let (file, missing) = (file.display(), missing.join(lang.pick("、", ", ")));
+    lang.pick(
+        format!("尚未签署：{missing}；请各自运行 hutong charter sign {file}，再用 hutong charter merge 合并"),
+        format!("not signed by {missing}: each runs `hutong charter sign {file}`; `hutong charter merge` joins their files"),
+    )
 }
 
 fn council_table(signed: &SignedCharter, console: Console) -> anyhow::Result<()> {
@@ -374,6 +431,15 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
+
+    #[test]
+    fn a_quorum_is_told_with_its_members() {
+        let council: BTreeSet<ExchangeId> =
+            ["cn-01", "cn-02"].into_iter().map(|id| id.parse().unwrap()).collect();
+        let text = |told| quorum_text(&quorum(Some(told), &council).unwrap(), Lang::En);
+        assert_eq!(text(1), "council: 1 / 2 (cn-01, cn-02)");
+        assert_eq!(text(0), "no witness is asked for");
+    }
 
     #[test]
     fn a_quorum_can_be_reached_by_those_who_may_cosign() {

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use serde_json::json;
 use thiserror::Error;
 
+use super::chinese;
 use super::console::Console;
-use super::lang::{Words, words};
+use super::lang::{Lang, Words, words};
 use super::publisher::NodePublishError;
 use crate::api::client::ClientError;
 use crate::api::model::Problem;
@@ -27,8 +28,13 @@ pub struct NotAccepted;
 
 /// What was waited for has not come yet.
 #[derive(Debug, Error)]
-#[error("{0}")]
-pub struct NotYet(pub String);
+#[error("{en}")]
+pub struct NotYet {
+    /// In Chinese.
+    pub zh: String,
+    /// In English.
+    pub en: String,
+}
 
 /// Stored data are damaged.
 #[derive(Debug, Error)]
@@ -37,8 +43,28 @@ pub struct Damaged(pub String);
 
 /// Something that must be installed or set before the command can work is not: a charter, a data folder, an id.
 #[derive(Debug, Error)]
-#[error("{0}")]
-pub struct Unprepared(pub String);
+#[error("{en}")]
+pub struct Unprepared {
+    /// In Chinese.
+    pub zh: String,
+    /// In English.
+    pub en: String,
+}
+
+impl Unprepared {
+    /// What is missing and how to get it.
+    pub fn new(zh: impl Into<String>, en: impl Into<String>) -> Self {
+        Self { zh: zh.into(), en: en.into() }
+    }
+
+    /// That the configuration names no exchange.
+    pub fn no_id() -> Self {
+        Self::new(
+            "尚未设置 exchange.id：请运行 hutong init",
+            "exchange.id is not set: run `hutong init`",
+        )
+    }
+}
 
 /// Documented exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,7 +168,8 @@ pub fn end(result: &anyhow::Result<()>, console: Console) -> ExitCode {
     }
     let ending = Ending::of(error);
     if !error.is::<NotAccepted>() {
-        let (headline, detail) = (ending.headline().of(console.lang), describe(error));
+        let (headline, detail) =
+            (ending.headline().of(console.lang), describe(error, console.lang));
         if console.json {
             eprintln!("{}", json!({"code": ending.code(), "error": headline, "detail": detail}));
         } else {
@@ -153,12 +180,15 @@ pub fn end(result: &anyhow::Result<()>, console: Console) -> ExitCode {
 }
 
 /// The chain of causes, each once: a cause that its parent already shows is left out.
-fn describe(error: &anyhow::Error) -> String {
-    let mut text = error.to_string();
-    for cause in error.chain().skip(1) {
-        let cause = cause.to_string();
+fn describe(error: &anyhow::Error, lang: Lang) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let chinese = if lang == Lang::Zh { chinese::message(cause) } else { None };
+        let cause = chinese.unwrap_or_else(|| cause.to_string());
         if !text.contains(&cause) {
-            text.push_str(": ");
+            if !text.is_empty() {
+                text.push_str(lang.pick("：", ": "));
+            }
             text.push_str(&cause);
         }
     }
@@ -193,7 +223,7 @@ mod tests {
         assert_eq!(code(Damaged("x".into())), 4);
         assert_eq!(code(KeyError::Damaged { path: "k".into(), detail: "x".into() }), 4);
         assert_eq!(code(KeyError::Missing("k".into())), 5);
-        assert_eq!(code(Unprepared("x".into())), 5);
+        assert_eq!(code(Unprepared::no_id()), 5);
         assert_eq!(code(NodeFault::Config("x".into())), 5);
     }
 
@@ -221,8 +251,13 @@ mod tests {
     #[test]
     fn a_cause_is_told_once() {
         let error = anyhow::anyhow!("disk full").context("cannot write x: disk full");
-        assert_eq!(describe(&error), "cannot write x: disk full");
+        assert_eq!(describe(&error, Lang::En), "cannot write x: disk full");
         let error = anyhow::anyhow!("disk full").context("cannot write x");
-        assert_eq!(describe(&error), "cannot write x: disk full");
+        assert_eq!(describe(&error, Lang::En), "cannot write x: disk full");
+        let error = anyhow::Error::from(Unprepared::no_id()).context("没有章程");
+        assert_eq!(
+            describe(&error, Lang::Zh),
+            "没有章程：尚未设置 exchange.id：请运行 hutong init"
+        );
     }
 }

@@ -105,6 +105,9 @@ fn configuration(args: &InitArgs, console: Console) -> anyhow::Result<Config> {
     if !args.listen.is_empty() {
         config.network.listen.clone_from(&args.listen);
     }
+    if let Some(address) = args.api_listen {
+        config.api.listen = address;
+    }
     let findings = config::check(&config);
     if findings.is_empty() && !config.exchange.names.is_empty() {
         return Ok(config);
@@ -196,6 +199,18 @@ mod tests {
         let config = config::load(&config::Sources { file, ..Default::default() }).unwrap();
         assert_eq!(config.exchange.id, "cn-33-zhejiang");
         assert_eq!(config.network, Config::default().network);
+    }
+
+    #[test]
+    fn the_port_of_the_interface_can_be_chosen() {
+        let data = tempfile::tempdir().unwrap();
+        init(&format!("{WHOLE} --api-listen 127.0.0.1:8001"), data.path()).unwrap();
+        let file = Some(data.path().join("hutong.toml"));
+        let config = config::load(&config::Sources { file, ..Default::default() }).unwrap();
+        assert_eq!(config.api.listen, ([127, 0, 0, 1], 8001).into());
+        // Beyond loopback it needs a permission that no flag gives.
+        let open = format!("{WHOLE} --api-listen 192.0.2.1:8001");
+        assert!(init(&open, &data.path().join("other")).is_err());
     }
 
     #[test]

@@ -146,9 +146,29 @@ fn decide(
     how: &DecisionHow,
     console: Console,
 ) -> anyhow::Result<()> {
+    warn_of_size(global, &decision.what, how.log_size, console);
     match &how.approve {
         Some(file) => add_approval(global, decision, file, &how.passphrase, console),
         None => publish(global, decision, how.approvals.as_deref(), console),
+    }
+}
+
+/// Warns where a decision reaches beyond what the member's log has: it would then decide about entries that
+/// are not written yet. Where no node runs that could know, there is nothing to say.
+fn warn_of_size(global: &Global, member: &str, size: u64, console: Console) {
+    let Ok(Ok(logs)) = settings::node(global).map(|client| client.logs()) else { return };
+    let held = logs.iter().find(|log| log.exchange == member).map_or(0, |log| log.size);
+    if size <= held {
+        return;
+    }
+    let text = console.lang.pick(
+        format!("注意：本节点所存 {member} 的日志为 {held} 条，--log-size {size} 超出其大小：尚未写入的条目也将按此处理。"),
+        format!("note: {member}'s log has {held} entries here, and --log-size {size} is beyond them: entries that are not written yet are decided about as well"),
+    );
+    if console.json {
+        eprintln!("{}", json!({ "warning": text }));
+    } else {
+        eprintln!("{text}");
     }
 }
 
@@ -160,11 +180,7 @@ fn add_approval(
     console: Console,
 ) -> anyhow::Result<()> {
     let chain = charter_file::read(&global.data)?.ok_or_else(settings::no_charter)?;
-    let me = settings::read(global, &[])?
-        .exchange
-        .id
-        .parse()
-        .map_err(|_| Unprepared("exchange.id is not set: run `hutong init`".to_owned()))?;
+    let me = settings::read(global, &[])?.exchange.id.parse().map_err(|_| Unprepared::no_id())?;
     let member = chain
         .latest()
         .council_member(&me)

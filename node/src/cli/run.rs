@@ -76,8 +76,10 @@ fn store_options(config: &Config) -> StoreOptions {
 
 /// The charters of file and store together, for whichever the other lacks.
 fn charters(data: &Path, store: &Store, config: &Config) -> anyhow::Result<CharterChain> {
-    let mut chain = charter_file::read(data)
-        .map_err(|error| Unprepared(format!("no charter holds: {}", driver::chain(&error))))?;
+    let mut chain = charter_file::read(data).map_err(|error| {
+        let reason = driver::chain(&error);
+        Unprepared::new(format!("章程不成立：{reason}"), format!("no charter holds: {reason}"))
+    })?;
     for bytes in store.charters()? {
         let signed = SignedCharter::parse(&bytes).context("a stored charter is damaged")?;
         match &mut chain {
@@ -92,9 +94,10 @@ fn charters(data: &Path, store: &Store, config: &Config) -> anyhow::Result<Chart
     let chain = chain.ok_or_else(settings::no_charter)?;
     let (id, pinned) = (chain.federation_id().to_string(), &config.federation.id);
     if !pinned.is_empty() && *pinned != id {
-        return Err(Unprepared(format!(
-            "the charter founds federation {id}, but federation.id in the configuration is {pinned}"
-        ))
+        return Err(Unprepared::new(
+            format!("章程所建联盟为 {id}，而配置中 federation.id 为 {pinned}"),
+            format!("the charter founds federation {id}, but federation.id in the configuration is {pinned}"),
+        )
         .into());
     }
     Ok(chain)

@@ -41,16 +41,17 @@ pub fn need_folder(global: &Global) -> Result<(), Unprepared> {
         return Ok(());
     }
     let data = global.data.display();
-    Err(Unprepared(format!(
-        "there is no data folder {data}: run `hutong init`, or name another with --data"
-    )))
+    Err(Unprepared::new(
+        format!("没有数据目录 {data}：请运行 hutong init，或用 --data 指定"),
+        format!("there is no data folder {data}: run `hutong init`, or name another with --data"),
+    ))
 }
 
 /// That the command needs a charter.
 pub fn no_charter() -> Unprepared {
-    Unprepared(
-        "no charter is installed: get the federation's charter file and run `hutong charter publish FILE`"
-            .to_owned(),
+    Unprepared::new(
+        "尚未安装章程：请取得联盟的章程文件，运行 hutong charter publish FILE",
+        "no charter is installed: get the federation's charter file and run `hutong charter publish FILE`",
     )
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::args::Global;
 use super::console::{Console, printable};
 use super::exit::NotYet;
-use super::lang::words;
+use super::lang::{Lang, words};
 use super::settings;
 use crate::api::model::{Notice, Peer, Status};
 
@@ -42,13 +42,15 @@ fn until_ready(global: &Global, patience: Duration, console: Console) -> anyhow:
         match asked {
             Ok(status) if status.ready && status.membership == "active" => break Ok(()),
             Ok(status) if late => {
-                let Status { ready, membership, .. } = status;
-                let said = format!("ready: {ready}, membership: {membership}");
-                break Err(NotYet(format!("{said} after {} s", patience.as_secs())).into());
+                break Err(not_yet(&status, patience).into());
             }
             Ok(status) => {
                 bar.set_position(status.entries);
-                bar.set_message(format!("({}, {} peers)", status.membership, status.peers));
+                let (peers, member) = (status.peers, membership(&status, console.lang));
+                bar.set_message(console.lang.pick(
+                    format!("（{member}，{peers} 个对等节点）"),
+                    format!("({member}, {peers} peers)"),
+                ));
             }
             Err(error) if late => break Err(error),
             Err(_) => {}
@@ -60,48 +62,83 @@ fn until_ready(global: &Global, patience: Duration, console: Console) -> anyhow:
     ended
 }
 
+fn not_yet(status: &Status, patience: Duration) -> NotYet {
+    let concerns = concerns(status);
+    let join = |pick: fn(&(String, String)) -> &str| concerns.iter().map(pick).collect::<Vec<_>>();
+    let (zh, en) = (join(|both| both.0.as_str()).concat(), join(|both| both.1.as_str()).join(" "));
+    let seconds = patience.as_secs();
+    NotYet {
+        zh: format!("{seconds} 秒后仍不能发布：{zh}"),
+        en: format!("after {seconds} s this exchange may not publish yet: {en}"),
+    }
+}
+
 /// What must not wait comes first.
 fn attention(status: &Status, console: Console) -> anyhow::Result<()> {
-    if !status.ready {
-        console.say(
-            "！尚不能发布：正与对等节点核对本所日志。",
-            "! Not publishing yet: the own log is being compared with peers' copies.",
-        )?;
-    }
-    if status.restoring {
-        console.say(
-            "！密钥由备份恢复：理事成员出示副本之前，不签署任何内容。",
-            "! The keys were restored: nothing is signed before the council's members have shown their copies.",
-        )?;
-    }
-    for exchange in &status.frozen {
-        console.say(
-            &format!("！{exchange} 的日志出现两个版本，已冻结。见 hutong log show {exchange}"),
-            &format!("! The log of {exchange} was shown in two versions and is frozen: hutong log show {exchange}"),
-        )?;
-    }
-    if status.membership != "active" {
-        console.say(
-            &format!("！本所成员状态：{}。新的声明不会被承认。", status.membership),
-            &format!(
-                "! This exchange's membership is `{}`: new statements do not count.",
-                status.membership
-            ),
-        )?;
-    }
-    if status.peers == 0 {
-        console.say(
-            "！没有连接任何对等节点。本地读写不受影响；检查 network.bootstrap。",
-            "! No peer is connected. Local work goes on; check network.bootstrap.",
-        )?;
+    for (zh, en) in concerns(status) {
+        console.say(&format!("！{zh}"), &format!("! {en}"))?;
     }
     Ok(())
+}
+
+/// What needs the operator, in Chinese and in English.
+fn concerns(status: &Status) -> Vec<(String, String)> {
+    let mut concerns = Vec::new();
+    let mut add = |zh: String, en: String| concerns.push((zh, en));
+    if !status.ready {
+        add(
+            "尚不能发布：正与对等节点核对本所日志。".to_owned(),
+            "Not publishing yet: the own log is being compared with peers' copies.".to_owned(),
+        );
+    }
+    if status.restoring {
+        add(
+            "密钥由备份恢复：理事成员出示副本之前，不签署任何内容。".to_owned(),
+            "The keys were restored: nothing is signed before the council's members have shown their copies.".to_owned(),
+        );
+    }
+    for exchange in &status.frozen {
+        add(
+            format!("{exchange} 的日志出现两个版本，已冻结。见 hutong log show {exchange}"),
+            format!(
+                "The log of {exchange} was shown in two versions and is frozen: hutong log show {exchange}"
+            ),
+        );
+    }
+    if status.membership != "active" {
+        add(
+            format!("本所成员状态：{}。新的声明不会被承认。", membership(status, Lang::Zh)),
+            format!(
+                "This exchange is {}: new statements do not count.",
+                membership(status, Lang::En)
+            ),
+        );
+    }
+    if status.peers == 0 {
+        add(
+            "没有连接任何对等节点。本地读写不受影响；检查 network.bootstrap。".to_owned(),
+            "No peer is connected. Local work goes on; check network.bootstrap.".to_owned(),
+        );
+    }
+    concerns
+}
+
+/// The membership in words.
+fn membership(status: &Status, lang: Lang) -> String {
+    let known = match status.membership.as_str() {
+        "active" => words("正式成员", "an active member"),
+        "suspended" => words("已暂停", "suspended"),
+        "expelled" => words("已除名", "expelled"),
+        "none" => words("尚未准入", "not admitted yet"),
+        other => return other.to_owned(),
+    };
+    known.of(lang).to_owned()
 }
 
 fn facts(status: &Status, console: Console) -> anyhow::Result<()> {
     console.facts([
         (words("交易所", "exchange"), status.exchange.clone()),
-        (words("成员状态", "membership"), status.membership.clone()),
+        (words("成员状态", "membership"), membership(status, console.lang)),
         (
             words("联盟", "federation"),
             format!("{} (v{})", status.federation, status.charter_version),
@@ -174,4 +211,28 @@ fn table(peers: &[Peer], console: Console) -> anyhow::Result<()> {
 /// A count of bytes for people.
 pub fn bytes(count: u64) -> String {
     indicatif::HumanBytes(count).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn what_was_waited_for_in_vain_is_told_in_sentences() {
+        let status: Status = serde_json::from_value(serde_json::json!({
+            "exchange": "cn-33-z", "federation": "5f", "federation_id": "5f", "charter_version": 1,
+            "membership": "none", "version": "1", "started": "", "ready": true, "peer_id": "",
+            "listen": [], "peers": 2, "members": 3, "logs": 3, "entries": 9, "frozen": [],
+            "own_log": null, "bytes_in": 0, "bytes_out": 0, "notices": [],
+        }))
+        .unwrap();
+        let NotYet { zh, en } = not_yet(&status, Duration::from_secs(5));
+        assert_eq!(
+            en,
+            "after 5 s this exchange may not publish yet: This exchange is not admitted yet: new statements do not count."
+        );
+        assert_eq!(zh, "5 秒后仍不能发布：本所成员状态：尚未准入。新的声明不会被承认。");
+    }
 }

@@ -169,7 +169,10 @@ fn need_store(global: &Global) -> Result<(), Unprepared> {
         return Ok(());
     }
     let data = global.data.display();
-    Err(Unprepared(format!("no node has run on {data} yet: start one with `hutong run`")))
+    Err(Unprepared::new(
+        format!("{data} 上尚未运行过节点：请先启动 hutong run"),
+        format!("no node has run on {data} yet: start one with `hutong run`"),
+    ))
 }
 
 /// The size of what was written, for people.

@@ -32,16 +32,18 @@ impl Desk {
         self.0.path().join(name)
     }
 
-    /// Runs a line in which `@x` is the file or folder `x` of this desk; returns the exit code.
-    fn run(&self, line: &str) -> u8 {
+    /// Runs a line in which `@x` is the file or folder `x` of this desk.
+    fn outcome(&self, line: &str) -> anyhow::Result<()> {
         let place = self.0.path().to_str().unwrap();
         let words = line.split_whitespace().map(|word| word.replace('@', &format!("{place}/")));
         let words = ["hutong".to_owned(), "--json".to_owned()].into_iter().chain(words);
         let cli = Cli::try_parse_from(words).unwrap();
-        match super::dispatch(cli, Console { lang: Lang::En, json: true }) {
-            Ok(()) => 0,
-            Err(error) => Ending::of(&error).code(),
-        }
+        super::dispatch(cli, Console { lang: Lang::En, json: true })
+    }
+
+    /// As [`Desk::outcome`]; the exit code.
+    fn run(&self, line: &str) -> u8 {
+        self.outcome(line).map_or_else(|error| Ending::of(&error).code(), |()| 0)
     }
 
     fn done(&self, line: &str) {
@@ -85,7 +87,11 @@ fn a_charter_needs_every_founding_signature() {
     let desk = Desk::with_three();
     desk.done("charter new --name 试验 --council @a.json --council @b.json --output @charter.json");
     desk.done("charter sign @charter.json --data @a");
-    assert_eq!(desk.run("charter publish @charter.json --data @a"), 1);
+    let refusal = desk.outcome("charter publish @charter.json --data @a").unwrap_err();
+    assert_eq!(Ending::of(&refusal).code(), 1);
+    let (who, how) = ("not signed by cn-32-b:", "`hutong charter sign ");
+    assert!(refusal.to_string().contains(who), "{refusal}");
+    assert!(refusal.to_string().contains(how), "{refusal}");
     assert_eq!(desk.run("charter sign @charter.json --data @c"), 1);
     desk.done("charter sign @charter.json --data @b");
     desk.done("charter publish @charter.json --data @a");

@@ -139,6 +139,11 @@ fn amount(text: &str, money: Money) -> Result<i64, String> {
         .ok_or_else(|| "the amount is too large: at most 2^53 - 1 minor units".to_owned())
 }
 
+/// Whether a text is an amount, in whatever currency and unit.
+pub(super) fn is_amount(text: &str) -> bool {
+    amount(text, Money { unit: Unit::TenThousand, minor_digits: 4 }).is_ok()
+}
+
 /// A day in one of the declared forms or, when none is declared, of [`DATE_FORMS`]; a time after it is left out.
 fn date(text: &str, forms: &[String]) -> Result<String, String> {
     let known = |form: &str| Date::strptime(form, text).ok();

@@ -66,6 +66,8 @@ pub struct FieldRule {
     /// From the source's value to ours.
     #[serde(default)]
     pub map: BTreeMap<String, String>,
+    /// What any number becomes, in a column of amounts and words: `CNY`, `listed`.
+    pub numbers: Option<String>,
     /// What happens to values that `map` does not have.
     #[serde(default)]
     pub unmapped: Unmapped,
@@ -127,6 +129,7 @@ impl FieldRule {
             (!self.exclude.is_empty() && !list, "exclude is for lists: use absent"),
             (self.items_max.is_some() && !list, "items_max is for lists"),
             (!self.dates.is_empty() && target.shape != Shape::Date, "dates are for dates"),
+            (self.numbers.is_some() && target.shape != Shape::Code, "numbers is for codes"),
             (self.unit != Unit::Main && target.shape != Shape::Money, "unit is for amounts"),
             (self.unmapped != Unmapped::Fail && self.map.is_empty(), "unmapped needs a map"),
             (self.required && self.default.is_some(), "required and default exclude each other"),
@@ -233,6 +236,9 @@ impl FieldRule {
     }
 
     fn mapped(&self, text: &str) -> Result<Option<String>, Unfit> {
+        if let Some(word) = self.numbers.as_ref().filter(|_| convert::is_amount(text)) {
+            return Ok(Some(word.clone()));
+        }
         if self.map.is_empty() {
             return Ok(Some(text.to_owned()));
         }

@@ -29,6 +29,7 @@ const RULE: &[&str] = &[
     "default",
     "required",
     "map",
+    "numbers",
     "unmapped",
     "separators",
     "strip_prefix",

@@ -93,6 +93,20 @@ fn values_come_from_columns_paths_constants_templates_and_defaults() {
 }
 
 #[test]
+fn one_column_of_amounts_and_words_makes_a_price() {
+    let rules = "[fields.pricing.mode]\ncolumn='价格'\nnumbers='listed'\nmap={'面议'='negotiated'}\n\
+        [fields.pricing.amount]\ncolumn='价格'\nunit='ten-thousand'\nabsent=['面议']\n\
+        [fields.pricing.currency]\ncolumn='价格'\nnumbers='CNY'\nmap={'面议'=''}";
+    let price = |text: &str, expected: Value| {
+        check(rules, json!({"价格": text}), "/pricing", expected);
+    };
+    price("1,200.5", json!({"mode": "listed", "amount": 1_200_500_000, "currency": "CNY"}));
+    price("面议", json!({"mode": "negotiated"}));
+    fails(rules, json!({"价格": "另议"}), "no such value");
+    refused(&format!("{HEAD}[fields.title]\ncolumn='a'\nnumbers='x'"), "numbers is for codes");
+}
+
+#[test]
 fn lists_are_split_stripped_excluded_and_without_repetition() {
     let rules = "[fields.keywords]\ncolumns=['a','b']\nseparators=['、',';']\nstrip_prefix='nlp:'\nexclude=['其他']";
     let values = json!({"a": "光伏、储能;其他", "b": ["nlp:储能", "NLP:x", ""]});

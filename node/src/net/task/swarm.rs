@@ -35,7 +35,7 @@ impl Task {
                 tracing::debug!(from = %send_back_addr, %error, "inbound connection failed");
             }
             SwarmEvent::NewListenAddr { address, .. } => {
-                tracing::info!(%address, "listening");
+                // The driver tells the operator.
                 self.outbox.deliver(NetEvent::Listening { address: address.to_string() });
             }
             SwarmEvent::ListenerClosed { listener_id, reason, addresses } => {
