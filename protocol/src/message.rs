@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 use hutong_crypto::digest::Hash;
+use hutong_crypto::note::Note;
 
 use crate::entry::{Entry, Leaf};
 use crate::id::ExchangeId;
@@ -18,6 +19,7 @@ use crate::limits::{
     EVIDENCE_PER_ANSWER_MAX, HEADS_PER_PAGE_MAX, LEAVES_PER_ANSWER_MAX, NOTE_BYTES_MAX,
     RANGE_HASHES_MAX, SCOPES_MAX, TAIL_LEAVES_MAX,
 };
+use crate::packed_note;
 use crate::region::Scope;
 use crate::wire::{Reader, WireError, Writer};
 
@@ -50,13 +52,13 @@ impl TailLeaf {
     }
 }
 
-/// News of a log, spread by gossip by the exchange that owns it.
+/// News of a log by the exchange that owns it: shown to witnesses first, then spread by gossip.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announcement {
     /// The exchange whose log it is.
     pub log: ExchangeId,
     /// Its checkpoint, a C2SP signed note with the cosignatures that make a quorum, or with none.
-    pub note: String,
+    pub note: Note,
     /// The size before `tail`: leaf `old_size + i` is `tail[i]`.
     pub old_size: u64,
     /// The newest leaves, up to the checkpoint's size, or none where they would be too many.
@@ -114,6 +116,9 @@ pub enum Request {
         /// Where the answer before ended.
         after: Option<ExchangeId>,
     },
+    /// A checkpoint of the asker's own log for a witness to cosign, with no answer expected but `Done`.
+    /// Here entries of any size may be in the tail.
+    Announcement(Announcement),
 }
 
 /// A request for a range of leaves.
@@ -257,6 +262,26 @@ impl TailLeaf {
     }
 }
 
+impl Announcement {
+    fn write(&self, writer: &mut Writer) {
+        writer.text(self.log.as_str());
+        packed_note::write(writer, &self.note);
+        writer.u64(self.old_size).u64(self.tail.len() as u64);
+        for leaf in &self.tail {
+            leaf.write(writer);
+        }
+    }
+
+    fn read(reader: &mut Reader) -> Result<Self, WireError> {
+        let log = read_log(reader)?;
+        let note = packed_note::read(reader)?;
+        let old_size = reader.u64()?;
+        let count = reader.count("tail leaves", TAIL_LEAVES_MAX)?;
+        let tail = (0..count).map(|_| TailLeaf::read(reader)).collect::<Result<_, _>>()?;
+        Ok(Self { log, note, old_size, tail })
+    }
+}
+
 impl ServedLeaf {
     /// Appends the leaf to an answer.
     pub fn write(&self, writer: &mut Writer) {
@@ -320,13 +345,7 @@ impl Gossip {
     pub fn encode(&self) -> Bytes {
         let mut writer = Writer::new();
         match self {
-            Self::Announcement(announcement) => {
-                writer.u8(0).text(announcement.log.as_str()).text(&announcement.note);
-                writer.u64(announcement.old_size).u64(announcement.tail.len() as u64);
-                for leaf in &announcement.tail {
-                    leaf.write(&mut writer);
-                }
-            }
+            Self::Announcement(announcement) => announcement.write(writer.u8(0)),
             Self::Evidence { log, bytes } => {
                 writer.u8(1).text(log.as_str()).bytes(bytes);
             }
@@ -342,15 +361,7 @@ impl Gossip {
     pub fn decode(bytes: Bytes) -> Result<Self, WireError> {
         let mut reader = Reader::new(bytes);
         let message = match reader.u8()? {
-            0 => {
-                let log = read_log(&mut reader)?;
-                let note = read_note(&mut reader)?;
-                let old_size = reader.u64()?;
-                let count = reader.count("tail leaves", TAIL_LEAVES_MAX)?;
-                let tail =
-                    (0..count).map(|_| TailLeaf::read(&mut reader)).collect::<Result<_, _>>()?;
-                Self::Announcement(Announcement { log, note, old_size, tail })
-            }
+            0 => Self::Announcement(Announcement::read(&mut reader)?),
             1 => Self::Evidence {
                 log: read_log(&mut reader)?,
                 bytes: reader.bytes("evidence", EVIDENCE_BYTES_MAX)?,
@@ -397,6 +408,7 @@ impl Request {
             Self::Evidence { after } => {
                 writer.u8(6).text(after.as_ref().map_or("", ExchangeId::as_str));
             }
+            Self::Announcement(announcement) => announcement.write(writer.u8(7)),
         }
         writer.finish()
     }
@@ -428,6 +440,7 @@ impl Request {
                 line: reader.text("cosignature", SIGNATURE_LINE_BYTES_MAX)?,
             },
             6 => Self::Evidence { after: read_after(&mut reader)? },
+            7 => Self::Announcement(Announcement::read(&mut reader)?),
             tag => return Err(WireError::Tag { what: "request", tag }),
         };
         reader.finish()?;

@@ -263,7 +263,9 @@ impl State {
     fn expired(&mut self, timer: Timer) {
         match timer {
             Timer::Announce => self.announce(),
+            Timer::QuorumLate => self.quorum_late(),
             Timer::AntiEntropy => self.anti_entropy(),
+            Timer::CompareAgain => self.compare_again(),
             Timer::OwnLogUnanswered => self.own_log_unanswered(),
             Timer::FindSource(log) => self.find_source(&log),
             Timer::SeekWithheld(log) => self.seek_again(&log),
@@ -399,6 +401,12 @@ impl State {
         let member = self.directory.member(exchange)?;
         let peer = Peer::new(member.transport());
         self.peers.contains_key(&peer).then_some(peer)
+    }
+
+    /// The connected peers that are nodes of council members, but for the owner of `log`.
+    fn council_peers(&self, log: &ExchangeId) -> Vec<Peer> {
+        let others = self.directory.council().iter().filter(|member| *member != log);
+        others.filter_map(|member| self.peer_of(member)).collect()
     }
 
     fn number(&mut self) -> u64 {

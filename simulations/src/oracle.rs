@@ -1,8 +1,12 @@
 //! Answers that all nodes of a process share: each signature, statement and directory once.
+//!
+//! Every question is kept under all of its input: two questions share an answer only where they are the
+//! same bytes.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hutong_crypto::digest::{Hash, blake3};
 use hutong_crypto::keys::{PublicKey, Signature};
@@ -13,27 +17,56 @@ use hutong_protocol::entry::Entry;
 use hutong_protocol::id::ExchangeId;
 use hutong_protocol::oracle::{Oracle, Plain};
 
-/// Answers of each kind that are kept at most; then all are forgotten.
-const ANSWERS_MAX: usize = 50_000;
+/// Parts of a table, so that threads seldom wait for each other.
+const SHARDS: usize = 256;
+/// Answers that are kept in one part at most; then it forgets them all.
+const ANSWERS_PER_SHARD_MAX: usize = 1_000;
 /// Directories that are kept at most.
 const DIRECTORIES_MAX: usize = 500;
 
+/// Remembers answers.
 #[derive(Debug, Default)]
-struct Answers {
+pub struct Memory {
     /// By BLAKE3 over key, signature and message.
-    verdicts: BTreeMap<Hash, bool>,
+    verdicts: Table<bool>,
     /// By leaf hash.
-    facts: BTreeMap<Hash, Option<Arc<AdminFact>>>,
-    /// By log and leaf hash.
-    outcomes: BTreeMap<(ExchangeId, Hash), Outcome>,
-    /// By BLAKE3 over the federation, the number of charters (of which no scenario has two of one
-    /// version), and the facts with their places.
-    directories: BTreeMap<Hash, Arc<Directory>>,
+    facts: Table<Option<Arc<AdminFact>>>,
+    /// By BLAKE3 over leaf hash and log.
+    outcomes: Table<Outcome>,
+    /// By BLAKE3 over the charters, and the facts with their places.
+    directories: Mutex<BTreeMap<Hash, Arc<Directory>>>,
+    directories_built: AtomicUsize,
 }
 
-/// Remembers answers. A question is remembered by all of its input.
-#[derive(Debug, Default)]
-pub struct Memory(Mutex<Answers>);
+#[derive(Debug)]
+struct Table<T> {
+    shards: Vec<Mutex<BTreeMap<Hash, T>>>,
+    computed: AtomicUsize,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Self { shards, computed: AtomicUsize::new(0) }
+    }
+}
+
+impl<T: Clone> Table<T> {
+    fn answer(&self, question: Hash, compute: impl FnOnce() -> T) -> T {
+        let shard = &self.shards[usize::from(question.as_bytes()[31])];
+        let mut known = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answer) = known.get(&question) {
+            return answer.clone();
+        }
+        if known.len() >= ANSWERS_PER_SHARD_MAX {
+            known.clear();
+        }
+        let answer = compute();
+        self.computed.fetch_add(1, Ordering::Relaxed);
+        known.insert(question, answer.clone());
+        answer
+    }
+}
 
 thread_local! {
     static OF_THIS_THREAD: RefCell<Option<Arc<Memory>>> = const { RefCell::new(None) };
@@ -45,48 +78,40 @@ impl Memory {
         OF_THIS_THREAD.with_borrow_mut(|memory| Arc::clone(memory.get_or_insert_default()))
     }
 
-    fn answers(&self) -> MutexGuard<'_, Answers> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// As [`check::entries`].
     pub fn outcomes(&self, log: &ExchangeId, entries: &[Entry]) -> Vec<Outcome> {
-        let mut answers = self.answers();
-        forget_if_full(&mut answers.outcomes, ANSWERS_MAX);
-        entries
-            .iter()
-            .map(|entry| {
-                let asked = (log.clone(), entry.leaf_hash());
-                *answers.outcomes.entry(asked).or_insert_with(|| {
-                    let found = check::entries(log, std::slice::from_ref(entry));
-                    found.first().copied().unwrap_or(Outcome::Void)
-                })
+        let one = |entry: &Entry| {
+            let mut question = Vec::with_capacity(32 + log.as_str().len());
+            question.extend_from_slice(entry.leaf_hash().as_bytes());
+            question.extend_from_slice(log.as_str().as_bytes());
+            self.outcomes.answer(blake3(&question), || {
+                check::entries(log, std::slice::from_ref(entry)).pop().unwrap_or(Outcome::Void)
             })
-            .collect()
+        };
+        entries.iter().map(one).collect()
     }
-}
 
-fn forget_if_full<K: Ord, V>(answers: &mut BTreeMap<K, V>, max: usize) {
-    if answers.len() >= max {
-        answers.clear();
+    /// How many signatures were verified, entries checked and directories built.
+    pub fn computed(&self) -> (usize, usize, usize) {
+        let of = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+        let (verdicts, outcomes) = (&self.verdicts.computed, &self.outcomes.computed);
+        (of(verdicts), of(outcomes), of(&self.directories_built))
     }
 }
 
 impl Oracle for Memory {
     fn verify(&self, key: &PublicKey, message: &[u8], signature: &Signature) -> bool {
-        let mut asked = key.as_bytes().to_vec();
-        asked.extend_from_slice(signature.as_bytes());
-        asked.extend_from_slice(message);
-        let mut answers = self.answers();
-        forget_if_full(&mut answers.verdicts, ANSWERS_MAX);
-        let find = || hutong_crypto::verify(key, message, signature);
-        *answers.verdicts.entry(blake3(&asked)).or_insert_with(find)
+        // Key and signature have fixed lengths, so that no two questions have the same bytes.
+        let mut question = Vec::with_capacity(96 + message.len());
+        question.extend_from_slice(key.as_bytes());
+        question.extend_from_slice(signature.as_bytes());
+        question.extend_from_slice(message);
+        let verify = || hutong_crypto::verify(key, message, signature);
+        self.verdicts.answer(blake3(&question), verify)
     }
 
     fn fact(&self, entry: Entry) -> Option<Arc<AdminFact>> {
-        let mut answers = self.answers();
-        forget_if_full(&mut answers.facts, ANSWERS_MAX);
-        answers.facts.entry(entry.leaf_hash()).or_insert_with(|| Plain.fact(entry)).clone()
+        self.facts.answer(entry.leaf_hash(), || Plain.fact(entry))
     }
 
     fn directory(
@@ -95,16 +120,24 @@ impl Oracle for Memory {
         charters: &CharterChain,
         facts: &Facts,
     ) -> Arc<Directory> {
-        let mut asked = charters.federation_id().hash().as_bytes().to_vec();
-        asked.extend_from_slice(&(charters.versions().len() as u64).to_le_bytes());
-        for (place, fact) in facts.iter() {
-            asked.extend_from_slice(place.log.as_str().as_bytes());
-            asked.extend_from_slice(&place.index.to_le_bytes());
-            asked.extend_from_slice(fact.entry().leaf_hash().as_bytes());
+        let mut question = Vec::with_capacity(64 * facts.len() + 64);
+        for version in charters.versions() {
+            question.extend_from_slice(version.digest().as_bytes());
         }
-        let mut answers = self.answers();
-        forget_if_full(&mut answers.directories, DIRECTORIES_MAX);
-        let find = || Plain.directory(before, charters, facts);
-        Arc::clone(answers.directories.entry(blake3(&asked)).or_insert_with(find))
+        for (place, fact) in facts.iter() {
+            question.extend_from_slice(place.log.as_str().as_bytes());
+            question.push(0);
+            question.extend_from_slice(&place.index.to_be_bytes());
+            question.extend_from_slice(fact.entry().leaf_hash().as_bytes());
+        }
+        let mut known = self.directories.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= DIRECTORIES_MAX {
+            known.clear();
+        }
+        let build = || {
+            self.directories_built.fetch_add(1, Ordering::Relaxed);
+            Plain.directory(before, charters, facts)
+        };
+        Arc::clone(known.entry(blake3(&question)).or_insert_with(build))
     }
 }

@@ -190,10 +190,7 @@ struct Behaviour {
 fn swarm(mut secret: [u8; 32], short: &str) -> anyhow::Result<libp2p::Swarm<Behaviour>> {
     let key = Keypair::ed25519_from_bytes(&mut secret)?;
     let sync = StreamProtocol::try_from_owned(format!("/hutong/{short}/sync/1"))?;
-    let gossip = gossipsub::ConfigBuilder::default()
-        .protocol_id(format!("/hutong/{short}/gossip/1"), gossipsub::Version::V1_1)
-        .flood_publish(true)
-        .build()?;
+    let gossip = gossipsub::ConfigBuilder::default().flood_publish(true).build()?;
     let swarm = SwarmBuilder::with_existing_identity(key)
         .with_tokio()
         .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)?

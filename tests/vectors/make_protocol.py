@@ -6,8 +6,10 @@ Written from docs/spec alone, on the primitives of make.py.
     python3 make_protocol.py        # writes entries.json, authority.json, messages.json, evidence.json
 """
 
+import base64
 import hashlib
 import json
+import os
 
 from make import HERE, b64, blake3_derive, line, private, public, root, sha256
 
@@ -189,9 +191,24 @@ def checkpoint(name: str, leaves: list, *, key: str = "") -> str:
     return f"{body}\n{line(origin, 1, secret, private(secret).sign(body.encode()))}"
 
 
+def packed(note: str) -> bytes:
+    """A note as announcements carry it."""
+    body, _, lines = note.rpartition("\n\n")
+    body += "\n"
+    origin, signatures = body.split("\n")[0], []
+    for dash, name, signature in (one.split(" ") for one in lines.splitlines()):
+        shared = os.path.commonprefix([origin, name])
+        signatures.append(uint(len(shared.encode())) + text(name[len(shared) :]) + text(base64.b64decode(signature)))
+    return text(body) + many(signatures)
+
+
 def messages() -> dict:
     good = samples()
     note = checkpoint("cn-33-zhejiang", good)
+    witness = f"{FEDERATION}.hutong/cn-32-jiangsu/witness"
+    cosigned = note + line(witness, 4, keys("cn-32-jiangsu")["witness"], bytes(range(72)))
+    short, said = packed(note), packed(cosigned)
+    body = note.rpartition("\n\n")[0] + "\n"
     hashes = [sha256(b"\x00", leaf) for leaf in good]
     log, other = "cn-33-zhejiang", "cn-32-jiangsu"
     federation, frozen, summary = sha256(b"federation"), sha256(b"frozen"), sha256(b"summary")
@@ -199,8 +216,8 @@ def messages() -> dict:
     large = 2**64 - 1
     cases = {
         "gossip": {
-            "announcement": b"\x00" + text(log) + text(note) + uint(0) + many([b"\x00" + text(good[0]), b"\x01" + hashes[1], b"\x02" + hashes[2]]),
-            "announcement without tail": b"\x00" + text(log) + text(note) + uint(3) + many([]),
+            "announcement": b"\x00" + text(log) + said + uint(0) + many([b"\x00" + text(good[0]), b"\x01" + hashes[1], b"\x02" + hashes[2]]),
+            "announcement without tail": b"\x00" + text(log) + short + uint(3) + many([]),
             "evidence": b"\x01" + text(log) + text(b"evidence"),
         },
         "request": {
@@ -213,6 +230,7 @@ def messages() -> dict:
             "charter": b"\x04" + uint(2),
             "cosignature": b"\x05" + uint(128) + text("— name c2ln\n"),
             "evidence": b"\x06" + text(""),
+            "announcement": b"\x07" + text(log) + short + uint(0) + many([b"\x00" + text(one) for one in good]),
         },
         "response": {
             "hello": b"\x00" + hello,
@@ -228,10 +246,15 @@ def messages() -> dict:
     refused = {
         "gossip": {
             "unknown tag": b"\x02",
-            "unknown leaf": b"\x00" + text(log) + text(note) + uint(0) + many([b"\x03" + hashes[0]]),
-            "too many leaves": b"\x00" + text(log) + text(note) + uint(0) + uint(993),
-            "an entry that is none": b"\x00" + text(log) + text(note) + uint(0) + many([b"\x00" + text(b"x")]),
+            "unknown leaf": b"\x00" + text(log) + short + uint(0) + many([b"\x03" + hashes[0]]),
+            "too many leaves": b"\x00" + text(log) + short + uint(0) + uint(993),
+            "an entry that is none": b"\x00" + text(log) + short + uint(0) + many([b"\x00" + text(b"x")]),
             "no exchange id": b"\x01" + text("A") + text(b""),
+            "a note as text": b"\x00" + text(log) + text(note) + uint(3) + many([]),
+            "a note without signatures": b"\x00" + text(log) + text(body) + many([]) + uint(3) + many([]),
+            "a name that shares less than it could": b"\x00" + text(log) + text(body) + many([uint(0) + text(body.split("\n")[0]) + text(bytes(68))]) + uint(3) + many([]),
+            "a name that shares more than there is": b"\x00" + text(log) + text(body) + many([uint(99) + text("") + text(bytes(68))]) + uint(3) + many([]),
+            "a key id alone": b"\x00" + text(log) + text(body) + many([uint(len(body.split("\n")[0])) + text("") + text(bytes(4))]) + uint(3) + many([]),
         },
         "request": {
             "nothing": b"",

@@ -58,8 +58,8 @@ impl Behaviour {
         let me = key.public().to_peer_id();
         let limits = &config.limits;
         let dcutr = relay_client.is_some().then(|| dcutr::Behaviour::new(me));
-        let gossip = scoring::gossip(key, names)
-            .map_err(|reason| NetError::Part { part: "gossipsub", reason })?;
+        let gossip =
+            scoring::gossip(key).map_err(|reason| NetError::Part { part: "gossipsub", reason })?;
         Ok(Self {
             gate: Gate::new(limits),
             limits: connection_limits::Behaviour::new(connection_limits(limits)),

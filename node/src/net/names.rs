@@ -1,6 +1,6 @@
-//! Protocol and topic names. Every protocol carries the federation's short id, so that two federations on one
-//! network never mix. Topics do not: they are spoken on one federation's gossip streams only, and each is
-//! written four times whenever two nodes meet.
+//! Protocol and topic names. Our own protocols carry the federation's short id; who does not speak them is
+//! another federation's, and is disconnected. Gossip has the names of gossipsub, and topics those of their
+//! scopes: each is written four times whenever two nodes meet.
 
 use libp2p::StreamProtocol;
 use libp2p::gossipsub::{IdentTopic, TopicHash};
@@ -26,8 +26,6 @@ pub enum NameError {
 pub(super) struct Names {
     /// Request streams: `/hutong/<short>/sync/1`.
     pub(super) sync: StreamProtocol,
-    /// Gossip streams: `/hutong/<short>/gossip/1`, gossipsub v1.1 inside.
-    pub(super) gossip: String,
     /// Kademlia: `/hutong/<short>/kad/1`.
     pub(super) kad: StreamProtocol,
 }
@@ -40,7 +38,6 @@ impl Names {
         }
         Ok(Self {
             sync: protocol(format!("/hutong/{short}/sync/1"))?,
-            gossip: format!("/hutong/{short}/gossip/1"),
             kad: protocol(format!("/hutong/{short}/kad/1"))?,
         })
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hutong_crypto::digest::sha256_parts;
+use hutong_protocol::mesh;
 use libp2p::gossipsub::{
     self, IdentTopic, MaxCountSubscriptionFilter, Message, MessageAuthenticity, MessageId,
     PeerScoreParams, PeerScoreThresholds, TopicScoreParams, ValidationMode,
@@ -10,7 +11,6 @@ use libp2p::gossipsub::{
 use libp2p::identity::Keypair;
 
 use super::limits::{GOSSIP_BYTES_MAX, TOPICS_MAX};
-use super::names::Names;
 
 /// Which subscriptions of peers are kept: any topic, but a bounded number.
 pub(super) type Filter = MaxCountSubscriptionFilter<gossipsub::AllowAllSubscriptionFilter>;
@@ -23,24 +23,26 @@ pub(super) type Gossip = gossipsub::Behaviour<gossipsub::IdentityTransform, Filt
 pub(super) const SCORE_MIN: f64 = -160.0;
 
 /// Builds gossip with strict signatures, verdicts by the application and peer scores.
-pub(super) fn gossip(key: &Keypair, names: &Names) -> Result<Gossip, String> {
+pub(super) fn gossip(key: &Keypair) -> Result<Gossip, String> {
+    // The protocols are those of gossipsub: a name of our own could not be of a version with IDONTWANT.
     let config = gossipsub::ConfigBuilder::default()
-        // One private protocol id keeps other federations out and the identify message short.
-        .protocol_id(names.gossip.clone(), gossipsub::Version::V1_1)
         .validation_mode(ValidationMode::Strict)
         .validate_messages()
         .message_id_fn(message_id)
         .max_transmit_size(GOSSIP_BYTES_MAX)
-        .mesh_n_low(6)
-        .mesh_n(8)
-        .mesh_n_high(12)
-        .mesh_outbound_min(2)
-        .flood_publish(true)
-        .heartbeat_initial_delay(Duration::from_secs(1))
-        .heartbeat_interval(Duration::from_secs(1))
+        .mesh_n_low(mesh::D_LOW)
+        .mesh_n(mesh::D)
+        .mesh_n_high(mesh::D_HIGH)
+        .mesh_outbound_min(mesh::D_OUT)
+        .gossip_lazy(mesh::D_LAZY)
+        .gossip_factor(mesh::GOSSIP_FACTOR)
+        .flood_publish(mesh::FLOOD_PUBLISH)
+        .idontwant_message_size_threshold(mesh::IDONTWANT_BYTES)
+        .heartbeat_initial_delay(Duration::from_millis(mesh::HEARTBEAT_MS))
+        .heartbeat_interval(Duration::from_millis(mesh::HEARTBEAT_MS))
         // A verdict has ten heartbeats to come back: the node may be busy verifying a backlog.
         .history_length(10)
-        .history_gossip(3)
+        .history_gossip(mesh::HISTORY_GOSSIP as usize)
         .duplicate_cache_time(Duration::from_mins(2))
         // Ids of 20 bytes in IHAVE lists: 64 KiB holds about 2,900 of them.
         .max_control_message_size(64 * 1024)

@@ -4,6 +4,7 @@
 //! checked on its own: a bad peer costs one range. What belongs to the tree is staged while its
 //! signatures are checked, and handed over to be made durable in the log's order.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use hutong_crypto::digest::Hash;
@@ -27,7 +28,7 @@ use crate::persist::Persist;
 #[derive(Debug, Clone)]
 pub(super) struct FetchGoal {
     pub(super) signed: Signed,
-    pub(super) note: Note,
+    pub(super) note: Arc<Note>,
 }
 
 impl State {

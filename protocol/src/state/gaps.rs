@@ -1,9 +1,10 @@
 //! Entries that were not handed out at first.
 //!
 //! A leaf whose entry a peer did not hand out is a gap. The owner of the log knows all its
-//! entries: what it declines is settled until the next time it is asked, ever more rarely, since
-//! it may not have known yet that this node is a member. What another peer does not hand out is
-//! asked of the next one.
+//! entries, and the council all members: what they decline is settled until the next time, ever more
+//! rarely, since they may not have known yet that this node is a member. An owner of the same country
+//! that declines may follow too little ever to know it; then the council is asked. What another peer
+//! does not hand out is asked of the next one.
 
 use alloc::vec::Vec;
 
@@ -39,20 +40,34 @@ impl State {
         from: u64,
         served: &[ServedLeaf],
     ) {
-        let by_owner = self.peer_of(log).as_ref() == Some(peer);
+        if served.iter().all(|leaf| matches!(leaf, ServedLeaf::Entry(_))) {
+            return;
+        }
+        let settles = self.settles(log, peer);
         let Some(replica) = self.replicas.get_mut(log) else { return };
         for (index, leaf) in (from..).zip(served) {
             match leaf {
                 ServedLeaf::Entry(_) => {}
-                ServedLeaf::Withheld(_) if by_owner => replica.declined.insert(index, index + 1),
+                ServedLeaf::Withheld(_) if settles => replica.declined.insert(index, index + 1),
                 ServedLeaf::Withheld(_) | ServedLeaf::Absent(_) => {
                     replica.gaps.insert(index, index + 1);
                 }
             }
         }
-        if !replica.declined.is_empty() || !replica.gaps.is_empty() {
-            self.schedule_seek(log);
+        self.schedule_seek(log);
+    }
+
+    /// Whether what `peer` withholds of the log need not be asked of others now.
+    fn settles(&self, log: &ExchangeId, peer: &Peer) -> bool {
+        let Some(member) = self.directory.by_transport(peer.as_str()) else { return false };
+        if member.id == *log {
+            // The owner may not follow the log that admitted this node.
+            return !self.may_be_shown_restricted(log) || self.council_peers(log).is_empty();
         }
+        let asked =
+            |owner: &Peer| self.replicas.get(log).is_some_and(|it| it.asked.contains(owner));
+        let owner_may_know = self.peer_of(log).is_some_and(|owner| !asked(&owner));
+        self.directory.council().contains(&member.id) && !owner_may_know
     }
 
     /// Sees to the gaps that the disk was left with.
@@ -122,7 +137,9 @@ impl State {
         let useful =
             |peer: &Peer| !asked.contains(peer) && directory.by_transport(peer.as_str()).is_some();
         let owner = owner.filter(|owner| useful(owner));
-        let Some(peer) = owner.or_else(|| self.next_peer(useful)) else { return };
+        let knows_members = || self.council_peers(log).into_iter().find(|peer| useful(peer));
+        let first = owner.or_else(knows_members);
+        let Some(peer) = first.or_else(|| self.next_peer(useful)) else { return };
         let range = LeavesRequest { log: log.clone(), from, to, size, left: true };
         let goal = SeekGoal { from, to, size, root };
         let id = self.send(&peer, &Request::Leaves(range), Asked::Gap { log: log.clone(), goal });
@@ -156,7 +173,7 @@ impl State {
             self.penalise(peer, PeerFault::BadLeaves);
             return self.seek_failed(log, peer);
         }
-        let by_owner = self.peer_of(log).as_ref() == Some(peer);
+        let settles = self.settles(log, peer);
         let Some(replica) = self.replicas.get_mut(log) else { return };
         replica.seeking = None;
         let mut entries = Vec::new();
@@ -167,7 +184,7 @@ impl State {
                     replica.gaps.remove(index, index + 1);
                     entries.push((index, entry));
                 }
-                ServedLeaf::Withheld(_) if by_owner => {
+                ServedLeaf::Withheld(_) if settles => {
                     replica.gaps.remove(index, index + 1);
                     replica.declined.insert(index, index + 1);
                 }

@@ -1,19 +1,21 @@
 //! Messages from everybody.
 
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 
 use bytes::Bytes;
+use hutong_crypto::checkpoint::Checkpoint;
 
 use super::State;
 use super::offer::Offer;
-use super::replica::Batch;
+use super::replica::{Batch, Unjudged};
 use crate::entry::Leaf;
 use crate::evidence::Evidence;
 use crate::id::ExchangeId;
 use crate::io::{Effect, GossipId, Peer, PeerFault, Verdict};
 use crate::limits::STAGED_BATCHES_MAX;
 use crate::limits::UNJUDGED_PER_LOG_MAX;
-use crate::message::{Announcement, Gossip, TailLeaf};
+use crate::message::{Announcement, Gossip, Refusal, Response, TailLeaf};
 use crate::region::Scope;
 
 impl State {
@@ -40,6 +42,26 @@ impl State {
         self.effect(Effect::Verdict { id, verdict });
     }
 
+    /// The owner of a log shows its newest checkpoint for this node to cosign, before it announces it.
+    pub(super) fn shown_by_owner(&mut self, peer: &Peer, news: &Announcement) -> Response {
+        let Some(member) = self.directory.member(&news.log) else {
+            return Response::Refused(Refusal::NotHeld);
+        };
+        if member.transport() != peer.as_str() {
+            // The owner may have been given new keys by an entry that has not come here yet.
+            return Response::Refused(Refusal::NotAllowed);
+        }
+        let scope = member.scope.clone();
+        match self.announced(peer, peer, &scope, news) {
+            Some(Verdict::Accept) | None => Response::Done,
+            Some(Verdict::Ignore) => Response::Refused(Refusal::NotHeld),
+            Some(Verdict::Reject) => {
+                self.penalise(peer, PeerFault::BadSignature);
+                Response::Refused(Refusal::Malformed)
+            }
+        }
+    }
+
     /// The verdict on an announcement; none where it waits for the leaves.
     fn announced(
         &mut self,
@@ -61,12 +83,13 @@ impl State {
         if !self.follows(&news.log) {
             return Some(Verdict::Ignore);
         }
-        match self.offered(&news.log, &news.note, author) {
-            Offer::Unknown | Offer::Conflict => Some(Verdict::Ignore),
+        match self.offered(&news.log, Arc::new(news.note.clone()), author) {
+            // Who passes on what it does not hold is asked for it, and blamed where it was invented.
+            Offer::Unknown | Offer::Old | Offer::Conflict => Some(Verdict::Ignore),
             Offer::Unsigned => Some(Verdict::Reject),
             Offer::Known => Some(Verdict::Accept),
             Offer::Newer => {
-                self.add_source(&news.log, from);
+                self.add_source(news, from);
                 let taken = self.take_tail(news);
                 self.pursue(&news.log);
                 // Whoever is told asks the teller: an announcement without its leaves is passed on
@@ -78,42 +101,46 @@ impl State {
 
     /// Passes an announcement on once the log is held as far as it says.
     fn judge_when_held(&mut self, id: GossipId, news: &Announcement) {
-        let size = news.old_size + news.tail.len() as u64;
         let Some(replica) = self.replicas.get_mut(&news.log) else { return };
-        replica.unjudged.push_back((size, id));
+        let Ok(Checkpoint { size, root, .. }) = Checkpoint::parse(&news.note.text) else { return };
+        replica.unjudged.push_back(Unjudged { size, root, id });
         let too_many = replica.unjudged.len() > UNJUDGED_PER_LOG_MAX;
         let oldest = too_many.then(|| replica.unjudged.pop_front()).flatten();
-        if let Some((_, id)) = oldest {
+        if let Some(Unjudged { id, .. }) = oldest {
             self.effect(Effect::Verdict { id, verdict: Verdict::Ignore });
         }
     }
 
-    /// The log is held up to `size`: what waited for that is passed on.
+    /// The log is held up to `size`: what waited for that is passed on if it is part of what is held. One
+    /// that was overtaken and is not known to be is not: who passes it on is asked for its leaves.
     pub(super) fn judge_held(&mut self, log: &ExchangeId, size: u64) {
         let Some(replica) = self.replicas.get_mut(log) else { return };
         if replica.unjudged.is_empty() {
             return;
         }
-        let (held, waiting) =
-            replica.unjudged.drain(..).partition(|(waits_for, _)| *waits_for <= size);
+        let (held, waiting): (VecDeque<Unjudged>, VecDeque<Unjudged>) =
+            replica.unjudged.drain(..).partition(|waits| waits.size <= size);
         replica.unjudged = waiting;
-        let held: VecDeque<(u64, GossipId)> = held;
-        for (_, id) in held {
-            self.effect(Effect::Verdict { id, verdict: Verdict::Accept });
+        for Unjudged { size, root, id } in held {
+            let known = self.replicas.get(log).and_then(|replica| replica.recent.get(&size));
+            let part = known.is_some_and(|known| known.checkpoint.root == root);
+            let verdict = if part { Verdict::Accept } else { Verdict::Ignore };
+            self.effect(Effect::Verdict { id, verdict });
         }
     }
 
     /// Nothing more is taken of the log: what waits is not passed on.
     pub(super) fn judge_none(&mut self, log: &ExchangeId) {
         let Some(replica) = self.replicas.get_mut(log) else { return };
-        for (_, id) in core::mem::take(&mut replica.unjudged) {
+        for Unjudged { id, .. } in core::mem::take(&mut replica.unjudged) {
             self.effect(Effect::Verdict { id, verdict: Verdict::Ignore });
         }
     }
 
-    fn add_source(&mut self, log: &ExchangeId, peer: &Peer) {
-        let target = self.replicas.get_mut(log).and_then(|replica| replica.target.as_mut());
-        if let Some(target) = target {
+    /// Whoever passes an announcement on holds what it says, and nothing beyond.
+    fn add_source(&mut self, news: &Announcement, peer: &Peer) {
+        let target = self.replicas.get_mut(&news.log).and_then(|replica| replica.target.as_mut());
+        if let Some(target) = target.filter(|target| target.offered.text == news.note.text) {
             target.sources.insert(peer.clone());
         }
     }

@@ -1,6 +1,7 @@
 //! Checkpoints that peers show.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
 
 use hutong_crypto::checkpoint::Checkpoint;
 use hutong_crypto::note::{Note, SIGNATURE_TYPE_ED25519, key_id};
@@ -19,8 +20,10 @@ pub(super) enum Offer {
     Unknown,
     /// It is not a checkpoint, or not signed by the log's key.
     Unsigned,
-    /// It is older than what is held, or the same.
+    /// It is what is held, or part of it.
     Known,
+    /// It is older than what is held, and may or may not be part of it; or nothing more is taken of the log.
+    Old,
     /// It is newer than what is held.
     Newer,
     /// It contradicts another checkpoint of the log.
@@ -29,17 +32,17 @@ pub(super) enum Offer {
 
 impl State {
     /// Looks at a checkpoint that `source` shows.
-    pub(super) fn offered(&mut self, log: &ExchangeId, text: &str, source: &Peer) -> Offer {
+    pub(super) fn offered(&mut self, log: &ExchangeId, note: Arc<Note>, source: &Peer) -> Offer {
         if !self.replicas.contains_key(log) || self.directory.member(log).is_none() {
             return Offer::Unknown;
         }
-        let (signed, note) = match self.signed_by_log(log, text) {
+        let signed = match self.signed_by_log(log, &note) {
             Ok(signed) => signed,
             Err(offer) => return offer,
         };
         let Some(replica) = self.replicas.get_mut(log) else { return Offer::Unknown };
         if replica.frozen.is_some() || replica.diverged {
-            return Offer::Known;
+            return Offer::Old;
         }
         if let Some(other) = contradicted(replica, &signed) {
             if self.is_present_key(log, &signed) && !self.is_present_key(log, &other) {
@@ -50,19 +53,19 @@ impl State {
             return Offer::Conflict;
         }
         if signed.size() <= replica.held_size() {
+            let known = replica.recent.contains_key(&signed.size());
             self.offered_old(log, signed, note);
-            return Offer::Known;
+            return if known { Offer::Known } else { Offer::Old };
         }
         self.offered_new(log, signed, note, source);
         Offer::Newer
     }
 
-    /// The checkpoint in `text`, if the key of the log signed it.
+    /// The checkpoint in `note`, if the key of the log signed it.
     ///
     /// A line under the log's name by a key that is not known blames nobody: the log may have
     /// been given a new key by an entry that has not come here yet.
-    fn signed_by_log(&self, log: &ExchangeId, text: &str) -> Result<(Signed, Note), Offer> {
-        let note = Note::parse(text).map_err(|_| Offer::Unsigned)?;
+    fn signed_by_log(&self, log: &ExchangeId, note: &Note) -> Result<Signed, Offer> {
         let size = Checkpoint::parse(&note.text).map_err(|_| Offer::Unsigned)?.size;
         let key = self.directory.log_key_at(log, size).ok_or(Offer::Unknown)?;
         let origin = self.origin(log);
@@ -76,10 +79,14 @@ impl State {
             |key: &_, message: &[u8], signature: &_| self.oracle.verify(key, message, signature);
         let checkpoint = Checkpoint::verify_log_signature_by(rule, &bare, origin.as_str(), &key)
             .map_err(|_| Offer::Unsigned)?;
-        Ok((Signed { checkpoint, note: bare, cosignatures: BTreeMap::new() }, note))
+        Ok(Signed {
+            checkpoint: Arc::new(checkpoint),
+            note: Arc::new(bare),
+            cosignatures: BTreeMap::new(),
+        })
     }
 
-    pub(super) fn offered_old(&mut self, log: &ExchangeId, signed: Signed, note: Note) {
+    pub(super) fn offered_old(&mut self, log: &ExchangeId, signed: Signed, note: Arc<Note>) {
         let Some(replica) = self.replicas.get_mut(log) else { return };
         let old_size = signed.size();
         if replica.recent.contains_key(&old_size) {
@@ -94,7 +101,7 @@ impl State {
         }
     }
 
-    fn offered_new(&mut self, log: &ExchangeId, signed: Signed, note: Note, source: &Peer) {
+    fn offered_new(&mut self, log: &ExchangeId, signed: Signed, note: Arc<Note>, source: &Peer) {
         let size = signed.size();
         let me = self.config.me == *log;
         let Some(replica) = self.replicas.get_mut(log) else { return };

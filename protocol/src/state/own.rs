@@ -1,19 +1,26 @@
 //! The log of this exchange: append, announce, and never sign below.
 
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::ToString;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use hutong_crypto::checkpoint::Checkpoint;
+use hutong_crypto::note::Note;
 
 use super::State;
 use super::replica::Signed;
+use super::sync::Asked;
 use super::timers::Timer;
 use crate::audience::Audience;
 use crate::directory::{FactRef, FactVoid};
 use crate::entry::Leaf;
 use crate::io::{AppendError, Effect, Notice, Peer, Ticket};
-use crate::limits::{ANNOUNCED_ENTRY_BYTES_MAX, LOG_ENTRIES_MAX, TAIL_BYTES_MAX, TAIL_LEAVES_MAX};
-use crate::message::{Announcement, Gossip, TailLeaf};
+use crate::limits::{
+    ANNOUNCED_ENTRY_BYTES_MAX, LOG_ENTRIES_MAX, QUORUM_WAIT_MS, SHOWN_PER_PEER_MAX, TAIL_BYTES_MAX,
+    TAIL_LEAVES_MAX,
+};
+use crate::message::{Announcement, Gossip, Request, TailLeaf};
 use crate::persist::Persist;
 use crate::prepare::Prepared;
 use crate::time::Timestamp;
@@ -31,16 +38,67 @@ enum Gate {
     Conflict,
 }
 
+/// The newest leaves of the own log, those that somebody has not been told of yet.
+#[derive(Debug)]
+struct Tail {
+    /// The index of the first.
+    from: u64,
+    /// `None` where they have become too many for a message.
+    leaves: Option<VecDeque<TailLeaf>>,
+    bytes: usize,
+}
+
+impl Tail {
+    fn at(size: u64) -> Self {
+        Self { from: size, leaves: Some(VecDeque::new()), bytes: 0 }
+    }
+
+    fn push(&mut self, leaf: TailLeaf) {
+        self.bytes += leaf_bytes(&leaf);
+        let Some(tail) = &mut self.leaves else { return };
+        if tail.len() >= TAIL_LEAVES_MAX || self.bytes > TAIL_BYTES_MAX {
+            self.leaves = None;
+        } else {
+            tail.push_back(leaf);
+        }
+    }
+
+    /// Takes out the leaves up to `to`, of a log of `size`, with the index of the first; none where they
+    /// were too many.
+    fn take(&mut self, to: u64, size: u64) -> (u64, Vec<TailLeaf>) {
+        let count = to.saturating_sub(self.from);
+        self.from = self.from.max(to);
+        let Some(tail) = &mut self.leaves else {
+            if self.from == size {
+                *self = Self::at(size);
+            }
+            return (to, Vec::new());
+        };
+        let count = usize::try_from(count).unwrap_or(usize::MAX).min(tail.len());
+        let taken: Vec<TailLeaf> = tail.drain(..count).collect();
+        self.bytes -= taken.iter().map(leaf_bytes).sum::<usize>();
+        (to - taken.len() as u64, taken)
+    }
+}
+
+/// What a leaf takes in a message: its tag, and a hash or a length and bytes.
+fn leaf_bytes(leaf: &TailLeaf) -> usize {
+    match leaf {
+        TailLeaf::Entry(entry) => entry.as_bytes().len() + 4,
+        TailLeaf::Large(_) | TailLeaf::Restricted(_) => 33,
+    }
+}
+
 /// What there is to the own log beyond its replica.
 #[derive(Debug)]
 pub(super) struct Own {
     gate: Gate,
-    /// The size last announced.
-    announced: u64,
-    announced_at: Option<Timestamp>,
-    /// The leaves since then; `None` where they have become too many for a message.
-    tail: Option<Vec<TailLeaf>>,
-    tail_bytes: usize,
+    /// What was not announced yet.
+    announced: Tail,
+    /// What the council was not shown yet, as far as it is shown anything.
+    shown: Tail,
+    /// When something was last shown, or announced at once.
+    shown_at: Option<Timestamp>,
     /// Entries up to this size travel with announcements.
     entry_bytes_max: usize,
 }
@@ -49,26 +107,15 @@ impl Own {
     pub(super) fn at(size: u64, frozen: bool) -> Self {
         Self {
             gate: if frozen { Gate::Conflict } else { Gate::Unchecked },
-            announced: size,
-            announced_at: None,
-            tail: Some(Vec::new()),
-            tail_bytes: 0,
+            announced: Tail::at(size),
+            shown: Tail::at(size),
+            shown_at: None,
             entry_bytes_max: ANNOUNCED_ENTRY_BYTES_MAX,
         }
     }
 
     pub(super) fn may_sign(&self) -> bool {
         self.gate == Gate::Open
-    }
-
-    fn push(&mut self, leaf: TailLeaf, bytes: usize) {
-        self.tail_bytes += bytes;
-        let Some(tail) = &mut self.tail else { return };
-        if tail.len() >= TAIL_LEAVES_MAX || self.tail_bytes > TAIL_BYTES_MAX {
-            self.tail = None;
-        } else {
-            tail.push(leaf);
-        }
     }
 }
 
@@ -129,9 +176,8 @@ impl State {
     /// The own log was brought up to what peers hold.
     pub(super) fn own_log_recovered(&mut self) {
         let size = self.replicas.get(&self.config.me).map_or(0, |own| own.frontier.size());
-        self.own.announced = size;
-        self.own.tail = Some(Vec::new());
-        self.own.tail_bytes = 0;
+        self.own.announced = Tail::at(size);
+        self.own.shown = Tail::at(size);
         if self.own.gate != Gate::Recovering {
             return;
         }
@@ -231,14 +277,16 @@ impl State {
             }
             let bytes = entry.as_bytes().len();
             let public = prepared.statement().audience == Audience::Public;
-            self.own.push(
-                match (public, bytes <= self.own.entry_bytes_max) {
-                    (true, true) => TailLeaf::Entry(entry.clone()),
-                    (true, false) => TailLeaf::Large(id),
-                    (false, _) => TailLeaf::Restricted(id),
-                },
-                if public && bytes <= self.own.entry_bytes_max { bytes + 4 } else { 33 },
-            );
+            self.own.announced.push(match (public, bytes <= self.own.entry_bytes_max) {
+                (true, true) => TailLeaf::Entry(entry.clone()),
+                (true, false) => TailLeaf::Large(id),
+                (false, _) => TailLeaf::Restricted(id),
+            });
+            self.own.shown.push(if public {
+                TailLeaf::Entry(entry.clone())
+            } else {
+                TailLeaf::Restricted(id)
+            });
         }
         let void = Vec::new();
         for (index, entry) in decisions {
@@ -261,7 +309,11 @@ impl State {
             extensions: Vec::new(),
         };
         let note = checkpoint.sign(&self.keys.log);
-        let signed = Signed { checkpoint, note, cosignatures: alloc::collections::BTreeMap::new() };
+        let signed = Signed {
+            checkpoint: Arc::new(checkpoint),
+            note: Arc::new(note),
+            cosignatures: BTreeMap::new(),
+        };
         let (size, note) = (signed.size(), signed.encode());
         replica.hold(signed);
         self.summary_changed(&log);
@@ -272,29 +324,101 @@ impl State {
     /// it is.
     pub(super) fn schedule_announcement(&mut self) {
         let interval = self.config.announce_interval_ms;
-        let at = self.own.announced_at.map_or(self.now, |last| last.plus_millis(interval));
+        let at = self.own.shown_at.map_or(self.now, |last| last.plus_millis(interval));
         self.timers.set(Timer::Announce, at.max(self.now));
     }
 
+    /// Shows the newest checkpoint to the council and waits for a quorum; announces it at once where those
+    /// at hand cannot make one.
     pub(super) fn announce(&mut self) {
-        let me = &self.config.me;
-        let Some(held) = self.replicas.get(me).and_then(|own| own.held.as_ref()) else { return };
-        let Some(scope) = self.directory.member(me).map(|member| member.scope.clone()) else {
+        let own = self.replicas.get(&self.config.me);
+        let Some(held) = own.and_then(|own| own.held.clone()) else { return };
+        self.own.shown_at = Some(self.now);
+        let council = self.council_peers(&self.config.me);
+        let makes_quorum = |peers: &[Peer]| {
+            let members = peers.iter().filter_map(|it| self.directory.by_transport(it.as_str()));
+            let members = members.map(|member| member.id.clone()).collect();
+            self.charters.latest().witness_quorum.satisfied(&members)
+        };
+        let wait = makes_quorum(&council) && !makes_quorum(&[]);
+        let (old_size, tail) = self.own.shown.take(held.size(), held.size());
+        if !wait {
+            return self.publish(&held);
+        }
+        let (log, note) = (self.config.me.clone(), Note::clone(&held.note));
+        let request = Request::Announcement(Announcement { log, note, old_size, tail });
+        for peer in &council {
+            let shown = self
+                .asked
+                .values()
+                .filter(|(whom, what)| whom == peer && matches!(what, Asked::Announcement));
+            if shown.count() < SHOWN_PER_PEER_MAX {
+                self.send(peer, &request, Asked::Announcement);
+            }
+        }
+        self.timers.set(Timer::QuorumLate, self.now.plus_millis(QUORUM_WAIT_MS));
+    }
+
+    /// There is a quorum for an own checkpoint: announces it, unless one beyond it was announced.
+    pub(super) fn quorum_reached(&mut self, size: u64) {
+        let own = self.replicas.get(&self.config.me);
+        let Some(signed) = own.and_then(|own| own.recent.get(&size)).cloned() else { return };
+        if size < self.own.announced.from {
+            return;
+        }
+        self.publish(&signed);
+        self.timers.clear(&Timer::QuorumLate);
+        if size < self.own.shown.from {
+            self.timers.set(Timer::QuorumLate, self.now.plus_millis(QUORUM_WAIT_MS));
+        }
+    }
+
+    /// There is no quorum yet for what the council was shown last: the leaves cannot wait for it.
+    pub(super) fn quorum_late(&mut self) {
+        let shown = self.own.shown.from;
+        let own = self.replicas.get(&self.config.me);
+        let signed = own.and_then(|own| own.recent.get(&shown).or(own.held.as_ref())).cloned();
+        if let Some(signed) = signed.filter(|signed| signed.size() >= self.own.announced.from) {
+            self.publish(&signed);
+        }
+    }
+
+    fn publish(&mut self, signed: &Signed) {
+        let log = self.config.me.clone();
+        let Some(scope) = self.directory.member(&log).map(|member| member.scope.clone()) else {
             return;
         };
-        let (size, note) = (held.size(), self.note_to_announce(held));
-        let tail = self.own.tail.take();
-        let announcement = Announcement {
-            log: me.clone(),
-            note,
-            old_size: if tail.is_some() { self.own.announced } else { size },
-            tail: tail.unwrap_or_default(),
-        };
-        self.own.announced = size;
-        self.own.announced_at = Some(self.now);
-        self.own.tail = Some(Vec::new());
-        self.own.tail_bytes = 0;
-        let bytes = Gossip::Announcement(announcement).encode();
+        let size = self.replicas.get(&log).map_or(0, |own| own.frontier.size());
+        let (old_size, tail) = self.own.announced.take(signed.size(), size);
+        let note = self.note_to_announce(signed);
+        let bytes = Gossip::Announcement(Announcement { log, note, old_size, tail }).encode();
         self.effect(Effect::Publish { scope, bytes });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hutong_crypto::digest::sha256;
+
+    use super::*;
+
+    fn leaf(number: u64) -> TailLeaf {
+        TailLeaf::Large(sha256(&number.to_be_bytes()))
+    }
+
+    #[test]
+    fn a_tail_is_taken_in_parts_and_begins_anew_after_too_many_leaves() {
+        let mut tail = Tail::at(10);
+        (10..15).for_each(|number| tail.push(leaf(number)));
+        assert_eq!(tail.take(12, 15), (10, alloc::vec![leaf(10), leaf(11)]));
+        assert_eq!(tail.take(12, 15), (12, Vec::new()), "nothing is told twice");
+        assert_eq!(tail.take(15, 15), (12, alloc::vec![leaf(12), leaf(13), leaf(14)]));
+        assert_eq!(tail.bytes, 0);
+        (15..2_000).for_each(|number| tail.push(leaf(number)));
+        assert_eq!(tail.take(1_900, 2_000), (1_900, Vec::new()));
+        tail.push(leaf(2_000));
+        assert_eq!(tail.take(2_001, 2_001), (2_001, Vec::new()), "some before it were not kept");
+        tail.push(leaf(2_001));
+        assert_eq!(tail.take(2_002, 2_002), (2_001, alloc::vec![leaf(2_001)]));
     }
 }

@@ -2,6 +2,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use hutong_crypto::checkpoint::Checkpoint;
@@ -21,9 +22,9 @@ use crate::time::Timestamp;
 /// A checkpoint whose log signature holds.
 #[derive(Debug, Clone)]
 pub(super) struct Signed {
-    pub(super) checkpoint: Checkpoint,
+    pub(super) checkpoint: Arc<Checkpoint>,
     /// The note's text and the log's own signature line.
-    pub(super) note: Note,
+    pub(super) note: Arc<Note>,
     /// Cosignatures that hold, by witness.
     pub(super) cosignatures: BTreeMap<ExchangeId, NoteSignature>,
 }
@@ -40,7 +41,7 @@ impl Signed {
 
     /// The note with all cosignatures at hand.
     pub(super) fn encode(&self) -> String {
-        let mut note = self.note.clone();
+        let mut note = Note::clone(&self.note);
         note.signatures.extend(self.cosignatures.values().cloned());
         note.encode()
     }
@@ -51,8 +52,16 @@ impl Signed {
 pub(super) struct Target {
     pub(super) signed: Signed,
     /// The note as it was received, for its cosignatures.
-    pub(super) offered: Note,
+    pub(super) offered: Arc<Note>,
     pub(super) sources: BTreeSet<Peer>,
+}
+
+/// An announcement whose leaves are not here yet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unjudged {
+    pub(super) size: u64,
+    pub(super) root: Hash,
+    pub(super) id: GossipId,
 }
 
 /// Leaves that belong to the tree and whose signatures are being checked.
@@ -64,7 +73,7 @@ pub(super) struct Batch {
     pub(super) frontier: Frontier,
     pub(super) outcomes: Option<Vec<Outcome>>,
     /// The checkpoint that the log reaches with this batch.
-    pub(super) reaches: Option<(Signed, Note)>,
+    pub(super) reaches: Option<(Signed, Arc<Note>)>,
 }
 
 /// A smaller checkpoint than the one held, which may or may not be part of it.
@@ -72,7 +81,7 @@ pub(super) struct Batch {
 pub(super) struct Suspect {
     pub(super) signed: Signed,
     /// The note that showed it.
-    pub(super) offered: Note,
+    pub(super) offered: Arc<Note>,
     /// What it is being compared with.
     pub(super) held: Signed,
 }
@@ -95,12 +104,12 @@ pub(super) struct Replica {
     /// A newer checkpoint that is not held yet.
     pub(super) target: Option<Target>,
     /// Announcements that are passed on when the log is held up to their size.
-    pub(super) unjudged: VecDeque<(u64, GossipId)>,
+    pub(super) unjudged: VecDeque<Unjudged>,
     /// The request for leaves that is under way.
     pub(super) fetching: Option<RequestId>,
     /// Entries that are not held and that somebody may hand out.
     pub(super) gaps: Ranges,
-    /// Entries that are not held and that the owner declined to hand out.
+    /// Entries that are not held and that those who must know declined to hand out.
     pub(super) declined: Ranges,
     /// The request for an entry that is not held.
     pub(super) seeking: Option<RequestId>,
@@ -193,7 +202,7 @@ fn trusted(note: &str) -> Option<Signed> {
     let cosignatures = note.signatures.split_off(1.min(note.signatures.len()));
     let by_witness = |line: NoteSignature| Some((witness_of(&line.name)?, line));
     let cosignatures = cosignatures.into_iter().filter_map(by_witness).collect();
-    Some(Signed { checkpoint, note, cosignatures })
+    Some(Signed { checkpoint: Arc::new(checkpoint), note: Arc::new(note), cosignatures })
 }
 
 /// The exchange that cosigns under `name`.

@@ -15,8 +15,8 @@ use crate::wire::Writer;
 /// Digests that still hold.
 #[derive(Debug, Default)]
 pub(super) struct Summaries {
-    /// The scopes of the logs that are replicated, in order; none before they were looked for.
-    scopes: Option<Vec<Scope>>,
+    /// The logs that are replicated, by scope and in order; none before they were looked for.
+    logs: Option<BTreeMap<Scope, Vec<ExchangeId>>>,
     of: BTreeMap<Scope, Hash>,
     frozen: Option<Hash>,
 }
@@ -36,8 +36,8 @@ impl State {
 
     pub(super) fn hello(&mut self) -> Hello {
         self.summarise();
-        let Summaries { scopes, of, frozen } = &self.summaries;
-        let scopes = scopes.iter().flatten();
+        let Summaries { logs, of, frozen } = &self.summaries;
+        let scopes = logs.iter().flat_map(BTreeMap::keys);
         let said = scopes.filter_map(|scope| Some((scope.clone(), *of.get(scope)?)));
         Hello {
             federation: self.charters.federation_id().hash(),
@@ -47,34 +47,46 @@ impl State {
         }
     }
 
-    /// Computes what is missing, in one pass over the logs.
+    /// Computes what is missing.
     fn summarise(&mut self) {
-        let scopes = match self.summaries.scopes.take() {
-            Some(scopes) => scopes,
-            None => self.scopes(),
-        };
-        let missing = scopes.iter().filter(|scope| !self.summaries.of.contains_key(*scope));
-        let mut held: BTreeMap<&Scope, Writer> =
-            missing.map(|scope| (scope, Writer::new())).collect();
-        if !held.is_empty() || self.summaries.frozen.is_none() {
-            let mut frozen = Writer::new();
-            for (log, replica) in &self.replicas {
-                if replica.frozen.is_some() {
-                    frozen.text(log.as_str());
-                    continue;
-                }
-                let scope = self.directory.member(log).and_then(|m| held.get_mut(&m.scope));
-                if let (Some(scope), Some(held)) = (scope, &replica.held) {
-                    let cosigned = replica.cosigned.as_ref().map_or(0, Signed::size);
-                    scope.text(log.as_str()).u64(held.size()).hash(&held.checkpoint.root);
-                    scope.u64(cosigned);
-                }
-            }
-            self.summaries.frozen = Some(blake3(&frozen.finish()));
-            for (scope, held) in held {
-                self.summaries.of.insert(scope.clone(), blake3(&held.finish()));
+        let mut summaries = core::mem::take(&mut self.summaries);
+        let logs = summaries.logs.get_or_insert_with(|| self.logs_by_scope());
+        for (scope, logs) in logs.iter() {
+            if !summaries.of.contains_key(scope) {
+                summaries.of.insert(scope.clone(), self.summary_of(logs));
             }
         }
-        self.summaries.scopes = Some(scopes);
+        summaries.frozen.get_or_insert_with(|| {
+            let mut frozen = Writer::new();
+            for (log, _) in self.replicas.iter().filter(|(_, it)| it.frozen.is_some()) {
+                frozen.text(log.as_str());
+            }
+            blake3(&frozen.finish())
+        });
+        self.summaries = summaries;
+    }
+
+    fn logs_by_scope(&self) -> BTreeMap<Scope, Vec<ExchangeId>> {
+        let mut logs: BTreeMap<Scope, Vec<ExchangeId>> = BTreeMap::new();
+        for member in self.directory.members().filter(|member| self.follows(&member.id)) {
+            logs.entry(member.scope.clone()).or_default().push(member.id.clone());
+        }
+        for logs in logs.values_mut() {
+            logs.sort();
+        }
+        logs
+    }
+
+    fn summary_of(&self, logs: &[ExchangeId]) -> Hash {
+        let mut summary = Writer::new();
+        for log in logs {
+            let replica = self.replicas.get(log).filter(|replica| replica.frozen.is_none());
+            if let Some((replica, held)) = replica.and_then(|it| Some((it, it.held.as_ref()?))) {
+                let cosigned = replica.cosigned.as_ref().map_or(0, Signed::size);
+                summary.text(log.as_str()).u64(held.size()).hash(&held.checkpoint.root);
+                summary.u64(cosigned);
+            }
+        }
+        blake3(&summary.finish())
     }
 }

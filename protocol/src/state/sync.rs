@@ -4,11 +4,13 @@
 //! comparison at once; where they differ each side asks for the other's checkpoints and pursues
 //! those that are newer. Gossip makes replication fast; this makes it complete.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
+use hutong_crypto::note::Note;
 
 use super::State;
 use super::fetch::FetchGoal;
@@ -21,8 +23,8 @@ use crate::evidence::Evidence;
 use crate::id::ExchangeId;
 use crate::io::{Effect, InboundId, Peer, PeerFault, RequestId};
 use crate::limits::{
-    CHARTERS_PER_ANSWER_MAX, EVIDENCE_PER_ANSWER_MAX, HEADS_BYTES_MAX, HEADS_PER_PAGE_MAX,
-    LEAVES_PER_ANSWER_MAX,
+    CHARTERS_PER_ANSWER_MAX, COMPARE_AGAIN_MS, EVIDENCE_PER_ANSWER_MAX, HEADS_BYTES_MAX,
+    HEADS_PER_PAGE_MAX, LEAVES_PER_ANSWER_MAX,
 };
 use crate::message::{Hello, LeavesRequest, Refusal, Request, Response};
 use crate::region::Scope;
@@ -32,6 +34,13 @@ use crate::region::Scope;
 pub(super) struct PeerState {
     /// The version of the charter that it says it has, until it turns out not to have it.
     pub(super) charter_version: u64,
+    /// Whether holdings were compared since it connected.
+    compared: bool,
+    /// Scopes of which it held something else when holdings were last compared: looked into where that is
+    /// so again.
+    differing: BTreeSet<Scope>,
+    /// Whether holdings are to be compared again soon.
+    again: bool,
 }
 
 /// What an answer is awaited for.
@@ -66,6 +75,8 @@ pub(super) enum Asked {
     Acknowledgement {
         log: ExchangeId,
     },
+    /// The answer to an announcement says nothing: what is waited for is a cosignature.
+    Announcement,
 }
 
 impl Asked {
@@ -110,6 +121,15 @@ impl State {
         }
         let at = self.now.plus_millis(self.config.anti_entropy_interval_ms);
         self.timers.set(Timer::AntiEntropy, at);
+    }
+
+    /// Compares once more with peers that held something else.
+    pub(super) fn compare_again(&mut self) {
+        let peers = self.peers.iter_mut();
+        let again = peers.filter_map(|(peer, it)| core::mem::take(&mut it.again).then_some(peer));
+        for peer in again.cloned().collect::<Vec<Peer>>() {
+            self.say_hello(&peer);
+        }
     }
 
     fn say_hello(&mut self, peer: &Peer) {
@@ -167,8 +187,11 @@ impl State {
         Hello { scopes, ..hello }
     }
 
-    /// A peer has told what it holds.
-    fn met(&mut self, peer: &Peer, theirs: &Hello) {
+    /// A peer has told what it holds, asked by this node or not.
+    ///
+    /// Two nodes between which something is under way hold different logs for a moment. Where they were
+    /// compared before, what differs is looked into when it still does a little later.
+    fn met(&mut self, peer: &Peer, theirs: &Hello, asked: bool) {
         let ours = self.hello();
         if theirs.federation != ours.federation {
             return self.penalise(peer, PeerFault::OtherFederation);
@@ -184,11 +207,28 @@ impl State {
             self.ask(peer, &Request::Evidence { after: None }, Asked::Evidence);
         }
         let ours: BTreeMap<_, _> = ours.scopes.into_iter().collect();
+        let mut before = None;
+        if let Some(state) = self.peers.get_mut(peer) {
+            let differing = core::mem::take(&mut state.differing);
+            let compared = core::mem::replace(&mut state.compared, true);
+            before = (compared && self.own.may_sign()).then_some(differing);
+        }
+        let mut differing = BTreeSet::new();
         for (scope, theirs) in &theirs.scopes {
             match ours.get(scope) {
                 Some(ours) if ours == theirs => self.same_shown(scope, peer),
+                Some(_) if before.as_mut().is_some_and(|before| !before.remove(scope)) => {
+                    differing.insert(scope.clone());
+                }
                 Some(_) => self.ask_heads(peer, scope.clone(), None),
                 None => {}
+            }
+        }
+        if let Some(state) = self.peers.get_mut(peer).filter(|_| !differing.is_empty()) {
+            state.differing = differing;
+            state.again |= asked;
+            if asked {
+                self.timers.set(Timer::CompareAgain, self.now.plus_millis(COMPARE_AGAIN_MS));
             }
         }
     }
@@ -213,7 +253,7 @@ impl State {
             Ok(Request::Hello(theirs)) => {
                 let answer = Response::Hello(self.told_hello());
                 self.respond(inbound, &answer);
-                return self.met(peer, &theirs);
+                return self.met(peer, &theirs, false);
             }
             Ok(Request::Leaves(range)) => return self.serve(inbound, peer, range),
             Ok(Request::Heads { .. }) if self.is_restoring() => Response::Refused(Refusal::NotHeld),
@@ -228,6 +268,7 @@ impl State {
                     Response::Refused(Refusal::Malformed)
                 }
             }
+            Ok(Request::Announcement(news)) => self.shown_by_owner(peer, &news),
         };
         self.respond(inbound, &answer);
     }
@@ -328,7 +369,7 @@ impl State {
             }
         };
         match (asked, answer) {
-            (Asked::Hello, Response::Hello(theirs)) => self.met(&peer, &theirs),
+            (Asked::Hello, Response::Hello(theirs)) => self.met(&peer, &theirs, true),
             (Asked::Heads { scope, after, begun }, Response::Heads { heads, more }) => {
                 // A page that does not go on from the one before would be asked for for ever.
                 let goes_on = heads.last().map(|(last, _)| last) > after.as_ref();
@@ -354,7 +395,7 @@ impl State {
                 self.charters_shown(&peer, before);
             }
             (Asked::Evidence, Response::Evidence(evidence)) => self.evidence_shown(evidence),
-            (Asked::Acknowledgement { .. }, Response::Done) => {}
+            (Asked::Acknowledgement { .. } | Asked::Announcement, Response::Done) => {}
             (asked, _) => {
                 self.penalise(&peer, PeerFault::WrongAnswer);
                 self.unanswered(&peer, asked);
@@ -373,7 +414,8 @@ impl State {
             | Asked::Proof { .. }
             | Asked::Checkpoint { .. }
             | Asked::Evidence
-            | Asked::Acknowledgement { .. } => {}
+            | Asked::Acknowledgement { .. }
+            | Asked::Announcement => {}
         }
     }
 
@@ -406,14 +448,17 @@ impl State {
     }
 
     fn head_shown(&mut self, peer: &Peer, log: &ExchangeId, note: &str) {
-        let offer = self.offered(log, note, peer);
-        if *log == self.config.me && matches!(offer, Offer::Known | Offer::Newer) {
+        let offer = match Note::parse(note) {
+            Ok(note) => self.offered(log, Arc::new(note), peer),
+            Err(_) => Offer::Unsigned,
+        };
+        if *log == self.config.me && matches!(offer, Offer::Known | Offer::Old | Offer::Newer) {
             self.own_log_shown_by(peer);
         }
         match offer {
             Offer::Unsigned => self.penalise(peer, PeerFault::BadSignature),
             Offer::Newer => self.pursue(log),
-            Offer::Unknown | Offer::Known | Offer::Conflict => {}
+            Offer::Unknown | Offer::Known | Offer::Old | Offer::Conflict => {}
         }
     }
 

@@ -9,10 +9,14 @@ use crate::time::Timestamp;
 /// Something that falls due.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
-    /// Tell the network what was appended since the last announcement.
+    /// Show the council what was appended, or announce it at once.
     Announce,
+    /// Announce without a quorum what the council was shown.
+    QuorumLate,
     /// Compare holdings with the next peer.
     AntiEntropy,
+    /// Compare once more with peers that held something else.
+    CompareAgain,
     /// Sign although no peer has shown its copy of the own log.
     OwnLogUnanswered,
     /// Look for another peer that holds what a log lacks.

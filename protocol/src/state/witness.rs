@@ -1,12 +1,13 @@
 //! Cosignatures, given and gathered.
 //!
 //! A node cosigns what it holds, when it is the parent or a child of the log's owner or sits on
-//! the council, and sends the cosignature to the owner, who gathers them until the charter's
-//! quorum is reached and announces the cosigned checkpoint. What a node cosigned is on disk
-//! before the cosignature leaves.
+//! the council, and sends the cosignature to the owner, who shows its checkpoints to the council
+//! first, gathers cosignatures until the charter's quorum is reached, and announces the cosigned
+//! checkpoint to everybody. What a node cosigned is on disk before the cosignature leaves.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use hutong_crypto::cosignature::{cosign, verify_cosignature_by};
 use hutong_crypto::note::{Note, NoteSignature, SIGNATURE_TYPE_COSIGNATURE, key_id};
@@ -56,7 +57,7 @@ impl State {
         replica.witnessed = Some((size, root));
         replica.witnessed_at = Some(self.now);
         self.effect(Effect::Persist(Persist::WitnessMemory { log: log.clone(), size, root }));
-        self.add_cosignature(log, size, me, line);
+        self.add_cosignatures(log, size, alloc::vec![(me, line)]);
         self.deliver_cosignature(log);
     }
 
@@ -83,7 +84,10 @@ impl State {
         let own = self.replicas.get(&me);
         let Some(recent) = own.and_then(|own| own.recent.get(&size)) else { return true };
         let line = NoteSignature::parse_line(line).ok();
-        let witness = line.as_ref().and_then(|line| self.witness_of_line(&me, recent, line));
+        let witness = line.as_ref().and_then(|line| {
+            let witness = witness_of(&line.name)?;
+            self.is_cosignature(&me, recent, line, &witness).then_some(witness)
+        });
         let (Some(line), Some(witness)) = (&line, witness) else {
             let by_known_key = line.as_ref().is_none_or(|line| self.is_by_known_key(line));
             if !by_known_key {
@@ -93,8 +97,8 @@ impl State {
             self.penalise(peer, PeerFault::BadSignature);
             return false;
         };
-        if self.add_cosignature(&me, size, witness, line.clone()) {
-            self.schedule_announcement();
+        if self.add_cosignatures(&me, size, alloc::vec![(witness, line.clone())]) {
+            self.quorum_reached(size);
         }
         true
     }
@@ -110,61 +114,60 @@ impl State {
 
     /// Takes from `note` the cosignatures of a known checkpoint that hold and are not at hand.
     pub(super) fn gather_cosignatures(&mut self, log: &ExchangeId, size: u64, note: &Note) {
-        for line in &note.signatures {
-            let Some(recent) = self.replicas.get(log).and_then(|r| r.recent.get(&size)) else {
-                return;
-            };
-            let at_hand = recent.cosignatures.values().any(|known| known.name == line.name);
-            if at_hand {
-                continue;
-            }
-            if let Some(witness) = self.witness_of_line(log, recent, line) {
-                self.add_cosignature(log, size, witness, line.clone());
-            }
-        }
+        let Some(recent) = self.replicas.get(log).and_then(|r| r.recent.get(&size)) else { return };
+        let new = note.signatures.iter().filter_map(|line| {
+            let witness = witness_of(&line.name)?;
+            let at_hand = recent.cosignatures.contains_key(&witness);
+            let holds = !at_hand && self.is_cosignature(log, recent, line, &witness);
+            holds.then(|| (witness, line.clone()))
+        });
+        let new = new.collect();
+        self.add_cosignatures(log, size, new);
     }
 
-    /// The witness whose valid cosignature `line` is.
-    fn witness_of_line(
+    /// Whether `line` is a valid cosignature by `witness`.
+    fn is_cosignature(
         &self,
         log: &ExchangeId,
         signed: &Signed,
         line: &NoteSignature,
-    ) -> Option<ExchangeId> {
-        let witness = witness_of(&line.name)?;
-        if witness == *log {
-            return None;
-        }
-        let key = self.directory.member(&witness)?.descriptor.witness_key;
-        let name = self.witness_name(&witness);
+        witness: &ExchangeId,
+    ) -> bool {
+        let member = self.directory.member(witness).filter(|_| witness != log);
+        let Some(key) = member.map(|member| member.descriptor.witness_key) else { return false };
+        let name = self.witness_name(witness);
         let rule =
             |key: &_, message: &[u8], signature: &_| self.oracle.verify(key, message, signature);
-        verify_cosignature_by(rule, &signed.note.text, line, &name, &key).ok()?;
-        Some(witness)
+        verify_cosignature_by(rule, &signed.note.text, line, &name, &key).is_ok()
     }
 
-    /// Adds a cosignature that holds. Returns whether the quorum is reached by it for a newer
+    /// Adds cosignatures that hold. Returns whether the quorum is reached by them for a newer
     /// checkpoint than before.
-    fn add_cosignature(
+    fn add_cosignatures(
         &mut self,
         log: &ExchangeId,
         size: u64,
-        witness: ExchangeId,
-        line: NoteSignature,
+        new: Vec<(ExchangeId, NoteSignature)>,
     ) -> bool {
         let Some(replica) = self.replicas.get_mut(log) else { return false };
         let Some(recent) = replica.recent.get_mut(&size) else { return false };
-        if !make_room_for(&witness, &mut recent.cosignatures, self.directory.council()) {
-            return false;
+        let council = self.directory.council();
+        let mut held = replica.held.as_mut().filter(|held| held.size() == size);
+        let mut added = false;
+        for (witness, line) in new {
+            if !make_room_for(&witness, &mut recent.cosignatures, council) {
+                continue;
+            }
+            if let Some(held) = &mut held
+                && make_room_for(&witness, &mut held.cosignatures, council)
+            {
+                held.cosignatures.insert(witness.clone(), line.clone());
+            }
+            recent.cosignatures.insert(witness, line);
+            added = true;
         }
-        if let Some(held) = replica.held.as_mut().filter(|held| held.size() == size)
-            && make_room_for(&witness, &mut held.cosignatures, self.directory.council())
-        {
-            held.cosignatures.insert(witness.clone(), line.clone());
-        }
-        recent.cosignatures.insert(witness, line);
         let newer = replica.cosigned.as_ref().is_none_or(|cosigned| size > cosigned.size());
-        if !newer {
+        if !added || !newer {
             return false;
         }
         let witnesses: BTreeSet<ExchangeId> = recent.cosignatures.keys().cloned().collect();
@@ -184,7 +187,7 @@ impl State {
 
     /// The note of an own checkpoint with as many cosignatures as make the quorum, and no more; with
     /// none where they do not make it yet: each line travels to every follower, several times.
-    pub(super) fn note_to_announce(&self, signed: &Signed) -> String {
+    pub(super) fn note_to_announce(&self, signed: &Signed) -> Note {
         let quorum = &self.charters.latest().witness_quorum;
         let mut needed: BTreeSet<ExchangeId> = signed.cosignatures.keys().cloned().collect();
         if quorum.satisfied(&needed) {
@@ -197,10 +200,10 @@ impl State {
         } else {
             needed.clear();
         }
-        let mut note = signed.note.clone();
+        let mut note = Note::clone(&signed.note);
         let lines = signed.cosignatures.iter().filter(|(witness, _)| needed.contains(*witness));
         note.signatures.extend(lines.map(|(_, line)| line.clone()));
-        note.encode()
+        note
     }
 
     /// Cosignatures for a peer that has just connected, where it owns logs cosigned here.

@@ -30,8 +30,8 @@ impl Adversary for Equivocator {
         let (one, another) = (world.sign(me, size, root), world.sign(me, size, other));
         let others = world.neighbours(me);
         let (left, right) = others.split_at(others.len() / 2);
-        world.announce_to(me, one, size, Vec::new(), left);
-        world.announce_to(me, another, size, Vec::new(), right);
+        world.announce_to(me, &one, size, Vec::new(), left);
+        world.announce_to(me, &another, size, Vec::new(), right);
         None
     }
 }

@@ -51,7 +51,7 @@ impl Adversary for Flooder {
         Self::noise(world, me);
         let (size, root) = world.own_log(me);
         let (note, to) = (world.sign(me, size, root), world.neighbours(me));
-        world.announce_to(me, note, size, Vec::new(), &to);
+        world.announce_to(me, &note, size, Vec::new(), &to);
         for _ in 0..4 {
             Self::ask(world, me);
         }

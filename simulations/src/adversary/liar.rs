@@ -30,7 +30,7 @@ impl Adversary for Liar {
         let (root, leaf) = (world.any_hash(), world.any_hash());
         let note = world.sign(me, size + 1, root);
         let to = world.neighbours(me);
-        world.announce_to(me, note, size, vec![TailLeaf::Restricted(leaf)], &to);
+        world.announce_to(me, &note, size, vec![TailLeaf::Restricted(leaf)], &to);
         Some(1_500)
     }
 

@@ -17,6 +17,7 @@ mod withholder;
 use bytes::Bytes;
 use hutong_crypto::checkpoint::Checkpoint;
 use hutong_crypto::digest::Hash;
+use hutong_crypto::note::Note;
 use hutong_protocol::message::{Announcement, Gossip, Request, TailLeaf};
 use hutong_protocol::region::Scope;
 
@@ -180,12 +181,13 @@ impl World {
     fn announce_to(
         &mut self,
         slot: Slot,
-        note: String,
+        note: &str,
         old_size: u64,
         tail: Vec<TailLeaf>,
         to: &[Slot],
     ) {
         let log = self.id(slot).clone();
+        let Ok(note) = Note::parse(note) else { return };
         let bytes = Gossip::Announcement(Announcement { log, note, old_size, tail }).encode();
         let scope = self.scope(slot);
         self.publish_to(slot, slot, scope, bytes, to);

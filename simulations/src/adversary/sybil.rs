@@ -16,7 +16,7 @@ impl Adversary for Sybil {
         let root = world.any_hash();
         let size = 1 + world.rng.below(9);
         let (note, to) = (world.sign(me, size, root), world.neighbours(me));
-        world.announce_to(me, note, size, Vec::new(), &to);
+        world.announce_to(me, &note, size, Vec::new(), &to);
         if !to.is_empty() {
             let asked = to[world.rng.index(to.len())];
             let place = world.rng.index(world.federation.exchanges.len());

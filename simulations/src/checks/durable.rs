@@ -25,8 +25,9 @@ impl Checker for Durable {
         }
         let from = said.from;
         match said.message {
-            Message::Gossip(Some(Gossip::Announcement(news))) => {
-                check_note(world, from, &news.log, &news.note, found);
+            Message::Gossip(Some(Gossip::Announcement(news)))
+            | Message::Request(Some(Request::Announcement(news))) => {
+                check_note(world, from, &news.log, &news.note.encode(), found);
             }
             Message::Gossip(Some(Gossip::Evidence { log, .. })) => {
                 let kept = world.nodes[from].disk.log(log);

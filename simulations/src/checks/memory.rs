@@ -1,6 +1,8 @@
 //! What a node keeps in memory is bounded.
 
-use hutong_protocol::limits::{RECENT_CHECKPOINTS_MAX, STAGED_BATCHES_MAX, SUSPECTS_MAX};
+use hutong_protocol::limits::{
+    RECENT_CHECKPOINTS_MAX, SHOWN_PER_PEER_MAX, STAGED_BATCHES_MAX, SUSPECTS_MAX,
+};
 use hutong_protocol::state::Load;
 
 use super::{Checker, Found};
@@ -14,14 +16,14 @@ pub(super) struct Memory;
 fn bounds(load: &Load, exchanges: usize, scopes: usize) -> [(&'static str, usize, usize); 7] {
     // Of each peer: a greeting, the heads of each scope, charters, evidence; some of these twice,
     // when a comparison begins before another has ended. Of each log: leaves, a gap, a checkpoint,
-    // a cosignature to deliver, and a proof from each of a few peers.
-    let asked = 2 * load.peers * (scopes + 3) + 8 * load.logs;
+    // a cosignature to deliver, and a proof from each of a few peers. And announcements that were shown.
+    let asked = load.peers * (2 * (scopes + 3) + SHOWN_PER_PEER_MAX) + 8 * load.logs;
     [
         ("logs", load.logs, exchanges),
         ("requests", load.asked, asked),
         // A check of each staged batch and of filled gaps.
         ("checks", load.checks, load.logs * (STAGED_BATCHES_MAX + 2)),
-        ("timers", load.timers, 3 + 4 * load.logs),
+        ("timers", load.timers, 5 + 4 * load.logs),
         ("staged batches", load.staged, STAGED_BATCHES_MAX + 1),
         ("suspects", load.suspects, SUSPECTS_MAX),
         ("checkpoints", load.recent, RECENT_CHECKPOINTS_MAX),

@@ -88,6 +88,11 @@ impl Disk {
         self.sizes.get(&log).copied().unwrap_or(0)
     }
 
+    /// Whether an entry is here, not its hash alone.
+    pub fn has(&self, log: Log, index: u64) -> bool {
+        index < self.size(log) && !self.withheld.contains(&(log, index))
+    }
+
     /// Sets how many leaves of a log are here.
     pub fn hold(&mut self, log: Log, size: u64) {
         self.sizes.insert(log, size);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use hutong_protocol::mesh;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::divisions::Divisions;
@@ -49,6 +50,9 @@ pub struct CountryArguments {
     /// Peers in a gossip mesh: `D`, with `D_low` and `D_high` in proportion.
     #[arg(long, default_value_t = Params::HUTONG.d)]
     pub mesh: usize,
+    /// Messages above this size are declined by `IDONTWANT` where they are here already, in bytes.
+    #[arg(long, default_value_t = mesh::IDONTWANT_BYTES)]
+    pub idontwant: usize,
     /// Write the figures as JSON to this file.
     #[arg(long)]
     pub json: Option<PathBuf>,
@@ -78,6 +82,9 @@ pub fn country(arguments: &CountryArguments) -> Result<ExitCode> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(arguments.threads).build()?;
     let figures = pool.install(|| run(arguments))?;
     println!("{}", show::markdown(&figures));
+    for missing in figures.missing.iter().take(20) {
+        println!("MISSING: {missing:?}");
+    }
     for violation in figures.violations.iter().take(20) {
         println!("BROKEN: {violation}");
     }
@@ -100,7 +107,8 @@ pub fn run(arguments: &CountryArguments) -> Result<Figures> {
     let plan = Plan::new(&divisions, arguments.nodes, arguments.seed)?;
     let stretch = Stretch { from: seconds(arguments.from), to: seconds(arguments.to) };
     let (nodes, seed) = (arguments.nodes, arguments.seed);
-    let params = Params::HUTONG.with_mesh(arguments.mesh);
+    let idontwant_bytes = Some(arguments.idontwant);
+    let params = Params { idontwant_bytes, ..Params::HUTONG.with_mesh(arguments.mesh) };
     let announced_bytes = arguments.announced_bytes;
     let bar = bar(1_000, "founding");
     let settings = Settings { nodes, seed, stretch, params, late: arguments.late, announced_bytes };

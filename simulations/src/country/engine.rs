@@ -16,18 +16,19 @@ use hutong_protocol::state::{Config, Follow, State};
 use hutong_protocol::tier::Tier;
 use rayon::prelude::*;
 
+use super::answers::Answers;
 use super::archive::{Archive, Disk, Log};
 use super::figures::{Ledger, Statement};
 use super::founding::{Founded, Start};
 use super::load::{self, Stretch};
-use super::memory::Memory;
 use super::net::{CAUSES, Cause, Net, connect};
 use super::node::{Arrives, Commons, Node, Want, Wants};
 use super::places::LATENCY_US_MIN;
 use super::plan::Plan;
-use crate::gossip::flight::{Arrival, Flight, Links as _};
+use crate::gossip::flight::{Arrival, Flight, Kind, Links as _};
 use crate::gossip::mesh::{Connections, Topic};
 use crate::gossip::params::{Params, wire};
+use crate::oracle::Memory;
 use crate::rng::Rng;
 
 /// How long nodes meet before the first statement, in seconds.
@@ -36,8 +37,6 @@ const MEETING_S: u64 = 60;
 const ENDING_S: u64 = 60;
 /// Nodes of a window from which on threads are worth their while.
 const PARALLEL_MIN: usize = 6;
-/// A topic's name without the scope, in bytes: `hutong/5f1c0011aa22bb33/1/`.
-const TOPIC_BYTES: usize = 26;
 
 /// What a country is made from.
 #[derive(Debug, Clone, Copy)]
@@ -108,6 +107,7 @@ pub struct Country {
     queue: BTreeMap<u64, Vec<(u64, Event)>>,
     rng: Rng,
     window: u64,
+    answers: Answers,
 }
 
 impl Country {
@@ -137,7 +137,7 @@ impl Country {
         let topics: Vec<Topic> = by_scope
             .iter()
             .map(|(scope, members)| {
-                let name_bytes = TOPIC_BYTES + scope.to_string().len();
+                let name_bytes = scope.as_str().len();
                 let members = members.iter().copied().collect();
                 Topic::form(members, &connections, &settings.params, name_bytes, &mut rng)
             })
@@ -170,6 +170,7 @@ impl Country {
             queue: BTreeMap::new(),
             rng,
             window: 0,
+            answers: Answers::default(),
         })
     }
 
@@ -214,6 +215,19 @@ impl Country {
             all.extend_from_slice(&bytes.to_be_bytes());
         }
         blake3(&all)
+    }
+
+    /// Whether a node lacks an entry that it may see.
+    pub fn lacks(&self, node: &Node, log: Log, index: u64, domestic: bool) -> bool {
+        let role = &self.plan.roles[node.number as usize];
+        let follows = match &role.follow {
+            Follow::All => true,
+            Follow::Scopes(scopes) => {
+                (log as usize) < super::plan::SEATS || scopes.contains(&self.scopes[log as usize])
+            }
+        };
+        let may_see = !domestic || role.tier != Tier::International;
+        follows && may_see && !node.disk.has(log, index)
     }
 
     /// Messages that have not reached every subscriber.
@@ -307,8 +321,15 @@ impl Country {
         let message = self.messages.get_mut(&number)?;
         let topic = &self.topics[message.topic];
         self.net.clock = arrival.at;
-        self.net.cause = if arrival.id_only { Cause::Control } else { message.cause };
+        self.net.cause = if arrival.kind == Kind::Copy { message.cause } else { Cause::Control };
         let mut out = Vec::new();
+        if let Kind::Beat(beats) = arrival.kind {
+            let (params, net, rng) = (&self.settings.params, &mut self.net, &mut self.rng);
+            let beat = (arrival.to, arrival.at, beats);
+            message.flight.tell(topic, params, beat, net, rng, &mut out);
+            self.copies(number, out);
+            return None;
+        }
         let first = message.flight.arrive(topic, arrival, &mut self.net, &mut out);
         let members = topic.members();
         let away = self.ledger.late.is_some_and(|(late, joins, _)| {
@@ -347,14 +368,15 @@ impl Country {
             }
             Wants::Answer { to, request, bytes } => {
                 self.net.cause = answered(&bytes);
+                let bytes_sent = wire::request(self.answers.sent_bytes(&bytes));
                 if self.net.cause == Cause::Pull {
-                    self.ledger.pulled(wire::request(bytes.len()));
+                    self.ledger.pulled(bytes.len(), bytes_sent);
                 }
-                let arrives = self.net.send(node, to, wire::request(bytes.len()), at);
+                let arrives = self.net.send(node, to, bytes_sent, at);
                 self.at(arrives, Event::Node(to, Arrives::Response { request, bytes }));
             }
             Wants::Published { log, index, bytes, domestic } => {
-                self.ledger.published(log, index, Statement::new(at, bytes), domestic);
+                self.ledger.published(log, index, Statement::new(at, bytes, domestic));
             }
             Wants::Holds { log, indices } => {
                 for index in indices {
@@ -433,9 +455,8 @@ impl Country {
         let Some(message) = self.messages.get_mut(&number) else { return };
         let topic = &self.topics[message.topic];
         let params = &self.settings.params;
-        self.net.cause = Cause::Control;
-        let (net, rng) = (&mut self.net, &mut self.rng);
-        let told = message.flight.tell(topic, params, (place, at), net, rng, out);
+        message.flight.begin_to_tell(topic, params, (place, at), &self.net, out);
+        let told = params.lazy_peers(topic.peers(place).len() - topic.mesh(place).len());
         let beats = u64::from(params.history_gossip);
         let last = &mut self.told[message.topic][place as usize];
         let beat = at / params.heartbeat_us + 1;
@@ -452,7 +473,7 @@ impl Country {
 fn asked(bytes: &Bytes) -> Cause {
     match Request::decode(bytes.clone()) {
         Ok(Request::Leaves(_) | Request::Checkpoint { .. }) => Cause::Pull,
-        Ok(Request::Cosignature { .. }) => Cause::Cosignature,
+        Ok(Request::Cosignature { .. } | Request::Announcement(_)) => Cause::Cosignature,
         Ok(_) | Err(_) => Cause::Compare,
     }
 }

@@ -17,6 +17,7 @@ pub const LARGE_BYTES: usize = 2_048;
 pub struct Statement {
     at: u64,
     bytes: usize,
+    domestic: bool,
     expected: usize,
     holders: usize,
     half: Option<u64>,
@@ -26,12 +27,39 @@ pub struct Statement {
 }
 
 impl Statement {
-    /// A statement of `bytes` that was published at `at`.
-    pub fn new(at: u64, bytes: usize) -> Self {
-        let (expected, holders) = (0, 0);
-        Self { at, bytes, expected, holders, half: None, most: None, all: None, cosigned: None }
+    /// A statement of `bytes` that was published at `at`, for the country only or for everybody.
+    pub fn new(at: u64, bytes: usize, domestic: bool) -> Self {
+        Self {
+            at,
+            bytes,
+            domestic,
+            expected: 0,
+            holders: 0,
+            half: None,
+            most: None,
+            all: None,
+            cosigned: None,
+        }
     }
 }
+
+/// A statement that some node lacks although it may see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Missing {
+    /// The log.
+    pub log: String,
+    /// Its index.
+    pub index: u64,
+    /// Seconds since midnight at which it was published.
+    pub at_s: u64,
+    /// Whether it is for the country only.
+    pub domestic: bool,
+    /// Who lacks it, some of them, with what their states hold of the log.
+    pub lacked_by: Vec<String>,
+}
+
+/// Nodes named for each statement, at most.
+const LACKED_BY_MAX: usize = 5;
 
 /// Bytes about statements of one class of sizes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -85,9 +113,9 @@ impl Ledger {
     }
 
     /// A statement was appended to its log.
-    pub fn published(&mut self, log: Log, index: u64, mut statement: Statement, domestic: bool) {
+    pub fn published(&mut self, log: Log, index: u64, mut statement: Statement) {
         let (all, at_home) = self.audiences[log as usize];
-        statement.expected = if domestic { at_home } else { all };
+        statement.expected = if statement.domestic { at_home } else { all };
         self.by_log[log as usize].insert(index, self.statements.len());
         self.statements.push(statement);
     }
@@ -145,11 +173,11 @@ impl Ledger {
         }
     }
 
-    /// An answer with leaves was sent.
-    pub fn pulled(&mut self, bytes: usize) {
+    /// An answer with leaves of `bytes` was sent, in `sent` bytes.
+    pub fn pulled(&mut self, bytes: usize, sent: usize) {
         // Beside the answer there was a request of about 60 bytes.
-        let class = &mut self.classes[usize::from(bytes > LARGE_BYTES + 300)];
-        class.pulled += (bytes + crate::gossip::params::wire::request(60)) as u64;
+        let class = &mut self.classes[usize::from(bytes > LARGE_BYTES + 100)];
+        class.pulled += (sent + crate::gossip::params::wire::request(60)) as u64;
     }
 }
 
@@ -230,6 +258,8 @@ pub struct Figures {
     pub catch_up_ms: Option<u64>,
     /// Longest wait for an uplink.
     pub uplink_wait_ms: u64,
+    /// Statements that did not reach everybody.
+    pub missing: Vec<Missing>,
     /// Rules that were broken.
     pub violations: Vec<String>,
     /// A digest of all that was said and written.
@@ -285,6 +315,7 @@ impl Figures {
             delays: ledger.delays.clone(),
             catch_up_ms: ledger.late.map(|(_, began, last)| last.saturating_sub(began) / 1_000),
             uplink_wait_ms: country.net.waited_us_max / 1_000,
+            missing: missing(country),
             violations: all.flat_map(|node| node.violations.iter().cloned()).collect(),
             digest: country.digest().to_string(),
             wall_s,
@@ -298,6 +329,41 @@ impl Figures {
         let of = self.tiers.iter().find(|one| one.tier == tier);
         of.map_or(0, |one| (one.sent + one.received) * 86_400 / seconds)
     }
+}
+
+/// The statements that some node lacks, by the nodes' disks.
+fn missing(country: &Country) -> Vec<Missing> {
+    let ledger = &country.ledger;
+    let mut found = Vec::new();
+    for (log, by_index) in (0..).zip(&ledger.by_log) {
+        for (index, place) in by_index {
+            let statement = &ledger.statements[*place];
+            if statement.holders == statement.expected {
+                continue;
+            }
+            let owner = &country.commons.federation.exchanges[log as usize].id;
+            let lacks =
+                |node: &&super::node::Node| country.lacks(node, log, *index, statement.domestic);
+            let lacking = country.nodes.iter().flatten().map(Box::as_ref).filter(lacks);
+            let lacked_by = lacking.take(LACKED_BY_MAX).map(|node| {
+                let id = &country.commons.federation.exchanges[node.number as usize].id;
+                let status = node.state.logs().find(|status| status.log == owner);
+                let connected = country.connections.of(node.number as usize).contains(&log);
+                format!(
+                    "{id} ({}connected to the owner): {status:?}",
+                    if connected { "" } else { "not " }
+                )
+            });
+            found.push(Missing {
+                log: owner.to_string(),
+                index: *index,
+                at_s: statement.at / 1_000_000,
+                domestic: statement.domestic,
+                lacked_by: lacked_by.collect(),
+            });
+        }
+    }
+    found
 }
 
 impl Times {

@@ -22,8 +22,8 @@ use hutong_protocol::time::Timestamp;
 use super::archive::{Archive, Disk, Log};
 use super::founding::MIDNIGHT_SECONDS;
 use super::load::Planned;
-use super::memory::Memory;
 use crate::federation::Federation;
+use crate::oracle::Memory;
 
 /// How long it takes to make a change durable, in microseconds (`ENGINEERING.md` measured 160 to
 /// 190 for the call alone; a county's disk is slower).
@@ -295,7 +295,7 @@ impl Node {
     ) -> Option<(u64, Input)> {
         match effect {
             Effect::Check { ticket, log, entries } => {
-                let outcomes = commons.memory.check(&log, &entries);
+                let outcomes = commons.memory.outcomes(&log, &entries);
                 let at = at + CHECK_US * entries.len() as u64;
                 return Some((at, Input::Checked { ticket, outcomes }));
             }

@@ -6,8 +6,9 @@ use super::params::Params;
 use super::real;
 use super::swarm::{Network, Spread};
 
-/// How far the two may be apart, as a part of what libp2p does.
-pub const TOLERANCE: f64 = 0.2;
+/// How far the two may be apart, as a part of what libp2p does. The model's meshes have a tenth to a sixth more
+/// links than those of libp2p, which shows most in small networks: it errs towards more bytes.
+pub const TOLERANCE: f64 = 0.3;
 
 /// A network, and what both make of it.
 #[derive(Debug, Clone, Copy, serde::Serialize)]
@@ -37,11 +38,10 @@ pub fn calibrate(
 ) -> Result<Vec<Calibration>> {
     let mut done = Vec::new();
     for &nodes in sizes {
-        for idontwant_bytes in [None, Some(1_000)] {
+        for idontwant_bytes in [Params::HUTONG.idontwant_bytes, None] {
             let mut network = Network::random(nodes, 10, seed);
             network.messages = messages;
             network.params = Params { idontwant_bytes, ..Params::HUTONG };
-            network.message_bytes = if idontwant_bytes.is_some() { 4_096 } else { 1_024 };
             let what = format!("{nodes} swarms");
             let real = real::run(&network, |done| progress(&what, done, messages))?;
             done.push(Calibration {
@@ -72,7 +72,7 @@ impl Calibration {
 
     /// What is compared, as rows of a table in Markdown.
     pub fn rows(&self) -> String {
-        let kind = if self.idontwant { "with IDONTWANT" } else { "as configured" };
+        let kind = if self.idontwant { "as configured" } else { "no IDONTWANT" };
         let (nodes, bytes) = (self.nodes, self.message_bytes);
         let row = |(what, model, real): (&str, f64, f64)| {
             let off = 100.0 * (model - real) / real;

@@ -25,8 +25,19 @@ pub struct Arrival {
     pub to: u32,
     /// From which place.
     pub from: u32,
-    /// Whether it is the id alone: the message has to be asked for.
-    pub id_only: bool,
+    /// What arrives.
+    pub kind: Kind,
+}
+
+/// What arrives at a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// The message.
+    Copy,
+    /// Its id alone: it has to be asked for.
+    Id,
+    /// Nothing from anybody: a heartbeat of its own, and at how many it will tell of the message.
+    Beat(u32),
 }
 
 /// A message in a topic. Places are places among the topic's subscribers.
@@ -57,7 +68,7 @@ impl Flight {
         let members = topic.members().len();
         let mut flight = Self {
             bytes: wire::publish(data, topic.name_bytes),
-            idontwant: params.idontwant_bytes.is_some_and(|bytes| data > bytes),
+            idontwant: params.idontwant_bytes.is_some_and(|bytes| wire::message(data) > bytes),
             author,
             first: vec![NEVER; members],
             parent: vec![author; members],
@@ -123,11 +134,11 @@ impl Flight {
         links: &mut impl Links,
         out: &mut Vec<Arrival>,
     ) -> bool {
-        let Arrival { at, to, from, id_only } = arrival;
+        let Arrival { at, to, from, kind } = arrival;
         if self.seen[to as usize] {
             return false;
         }
-        if id_only {
+        if kind == Kind::Id {
             let members = topic.members();
             let (me, peer) = (members[to as usize], members[from as usize]);
             let asked = links.send(me, peer, wire::iwant(), at);
@@ -142,7 +153,7 @@ impl Flight {
         if self.idontwant {
             let members = topic.members();
             for peer in topic.mesh(to) {
-                if *peer != from {
+                if *peer != from && *peer != self.author {
                     let (me, other) = (members[to as usize], members[*peer as usize]);
                     let told = links.send(me, other, wire::iwant(), at);
                     self.unwanted[*peer as usize].push((to, told));
@@ -172,37 +183,50 @@ impl Flight {
         }
     }
 
-    /// The one at `place` tells peers outside of the mesh of the message's id at the heartbeat after `now`, as long as
-    /// it may still be news to somebody. Returns how many peers are told at each heartbeat.
+    /// The one at `place` tells peers outside of the mesh of the message's id at its heartbeat, if the
+    /// message may still be news to somebody; and again at the next one, `beats` times in all.
     pub fn tell(
         &mut self,
         topic: &Topic,
         params: &Params,
-        (place, now): (u32, u64),
+        (place, now, beats): (u32, u64, u32),
         links: &mut impl Links,
         rng: &mut Rng,
         out: &mut Vec<Arrival>,
-    ) -> usize {
+    ) {
         let outside = topic.peers(place).len() - topic.mesh(place).len();
-        let told = params.lazy_peers(outside);
-        if self.waiting == 0 || told == 0 {
-            return told;
+        if self.waiting == 0 || beats == 0 || outside == 0 {
+            return;
         }
-        let members = topic.members();
-        let mesh = topic.mesh(place);
-        let mut peers: Vec<u32> = topic.peers(place).to_vec();
-        peers.retain(|peer| !mesh.contains(peer));
-        shuffle(&mut peers, rng);
-        let at = links.heartbeat(members[place as usize], now);
-        for peer in peers.into_iter().take(told) {
-            if self.first[peer as usize] <= at {
-                continue;
+        let told = params.lazy_peers(outside) as u64;
+        let (members, mesh) = (topic.members(), topic.mesh(place));
+        for peer in topic.peers(place) {
+            // Who has it by then, or will have it from a copy that is on its way, gains nothing.
+            let lacks = self.first[*peer as usize] > now && !mesh.contains(peer);
+            if lacks && rng.below(outside as u64) < told {
+                let (me, other) = (members[place as usize], members[*peer as usize]);
+                let at = links.send(me, other, 0, now);
+                out.push(Arrival { at, to: *peer, from: place, kind: Kind::Id });
             }
-            let (me, other) = (members[place as usize], members[peer as usize]);
-            let arrives = links.send(me, other, 0, at);
-            out.push(Arrival { at: arrives, to: peer, from: place, id_only: true });
         }
-        told
+        let beat = Kind::Beat(beats - 1);
+        out.push(Arrival { at: now + params.heartbeat_us, to: place, from: place, kind: beat });
+    }
+
+    /// When the one at `place` tells for the first time of a message that it judged at `now`.
+    pub fn begin_to_tell(
+        &self,
+        topic: &Topic,
+        params: &Params,
+        (place, now): (u32, u64),
+        links: &impl Links,
+        out: &mut Vec<Arrival>,
+    ) {
+        if self.waiting > 0 {
+            let at = links.heartbeat(topic.members()[place as usize], now);
+            let beat = Kind::Beat(params.history_gossip);
+            out.push(Arrival { at, to: place, from: place, kind: beat });
+        }
     }
 
     fn copy(
@@ -222,7 +246,7 @@ impl Flight {
             self.first[to as usize] = at;
             self.parent[to as usize] = from;
             self.hops[to as usize] = self.hops[from as usize].saturating_add(1);
-            out.push(Arrival { at, to, from, id_only: false });
+            out.push(Arrival { at, to, from, kind: Kind::Copy });
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The parameters of gossipsub, as `hutong` sets them.
 
+use hutong_protocol::mesh;
+
 /// Gossipsub's parameters. Names as in its specification, v1.1 and v1.2.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Params {
@@ -21,31 +23,31 @@ pub struct Params {
     pub heartbeat_us: u64,
     /// Whether a publisher sends to all peers of the topic, not to its mesh alone.
     pub flood_publish: bool,
-    /// The size in bytes from which on mesh peers are told not to send a message that is here
-    /// already; none where the protocol version has no `IDONTWANT`.
+    /// Above which size in bytes mesh peers are told not to send a message that is here already; none
+    /// where the protocol version has no `IDONTWANT`.
     pub idontwant_bytes: Option<usize>,
 }
 
 impl Params {
-    /// What `node/src/net/scoring.rs` configures: version 1.1, hence no `IDONTWANT`.
+    /// What nodes configure (`node/src/net/scoring.rs`).
     pub const HUTONG: Self = Self {
-        d: 8,
-        d_low: 6,
-        d_high: 12,
-        d_out: 2,
-        d_lazy: 6,
-        gossip_factor: 0.25,
-        history_gossip: 3,
-        heartbeat_us: 1_000_000,
-        flood_publish: true,
-        idontwant_bytes: None,
+        d: mesh::D,
+        d_low: mesh::D_LOW,
+        d_high: mesh::D_HIGH,
+        d_out: mesh::D_OUT,
+        d_lazy: mesh::D_LAZY,
+        gossip_factor: mesh::GOSSIP_FACTOR,
+        history_gossip: mesh::HISTORY_GOSSIP,
+        heartbeat_us: mesh::HEARTBEAT_MS * 1_000,
+        flood_publish: mesh::FLOOD_PUBLISH,
+        idontwant_bytes: Some(mesh::IDONTWANT_BYTES),
     };
 
     /// The same with `d` peers in a mesh, and bounds in proportion.
     #[must_use]
     pub const fn with_mesh(self, d: usize) -> Self {
         let (d_low, d_high) = (d - d / 4, d + d / 2);
-        let d_out = if d < 6 { 1 } else { self.d_out };
+        let d_out = if self.d_out > d / 2 { d / 2 } else { self.d_out };
         Self { d, d_low, d_high, d_out, ..self }
     }
 
@@ -73,6 +75,11 @@ pub mod wire {
     const SIGNED_BYTES: usize = 40 + 10 + 66;
     /// A message id of 20 bytes with its tag and length.
     pub const ID_BYTES: usize = 22;
+
+    /// A message of `data` bytes without topic and frame: what gossipsub compares with its threshold.
+    pub const fn message(data: usize) -> usize {
+        SIGNED_BYTES + tagged(data)
+    }
 
     /// A frame around `bytes`.
     pub const fn framed(bytes: usize) -> usize {

@@ -184,7 +184,7 @@ fn address(delays: &Delays, node: u32) -> Result<Multiaddr> {
 }
 
 fn topic() -> IdentTopic {
-    IdentTopic::new("hutong/5f1c0011aa22bb33/1/CN-33")
+    IdentTopic::new("CN-33")
 }
 
 fn swarm(
@@ -235,6 +235,7 @@ fn behaviour(network: &Network, key: &Keypair) -> Result<Gossip> {
         .history_length(10)
         .history_gossip(params.history_gossip as usize);
     match params.idontwant_bytes {
+        // A protocol name of one's own has no version with `IDONTWANT`.
         None => config.protocol_id("/hutong/gossip/1", gossipsub::Version::V1_1),
         Some(bytes) => config.idontwant_message_size_threshold(bytes),
     };

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::flight::{Arrival, Flight, Links, places};
+use super::flight::{Arrival, Flight, Kind, Links, places};
 use super::mesh::{Connections, Topic};
 use super::params::Params;
 use crate::rng::Rng;
@@ -97,16 +97,19 @@ impl Network {
         let mut queue: BinaryHeap<Reverse<Arrival>> = BinaryHeap::new();
         let mut out = Vec::new();
         flight.publish(topic, &self.params, begin, &mut links, rng, &mut out);
-        flight.tell(topic, &self.params, (author, begin), &mut links, rng, &mut out);
+        flight.begin_to_tell(topic, &self.params, (author, begin), &links, &mut out);
         let mut times = Vec::with_capacity(topic.members().len());
         loop {
             queue.extend(out.drain(..).map(Reverse));
             let Some(Reverse(arrival)) = queue.pop() else { break };
-            if flight.arrive(topic, arrival, &mut links, &mut out) {
+            if let Kind::Beat(beats) = arrival.kind {
+                let beat = (arrival.to, arrival.at, beats);
+                flight.tell(topic, &self.params, beat, &mut links, rng, &mut out);
+            } else if flight.arrive(topic, arrival, &mut links, &mut out) {
                 times.push(arrival.at - begin);
                 let now = arrival.at + self.judge_us;
                 flight.forward(topic, arrival.to, now, &mut links, &mut out);
-                flight.tell(topic, &self.params, (arrival.to, now), &mut links, rng, &mut out);
+                flight.begin_to_tell(topic, &self.params, (arrival.to, now), &links, &mut out);
             }
         }
         let others = || places(topic).filter(|place| *place != author);
@@ -120,8 +123,8 @@ impl Network {
     }
 }
 
-/// Bytes of a topic's name: `hutong/5f1c0011aa22bb33/1/CN-33`.
-pub const TOPIC_BYTES: usize = 31;
+/// Bytes of a topic's name: `CN-33`.
+pub const TOPIC_BYTES: usize = 5;
 
 /// How one message spread.
 #[derive(Debug, Clone, Default)]

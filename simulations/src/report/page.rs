@@ -10,10 +10,10 @@ use crate::country::figures::Figures;
 use crate::country::show::{self, size};
 use crate::gossip::swarm::Spread;
 
-const STYLE: &str = "body{font:16px/1.5 system-ui,'Noto Sans CJK SC',sans-serif;color:#222;max-width:860px;margin:2em auto;padding:0 1em}\
+const STYLE: &str = "body{font:16px/1.5 system-ui,'Noto Sans CJK SC',sans-serif;color:#222;max-width:1080px;margin:2em auto;padding:0 1em}\
 h1{font-size:1.7em;margin-bottom:0}h2{font-size:1.2em;margin:2.2em 0 .2em;border-top:1px solid #ddd;padding-top:1em}\
-p{color:#444;margin:.4em 0}table{border-collapse:collapse;font-size:.88em;margin:1em 0;display:block;overflow-x:auto}\
-td,th{border-bottom:1px solid #e4e4e4;padding:.25em .7em;text-align:right;white-space:nowrap}td:first-child,th:first-child{text-align:left}\
+p{color:#444;margin:.4em 0}table{border-collapse:collapse;font-size:.78em;margin:1em 0;display:block;overflow-x:auto}\
+td,th{border-bottom:1px solid #e4e4e4;padding:.25em .55em;text-align:right}td:first-child,th:first-child{text-align:left}\
 svg{width:100%;height:auto}.good{color:#00734c}.bad{color:#b34700}small{color:#777}";
 
 type Series = fn(&Spread) -> f64;

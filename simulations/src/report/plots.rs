@@ -47,9 +47,16 @@ impl Plot {
         let all = || self.lines.iter().flat_map(|line| &line.points);
         let x_max = all().map(|point| place(point.0)).fold(0.0, f64::max);
         let x_min = all().map(|point| place(point.0)).fold(x_max, f64::min);
-        let y_max = all().map(|point| point.1).fold(0.0, f64::max).max(1e-9) * 1.45;
+        // The legend stands above lines that rise or fall slowly, and below one that rises to its end.
+        let (headroom, legend) = if self.by_size {
+            (1.45, SeriesLabelPosition::UpperLeft)
+        } else {
+            (1.05, SeriesLabelPosition::LowerRight)
+        };
+        let y_max = all().map(|point| point.1).fold(0.0, f64::max).max(1e-9) * headroom;
         let mut chart = ChartBuilder::on(&root)
             .margin(12)
+            .margin_right(44)
             .x_label_area_size(44)
             .y_label_area_size(84)
             .build_cartesian_2d(x_min..x_max, 0.0..y_max)?;
@@ -76,7 +83,7 @@ impl Plot {
         }
         chart
             .configure_series_labels()
-            .position(SeriesLabelPosition::UpperLeft)
+            .position(legend)
             .background_style(WHITE.mix(0.85))
             .border_style(RGBColor(205, 205, 205))
             .label_font(("sans-serif", 13))
