@@ -57,7 +57,7 @@ use crate::oracle::{Oracle, Plain};
 use crate::persist::{Persist, StoredLog};
 use crate::region::Scope;
 use crate::serve::Owner;
-use crate::time::Timestamp;
+use crate::time::{Instant, Now, Timestamp};
 
 /// The keys with which a state signs checkpoints and cosignatures.
 #[derive(Debug, Clone)]
@@ -105,7 +105,10 @@ pub struct State {
     config: Config,
     keys: Keys,
     oracle: Arc<dyn Oracle>,
-    now: Timestamp,
+    /// Never goes back.
+    now: Instant,
+    /// What the clock shows that may be set, for what is signed.
+    wall: Timestamp,
     charters: CharterChain,
     facts: Facts,
     directory: Arc<Directory>,
@@ -169,7 +172,8 @@ impl State {
             config,
             keys,
             oracle,
-            now: Timestamp::default(),
+            now: Instant::default(),
+            wall: Timestamp::default(),
             charters,
             facts,
             directory,
@@ -187,9 +191,10 @@ impl State {
 
     /// Takes what happened at `now` and returns what to do, in order.
     ///
-    /// A clock that goes back stands still until it has caught up.
-    pub fn handle(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
-        self.now = self.now.max(now);
+    /// What is signed bears the time of the wall clock as it is; nothing waits for that clock.
+    pub fn handle(&mut self, now: Now, input: Input) -> Vec<Effect> {
+        self.now = self.now.max(now.instant);
+        self.wall = now.wall;
         match input {
             Input::Started => self.start(),
             Input::Tick => {}
@@ -216,7 +221,7 @@ impl State {
     }
 
     /// When [`Input::Tick`] is wanted next.
-    pub fn wake_at(&self) -> Option<Timestamp> {
+    pub fn wake_at(&self) -> Option<Instant> {
         self.timers.next()
     }
 

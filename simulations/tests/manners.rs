@@ -44,7 +44,7 @@ fn settle(world: &mut World) {
 
 /// Gives one input to a node and returns the effects without carrying them out.
 fn effects(world: &mut World, slot: Slot, input: Input) -> Vec<Effect> {
-    let now = world.timestamp(slot);
+    let now = world.now(slot);
     world.nodes[slot].state.as_mut().unwrap().handle(now, input)
 }
 

@@ -16,7 +16,7 @@ use crate::limits::{ANNOUNCED_ENTRY_BYTES_MAX, LOG_ENTRIES_MAX, TAIL_BYTES_MAX, 
 use crate::message::{Announcement, Gossip, TailLeaf};
 use crate::persist::Persist;
 use crate::prepare::Prepared;
-use crate::time::Timestamp;
+use crate::time::Instant;
 
 /// Whether the own log may be continued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub(super) struct Own {
     gate: Gate,
     /// The size last announced.
     announced: u64,
-    announced_at: Option<Timestamp>,
+    announced_at: Option<Instant>,
     /// The leaves since then; `None` where they have become too many for a message.
     tail: Option<Vec<TailLeaf>>,
     tail_bytes: usize,

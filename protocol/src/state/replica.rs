@@ -16,7 +16,7 @@ use crate::id::ExchangeId;
 use crate::io::{CheckTicket, GossipId, Peer, RequestId};
 use crate::limits::{RECENT_CHECKPOINTS_MAX, SETTLED_CHECKPOINTS_MAX};
 use crate::persist::StoredLog;
-use crate::time::Timestamp;
+use crate::time::Instant;
 
 /// A checkpoint whose log signature holds.
 #[derive(Debug, Clone)]
@@ -111,7 +111,7 @@ pub(super) struct Replica {
     /// What this node last cosigned.
     pub(super) witnessed: Option<(u64, Hash)>,
     /// When that was.
-    pub(super) witnessed_at: Option<Timestamp>,
+    pub(super) witnessed_at: Option<Instant>,
     /// The size at which the log is frozen for equivocation.
     pub(super) frozen: Option<u64>,
     /// Whether the log goes on under new keys from another tree than the one here.

@@ -52,7 +52,7 @@ impl State {
             return self.timers.set(Timer::Cosign(log.clone()), not_before);
         }
         let (size, root) = (held.size(), held.checkpoint.root);
-        let line = cosign(&held.note.text, &name, &self.keys.witness, self.now.seconds());
+        let line = cosign(&held.note.text, &name, &self.keys.witness, self.wall.seconds());
         replica.witnessed = Some((size, root));
         replica.witnessed_at = Some(self.now);
         self.effect(Effect::Persist(Persist::WitnessMemory { log: log.clone(), size, root }));

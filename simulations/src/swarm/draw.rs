@@ -372,7 +372,7 @@ impl Drawing {
 
     fn set_clock(&mut self) {
         let Some(node) = self.any() else { return };
-        let by_ms = i64::try_from(self.rng.below(20_000)).unwrap_or(0) - 10_000;
+        let by_ms = i64::try_from(self.rng.below(7_200_000)).unwrap_or(0) - 3_600_000;
         let at = self.when();
         self.at(at, Act::SetClock { node, by_ms });
     }

@@ -143,8 +143,6 @@ impl World {
     /// Sets a node's clock forward or back.
     pub fn jump_clock(&mut self, slot: Slot, by_ms: i64) {
         self.nodes[slot].clock.offset_ms += by_ms;
-        self.nodes[slot].wake = None;
-        self.plan_wake(slot);
     }
 
     /// Flips a bit on a node's disk.
