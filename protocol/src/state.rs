@@ -32,6 +32,7 @@ mod sync;
 mod timers;
 mod witness;
 
+use alloc::borrow::Cow;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -160,9 +161,9 @@ impl State {
         facts: Facts,
         oracle: Arc<dyn Oracle>,
     ) -> Self {
-        let directory = oracle.directory(None, &charters, &facts);
         let mut replicas: BTreeMap<_, _> =
             stored.iter().map(|stored| (stored.log.clone(), Replica::restored(stored))).collect();
+        let directory = oracle.directory(None, &charters, &counting(&facts, &replicas));
         let own_log = replicas.entry(config.me.clone()).or_default();
         let own = Own::at(own_log.frontier.size(), own_log.frozen.is_some());
         Self {
@@ -215,7 +216,9 @@ impl State {
         for timer in self.timers.take_due(self.now) {
             self.expired(timer);
         }
-        self.refresh_directory();
+        while core::mem::take(&mut self.directory_stale) {
+            self.refresh_directory();
+        }
         self.go_on_restored();
         core::mem::take(&mut self.effects)
     }
@@ -309,12 +312,10 @@ impl State {
         }
     }
 
-    /// Rebuilds the directory where something it rests on has come, and acts on what changed.
+    /// Rebuilds the directory, since something it rests on has come, and acts on what changed.
     fn refresh_directory(&mut self) {
-        if !core::mem::take(&mut self.directory_stale) {
-            return;
-        }
-        let after = self.oracle.directory(Some(&self.directory), &self.charters, &self.facts);
+        let facts = counting(&self.facts, &self.replicas);
+        let after = self.oracle.directory(Some(&self.directory), &self.charters, &facts);
         let before = core::mem::replace(&mut self.directory, after);
         self.summaries_changed();
         let directory = Arc::clone(&self.directory);
@@ -445,6 +446,13 @@ impl State {
         self.rotation = Some(chosen.clone());
         Some(chosen)
     }
+}
+
+/// The facts that count: of frozen logs only those below the size at which each is frozen.
+fn counting<'a>(facts: &'a Facts, replicas: &BTreeMap<ExchangeId, Replica>) -> Cow<'a, Facts> {
+    let frozen = replicas.iter().filter_map(|(log, it)| Some((log.clone(), it.frozen?)));
+    let frozen: BTreeMap<ExchangeId, u64> = frozen.collect();
+    if frozen.is_empty() { Cow::Borrowed(facts) } else { Cow::Owned(facts.up_to(&frozen)) }
 }
 
 /// What a node holds of a log.

@@ -112,7 +112,9 @@ impl State {
     ) {
         let Some(replica) = self.replicas.get_mut(log) else { return };
         replica.fetching = None;
-        if replica.frozen.is_some() || replica.staged_frontier().size() != from {
+        let target = replica.target.as_ref().map(|target| target.signed.checkpoint.root);
+        let before_freeze = replica.frozen.is_some() && target != Some(goal.signed.checkpoint.root);
+        if before_freeze || replica.staged_frontier().size() != from {
             return self.pursue(log);
         }
         if answer.from != from || answer.leaves.is_empty() {
@@ -156,7 +158,9 @@ impl State {
     /// Either the peer lies about the leaves, or the log exists in two versions. The peer is
     /// asked to show how the tree here is part of the one it shows.
     fn leaves_do_not_belong(&mut self, peer: &Peer, log: &ExchangeId, goal: FetchGoal) {
-        let basis = self.replicas.get(log).and_then(|replica| replica.basis.clone());
+        let replica = self.replicas.get(log);
+        let basis = replica.and_then(|replica| replica.basis.clone());
+        let frozen = replica.is_some_and(|replica| replica.frozen.is_some());
         match basis {
             Some(basis) if basis.size() > 0 && basis.size() < goal.signed.size() => {
                 let (from, size) = (basis.size(), goal.signed.size());
@@ -164,6 +168,8 @@ impl State {
                 let asked = Asked::Proof { log: log.clone(), basis, goal };
                 self.send(peer, &Request::Leaves(range), asked);
             }
+            // Of two trees of a frozen log the peer may hold the other one.
+            Some(_) | None if frozen => {}
             Some(_) | None => self.penalise(peer, PeerFault::BadLeaves),
         }
         self.source_failed(log, peer);
@@ -181,6 +187,14 @@ impl State {
         let (left, right) = (answer.left, answer.right);
         let (ours, theirs) = (&basis.checkpoint, &goal.signed.checkpoint);
         let present = self.is_present_key(log, &goal.signed);
+        let frozen = self.replicas.get(log).is_some_and(|replica| replica.frozen.is_some());
+        if frozen {
+            // The other tree is the one that a quorum cosigned.
+            if contradict(ours, theirs, &left, &right).is_ok() {
+                self.diverged(log, theirs.size);
+            }
+            return;
+        }
         let one_key = basis.key_id() == goal.signed.key_id();
         if !one_key && contradict(ours, theirs, &left, &right).is_ok() {
             // What a key that was given up shows beyond the tree here says nothing about the log.
@@ -192,14 +206,21 @@ impl State {
         }
     }
 
-    /// Under its new keys the log does not go on from what is here. That convicts nobody, since the
-    /// old keys may have been in strange hands; but nothing of it is taken any more.
+    /// What counts of the log does not go on from what is here. Under new keys that convicts nobody,
+    /// since the old ones may have been in strange hands; where the log is frozen, a quorum cosigned the
+    /// other tree. Nothing of it is taken any more.
     pub(super) fn diverged(&mut self, log: &ExchangeId, size: u64) {
         let Some(replica) = self.replicas.get_mut(log) else { return };
         replica.target = None;
+        let frozen = replica.frozen.is_some();
         if !core::mem::replace(&mut replica.diverged, true) {
             self.judge_none(log);
-            self.notice(Notice::Diverged { log: log.clone(), size });
+            let log = log.clone();
+            self.notice(if frozen {
+                Notice::OtherTreeCosigned { log, size }
+            } else {
+                Notice::Diverged { log, size }
+            });
         }
     }
 
@@ -287,7 +308,7 @@ impl State {
     }
 
     /// A checkpoint is held in full.
-    fn reached(&mut self, log: &ExchangeId, signed: &Signed, note: &Note) {
+    pub(super) fn reached(&mut self, log: &ExchangeId, signed: &Signed, note: &Note) {
         let (size, bare) = (signed.size(), signed.encode());
         let Some(replica) = self.replicas.get_mut(log) else { return };
         replica.hold(signed.clone());

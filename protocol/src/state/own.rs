@@ -202,7 +202,7 @@ impl State {
         }
         let me = &self.config.me;
         let from = self.replicas.get(me).map_or(0, |own| own.frontier.size());
-        let mut facts = self.facts.clone();
+        let mut facts = super::counting(&self.facts, &self.replicas).into_owned();
         for (index, prepared) in (from..).zip(entries).filter(|(_, it)| it.is_membership()) {
             facts.insert((me.clone(), index), prepared.entry());
         }

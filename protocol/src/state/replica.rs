@@ -160,6 +160,12 @@ impl Replica {
         self.held.as_ref().map_or(0, Signed::size)
     }
 
+    /// The newest checkpoint that others are shown: the newest held, or of a frozen log the newest that a
+    /// quorum cosigned.
+    pub(super) fn shown(&self) -> Option<&Signed> {
+        if self.frozen.is_some() { self.cosigned.as_ref() } else { self.held.as_ref() }
+    }
+
     /// Makes `signed` the newest checkpoint held.
     pub(super) fn hold(&mut self, signed: Signed) {
         self.remember(signed.clone());

@@ -61,10 +61,9 @@ impl State {
             for (log, replica) in &self.replicas {
                 if replica.frozen.is_some() {
                     frozen.text(log.as_str());
-                    continue;
                 }
                 let scope = self.directory.member(log).and_then(|m| held.get_mut(&m.scope));
-                if let (Some(scope), Some(held)) = (scope, &replica.held) {
+                if let (Some(scope), Some(held)) = (scope, replica.shown()) {
                     let cosigned = replica.cosigned.as_ref().map_or(0, Signed::size);
                     scope.text(log.as_str()).u64(held.size()).hash(&held.checkpoint.root);
                     scope.u64(cosigned);

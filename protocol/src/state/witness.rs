@@ -124,6 +124,18 @@ impl State {
         }
     }
 
+    /// Whether the cosignatures of `signed` in `note` that hold satisfy the charter's quorum, if it asks
+    /// for any.
+    pub(super) fn has_quorum(&self, log: &ExchangeId, signed: &Signed, note: &Note) -> bool {
+        let (quorum, council) = (&self.charters.latest().witness_quorum, self.directory.council());
+        let counts = |line: &&NoteSignature| {
+            witness_of(&line.name).is_some_and(|witness| council.contains(&witness))
+        };
+        let lines = note.signatures.iter().filter(counts);
+        let witnesses = lines.filter_map(|line| self.witness_of_line(log, signed, line)).collect();
+        !quorum.is_none() && quorum.satisfied(&witnesses)
+    }
+
     /// The witness whose valid cosignature `line` is.
     fn witness_of_line(
         &self,
@@ -175,7 +187,14 @@ impl State {
         let note = cosigned.encode();
         replica.cosigned = Some(cosigned);
         replica.forget_settled();
+        let frozen = replica.frozen.as_mut();
+        let stands = frozen.map(|frozen| core::mem::replace(frozen, size.max(*frozen)).max(size));
         self.summary_changed(log);
+        if let Some(size) = stands {
+            // The size first: a cosigned checkpoint beyond it would be looked at no more.
+            self.directory_stale = true;
+            self.effect(Effect::Persist(Persist::Frozen { log: log.clone(), size }));
+        }
         self.effect(Effect::Persist(Persist::Cosigned { log: log.clone(), note, size }));
         let (log, witnesses) = (log.clone(), witnesses.len());
         self.notice(Notice::Cosigned { log, size, witnesses });
