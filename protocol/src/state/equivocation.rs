@@ -162,6 +162,8 @@ impl State {
         replica.target = None;
         replica.staged.clear();
         replica.suspects.clear();
+        // What was staged may have been of another tree than what follows.
+        replica.basis.clone_from(&replica.held);
         self.summaries_changed();
         self.directory_stale = true;
         self.judge_none(log);
