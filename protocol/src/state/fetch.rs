@@ -43,7 +43,8 @@ impl State {
         }
         target.sources.retain(|peer| self.peers.contains_key(peer));
         let goal = FetchGoal { signed: target.signed.clone(), note: target.offered.clone() };
-        let Some(source) = target.sources.first().cloned() else {
+        let untried = target.sources.iter().find(|peer| !replica.tried.contains(*peer));
+        let Some(source) = untried.or(target.sources.first()).cloned() else {
             let at = self.now.plus_millis(FIND_SOURCE_DELAY_MS);
             self.timers.set(Timer::FindSource(log.clone()), at);
             return;
@@ -82,8 +83,7 @@ impl State {
         if !wanted {
             return;
         }
-        let owner = self.peer_of(log);
-        if let Some(peer) = owner.or_else(|| self.next_peer(|_| true)) {
+        if let Some(peer) = self.peer_to_find(log) {
             let request = Request::Checkpoint { log: log.clone() };
             self.send(&peer, &request, Asked::Checkpoint { log: log.clone() });
         }
@@ -91,10 +91,28 @@ impl State {
         self.timers.set(Timer::FindSource(log.clone()), at);
     }
 
+    /// Whom to ask where a log goes on: its owner, then each other peer, then all of them anew. An owner
+    /// may be silent, or hand out what is not in its tree.
+    fn peer_to_find(&mut self, log: &ExchangeId) -> Option<Peer> {
+        let owner = self.peer_of(log);
+        let replica = self.replicas.get_mut(log)?;
+        replica.tried.retain(|peer| self.peers.contains_key(peer));
+        if replica.tried.len() == self.peers.len() {
+            replica.tried.clear();
+        }
+        let tried = replica.tried.clone();
+        let owner = owner.filter(|owner| !tried.contains(owner));
+        let chosen = owner.or_else(|| self.next_peer(|peer| !tried.contains(peer)))?;
+        self.replicas.get_mut(log)?.tried.insert(chosen.clone());
+        Some(chosen)
+    }
+
     /// A peer will not or cannot continue the log.
     pub(super) fn source_failed(&mut self, log: &ExchangeId, peer: &Peer) {
         let Some(replica) = self.replicas.get_mut(log) else { return };
         replica.fetching = None;
+        replica.tried.retain(|peer| self.peers.contains_key(peer));
+        replica.tried.insert(peer.clone());
         if let Some(target) = &mut replica.target {
             target.sources.remove(peer);
         }
@@ -145,6 +163,7 @@ impl State {
         let leaves = served.into_iter().map(ServedLeaf::into_leaf).collect();
         let complete = frontier.size() == goal.signed.size();
         let Some(replica) = self.replicas.get_mut(log) else { return };
+        replica.tried.remove(peer);
         replica.basis = Some(goal.signed.clone());
         if complete && replica.target.as_ref().is_some_and(|t| t.signed.size() <= frontier.size()) {
             replica.target = None;

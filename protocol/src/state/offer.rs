@@ -68,7 +68,11 @@ impl State {
     ///
     /// A line under the log's name by a key that is not known blames nobody: the log may have
     /// been given a new key by an entry that has not come here yet.
-    fn signed_by_log(&self, log: &ExchangeId, text: &str) -> Result<(Signed, Note), Offer> {
+    pub(super) fn signed_by_log(
+        &self,
+        log: &ExchangeId,
+        text: &str,
+    ) -> Result<(Signed, Note), Offer> {
         let note = Note::parse(text).map_err(|_| Offer::Unsigned)?;
         let size = Checkpoint::parse(&note.text).map_err(|_| Offer::Unsigned)?.size;
         let key = self.directory.log_key_at(log, size).ok_or(Offer::Unknown)?;

@@ -96,6 +96,8 @@ pub(super) struct Replica {
     pub(super) target: Option<Target>,
     /// Announcements that are passed on when the log is held up to their size.
     pub(super) unjudged: VecDeque<(u64, GossipId)>,
+    /// Peers that were asked where the log goes on, or for leaves in vain, since they last gave some.
+    pub(super) tried: BTreeSet<Peer>,
     /// The request for leaves that is under way.
     pub(super) fetching: Option<RequestId>,
     /// Entries that are not held and that somebody may hand out.
