@@ -347,6 +347,14 @@ pub enum Notice {
         /// The size of a checkpoint of the other tree.
         size: u64,
     },
+    /// A log is shown in another version than this node cosigned, and lost since. Until the node is
+    /// started again, it takes nothing more of the log.
+    OtherThanCosigned {
+        /// The log.
+        log: ExchangeId,
+        /// The size that was cosigned.
+        size: u64,
+    },
     /// A charter was installed.
     CharterInstalled {
         /// Its version.

@@ -507,3 +507,42 @@ fn news_of_logs_that_are_not_followed_is_passed_on_with_all_its_leaves() {
     let forged = Announcement { log, note: forged, old_size: 1, tail: Vec::new() };
     assert_ne!(judged(&world, Gossip::Announcement(forged).encode()), Some(Verdict::Accept));
 }
+
+#[test]
+fn a_witness_that_lost_a_log_takes_no_other_tree_than_it_cosigned() {
+    let mut world = settled(62);
+    let entries = world.statements(HANGZHOU, 5, &Audience::Public).unwrap();
+    world.append(HANGZHOU, entries);
+    settle(&mut world);
+    let log = world.id(HANGZHOU).clone();
+    let (cosigned, _) = world.nodes[0].disk.log(&log).unwrap().witness().unwrap();
+    world.crash(0);
+    world.nodes[0].disk.drop_log(&log);
+    world.start(0, false);
+    let mut tree = MemoryTree::default();
+    for index in 0..cosigned + 2 {
+        tree.push(sha256(&index.to_le_bytes()));
+    }
+    let bytes = news(&world, HANGZHOU, tree.size(), tree.root(), Vec::new());
+    let input = gossip(&world, HANGZHOU, bytes);
+    let taken = effects(&mut world, 0, input);
+    let answered = taken.iter().find_map(|effect| match effect {
+        Effect::Send { request, bytes, .. } => match Request::decode(bytes.clone()).unwrap() {
+            Request::Leaves(range) => Some((*request, range)),
+            _ => None,
+        },
+        _ => None,
+    });
+    let (request, range) = answered.unwrap();
+    let leaves = (range.from..range.to)
+        .map(|index| ServedLeaf::Absent(sha256(&index.to_le_bytes())))
+        .collect();
+    let leaves = Leaves { from: range.from, leaves, left: Vec::new(), right: Vec::new() };
+    let answer = Some(Response::Leaves(leaves).encode());
+    let after = effects(&mut world, 0, Input::Response { request, answer });
+    assert!(after.iter().any(|effect| matches!(
+        effect,
+        Effect::Notice(Notice::OtherThanCosigned { size, .. }) if *size == cosigned
+    )));
+    assert!(!after.iter().any(|effect| matches!(effect, Effect::Persist(_))), "{after:?}");
+}

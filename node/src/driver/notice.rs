@@ -60,6 +60,15 @@ fn words(notice: &Notice) -> (NoticeLevel, String, String) {
                 "the log of {log} is frozen, and up to {size} the witnesses cosigned another version than is held here: stop, and run `hutong log drop {log}`"
             ),
         ),
+        Notice::OtherThanCosigned { log, size } => (
+            Alarm,
+            format!(
+                "{log} 出示的日志与本机曾共同签署的第 {size} 条以前的版本不同：已停止同步，请联系其上级交易所"
+            ),
+            format!(
+                "the log of {log} is shown in another version than the {size} entries that this node cosigned: it is not followed; call its parent exchange"
+            ),
+        ),
         Notice::Diverged { log, size } => (
             Alarm,
             format!(

@@ -230,16 +230,21 @@ impl State {
     /// other tree. Nothing of it is taken any more.
     pub(super) fn diverged(&mut self, log: &ExchangeId, size: u64) {
         let Some(replica) = self.replicas.get_mut(log) else { return };
+        let (frozen, of) = (replica.frozen.is_some(), log.clone());
+        let notice = if frozen {
+            Notice::OtherTreeCosigned { log: of, size }
+        } else {
+            Notice::Diverged { log: of, size }
+        };
+        self.stop_following(log, notice);
+    }
+
+    fn stop_following(&mut self, log: &ExchangeId, notice: Notice) {
+        let Some(replica) = self.replicas.get_mut(log) else { return };
         replica.target = None;
-        let frozen = replica.frozen.is_some();
         if !core::mem::replace(&mut replica.diverged, true) {
             self.judge_none(log);
-            let log = log.clone();
-            self.notice(if frozen {
-                Notice::OtherTreeCosigned { log, size }
-            } else {
-                Notice::Diverged { log, size }
-            });
+            self.notice(notice);
         }
     }
 
@@ -255,6 +260,9 @@ impl State {
             batch.outcomes = Some(Vec::new());
         }
         let Some(replica) = self.replicas.get_mut(log) else { return };
+        if let Some(size) = replica.cosigned_otherwise(&batch) {
+            return self.stop_following(log, Notice::OtherThanCosigned { log: log.clone(), size });
+        }
         replica.staged.push_back(batch);
         if entries.is_empty() {
             self.commit_checked(log);

@@ -157,6 +157,22 @@ impl Replica {
         self.staged.back().map_or(&self.frontier, |batch| &batch.frontier)
     }
 
+    /// The size that this node cosigned, where `batch` leads past it by another tree: the leaves of the
+    /// one that it cosigned were lost.
+    pub(super) fn cosigned_otherwise(&self, batch: &Batch) -> Option<u64> {
+        let mut tree = self.staged_frontier().clone();
+        let (size, root) = self.witnessed?;
+        // A frozen log is not cosigned again.
+        if self.frozen.is_some() || size <= tree.size() || size > batch.frontier.size() {
+            return None;
+        }
+        let missing = usize::try_from(size - tree.size()).ok()?;
+        for leaf in batch.leaves.iter().take(missing) {
+            tree.append(leaf.hash());
+        }
+        (tree.root() != root).then_some(size)
+    }
+
     /// The size of the newest checkpoint held in full.
     pub(super) fn held_size(&self) -> u64 {
         self.held.as_ref().map_or(0, Signed::size)
