@@ -7,13 +7,14 @@ use hutong_crypto::checkpoint::Checkpoint;
 
 use super::State;
 use super::replica::Signed;
+use super::sync::Asked;
 use super::timers::Timer;
 use crate::audience::Audience;
 use crate::directory::{FactRef, FactVoid};
 use crate::entry::Leaf;
 use crate::io::{AppendError, Effect, Notice, Peer, Ticket};
 use crate::limits::{ANNOUNCED_ENTRY_BYTES_MAX, LOG_ENTRIES_MAX, TAIL_BYTES_MAX, TAIL_LEAVES_MAX};
-use crate::message::{Announcement, Gossip, TailLeaf};
+use crate::message::{Announcement, Gossip, Request, TailLeaf};
 use crate::persist::Persist;
 use crate::prepare::Prepared;
 use crate::time::Instant;
@@ -136,8 +137,21 @@ impl State {
             return;
         }
         self.own.gate = Gate::Unchecked;
+        self.ask_for_cosignatures();
         if !self.is_restoring() {
             self.open_gate(None);
+        }
+    }
+
+    /// What witnesses delivered while the own log was not back was about checkpoints not known here. It
+    /// stands beside their copies.
+    fn ask_for_cosignatures(&mut self) {
+        let council = self.directory.council().clone();
+        let peers: Vec<Peer> = council.iter().filter_map(|member| self.peer_of(member)).collect();
+        for peer in peers {
+            let log = self.config.me.clone();
+            let request = Request::Checkpoint { log: log.clone() };
+            self.send(&peer, &request, Asked::Checkpoint { log });
         }
     }
 
