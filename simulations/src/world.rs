@@ -258,6 +258,12 @@ impl World {
         !self.queue.values().any(waits) && self.nodes.iter().all(|node| node.pending.is_empty())
     }
 
+    /// Whether statements of the node at `slot` wait to be appended.
+    pub(crate) fn waits_to_append(&self, slot: Slot) -> bool {
+        let waits = |event: &Event| matches!(event, Event::Append { to, .. } if *to == slot);
+        !self.nodes[slot].pending.is_empty() || self.queue.values().any(waits)
+    }
+
     pub(crate) fn alive(&self, slot: Slot, life: u64) -> bool {
         self.nodes[slot].state.is_some() && self.nodes[slot].life == life
     }
