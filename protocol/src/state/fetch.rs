@@ -208,8 +208,9 @@ impl State {
         let present = self.is_present_key(log, &goal.signed);
         let frozen = self.replicas.get(log).is_some_and(|replica| replica.frozen.is_some());
         if frozen {
-            // The other tree is the one that a quorum cosigned.
-            if contradict(ours, theirs, &left, &right).is_ok() {
+            // It may have been asked for before the freeze, about a tree that nobody has cosigned.
+            let cosigned = self.has_quorum(log, &goal.signed, &goal.note);
+            if cosigned && contradict(ours, theirs, &left, &right).is_ok() {
                 self.diverged(log, theirs.size);
             }
             return;

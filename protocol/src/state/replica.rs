@@ -160,13 +160,14 @@ impl Replica {
     /// The size that this node cosigned, where `batch` leads past it by another tree: the leaves of the
     /// one that it cosigned were lost.
     pub(super) fn cosigned_otherwise(&self, batch: &Batch) -> Option<u64> {
-        let mut tree = self.staged_frontier().clone();
         let (size, root) = self.witnessed?;
+        let before = self.staged_frontier();
         // A frozen log is not cosigned again.
-        if self.frozen.is_some() || size <= tree.size() || size > batch.frontier.size() {
+        if self.frozen.is_some() || size <= before.size() || size > batch.frontier.size() {
             return None;
         }
-        let missing = usize::try_from(size - tree.size()).ok()?;
+        let missing = usize::try_from(size - before.size()).ok()?;
+        let mut tree = before.clone();
         for leaf in batch.leaves.iter().take(missing) {
             tree.append(leaf.hash());
         }
