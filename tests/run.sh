@@ -40,7 +40,7 @@ step cargo build --locked -p hutong-node
 step nextest
 # The scenario files run among the tests. Here: random ones, and whether the checkers catch planted bugs.
 step cargo build --locked --release -p hutong-simulations
-step target/release/hutong-simulations swarm --seeds 800 --nodes 50
+step target/release/hutong-simulations swarm --seeds 1000 --nodes 50
 step target/release/hutong-simulations mutants
 step cargo run --locked --release -- demo --once
 

@@ -25,7 +25,7 @@ use hutong_protocol::id::ExchangeId;
 use hutong_protocol::io::{Effect, GossipId, InboundId, Input, Peer, RequestId, Ticket};
 use hutong_protocol::prepare::Prepared;
 use hutong_protocol::state::{Config as StateConfig, Follow, Keys, State};
-use hutong_protocol::time::Timestamp;
+use hutong_protocol::time::{Instant, Now, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -207,6 +207,8 @@ struct Driver {
     inputs: mpsc::UnboundedSender<Input>,
     inner: mpsc::UnboundedReceiver<Input>,
     effects: mpsc::Sender<Vec<Effect>>,
+    /// The beginning of the time by which the state waits.
+    started: std::time::Instant,
     executor: JoinHandle<Result<(), StoreError>>,
 }
 
@@ -247,6 +249,7 @@ impl Driver {
             inputs,
             inner,
             effects,
+            started: std::time::Instant::now(),
             executor,
         }
     }
@@ -301,8 +304,15 @@ impl Driver {
     }
 
     fn until_wake(&self) -> Duration {
-        let at = self.state.wake_at().unwrap_or_else(|| now().plus_millis(1_000));
-        Duration::from_millis(at.millis_since(now()))
+        let Some(at) = self.state.wake_at() else { return Duration::from_secs(1) };
+        Duration::from_millis(at.millis()).saturating_sub(self.started.elapsed())
+    }
+
+    /// What the clocks show.
+    fn now(&self) -> Now {
+        let since = self.started.elapsed().as_millis();
+        let instant = Instant::from_millis(u64::try_from(since).unwrap_or(u64::MAX));
+        Now { instant, wall: now() }
     }
 
     async fn net_event(&mut self, event: NetEvent) {
@@ -386,7 +396,7 @@ impl Driver {
     /// Offers a charter to the state. Returns why it was refused, if it was.
     async fn handle_charter(&mut self, bytes: Vec<u8>) -> Option<CharterRefused> {
         use hutong_protocol::io::Notice;
-        let effects = self.state.handle(now(), Input::Charter { bytes });
+        let effects = self.state.handle(self.now(), Input::Charter { bytes });
         let refused = effects.iter().find_map(|effect| match effect {
             Effect::Notice(Notice::CharterRefused { reason }) => Some(reason.clone()),
             Effect::Notice(Notice::CharterConflict { version }) => {
@@ -399,7 +409,7 @@ impl Driver {
     }
 
     async fn handle(&mut self, input: Input) {
-        let effects = self.state.handle(now(), input);
+        let effects = self.state.handle(self.now(), input);
         self.dispatch(effects).await;
     }
 

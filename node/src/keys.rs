@@ -196,11 +196,20 @@ impl KeyFolder {
         }
         // The mark goes first: a crash between the two leaves a mark too many, never one too few.
         self.create_folder()?;
+        self.mark_restored()?;
+        self.store(seed, sealing)
+    }
+
+    /// Marks the folder as [`KeyFolder::restore`] does: the keys may have signed what is not here.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Disk`] if the mark cannot be written.
+    pub fn mark_restored(&self) -> Result<(), KeyError> {
         write_new(
             &self.mark(),
-            b"the seed was restored: ask peers for the own log before signing\n",
-        )?;
-        self.store(seed, sealing)
+            b"the keys may have signed more than is here: ask peers for the own log before signing\n",
+        )
     }
 
     /// Whether the seed was restored and the own log not yet checked with peers.

@@ -6,6 +6,7 @@ use std::hint::black_box;
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use hutong_crypto::checkpoint::Checkpoint;
 use hutong_crypto::{SigningKey, sha256};
 use hutong_protocol::{
     audience::Audience,
@@ -84,12 +85,14 @@ fn statements(c: &mut Criterion) {
 fn messages(c: &mut Criterion) {
     let entries = entries(ENTRIES);
     let tail = entries.iter().take(100).cloned().map(TailLeaf::Entry).collect();
-    let news = Gossip::Announcement(Announcement {
-        log: log(),
-        note: "hutong.example/cn-33-zhejiang\n100\nx\n".to_owned(),
-        old_size: 0,
-        tail,
-    });
+    let checkpoint = Checkpoint {
+        origin: "hutong.example/cn-33-zhejiang".to_owned(),
+        size: 100,
+        root: sha256(b"tree"),
+        extensions: Vec::new(),
+    };
+    let note = checkpoint.sign(&SigningKey::from_bytes(&[7; 32]));
+    let news = Gossip::Announcement(Announcement { log: log(), note, old_size: 0, tail });
     let leaves = entries.iter().cloned().map(ServedLeaf::Entry).collect();
     let answer = Response::Leaves(Leaves { from: 0, leaves, left: Vec::new(), right: Vec::new() });
     let (said, answered) = (news.encode(), answer.encode());

@@ -339,6 +339,22 @@ pub enum Notice {
         /// How much of it is held.
         size: u64,
     },
+    /// A quorum cosigned another tree of a frozen log than the one that is held here. Until the node is
+    /// started again, it takes nothing more of the log.
+    OtherTreeCosigned {
+        /// The log.
+        log: ExchangeId,
+        /// The size of a checkpoint of the other tree.
+        size: u64,
+    },
+    /// A log is shown in another version than this node cosigned, and lost since. Until the node is
+    /// started again, it takes nothing more of the log.
+    OtherThanCosigned {
+        /// The log.
+        log: ExchangeId,
+        /// The size that was cosigned.
+        size: u64,
+    },
     /// A charter was installed.
     CharterInstalled {
         /// Its version.

@@ -32,6 +32,7 @@ mod sync;
 mod timers;
 mod witness;
 
+use alloc::borrow::Cow;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -57,7 +58,7 @@ use crate::oracle::{Oracle, Plain};
 use crate::persist::{Persist, StoredLog};
 use crate::region::Scope;
 use crate::serve::Owner;
-use crate::time::Timestamp;
+use crate::time::{Instant, Now, Timestamp};
 
 /// The keys with which a state signs checkpoints and cosignatures.
 #[derive(Debug, Clone)]
@@ -105,7 +106,10 @@ pub struct State {
     config: Config,
     keys: Keys,
     oracle: Arc<dyn Oracle>,
-    now: Timestamp,
+    /// Never goes back.
+    now: Instant,
+    /// What the clock shows that may be set, for what is signed.
+    wall: Timestamp,
     charters: CharterChain,
     facts: Facts,
     directory: Arc<Directory>,
@@ -157,9 +161,9 @@ impl State {
         facts: Facts,
         oracle: Arc<dyn Oracle>,
     ) -> Self {
-        let directory = oracle.directory(None, &charters, &facts);
         let mut replicas: BTreeMap<_, _> =
             stored.iter().map(|stored| (stored.log.clone(), Replica::restored(stored))).collect();
+        let directory = oracle.directory(None, &charters, &counting(&facts, &replicas));
         let own_log = replicas.entry(config.me.clone()).or_default();
         let own = Own::at(own_log.frontier.size(), own_log.frozen.is_some());
         Self {
@@ -169,7 +173,8 @@ impl State {
             config,
             keys,
             oracle,
-            now: Timestamp::default(),
+            now: Instant::default(),
+            wall: Timestamp::default(),
             charters,
             facts,
             directory,
@@ -187,9 +192,10 @@ impl State {
 
     /// Takes what happened at `now` and returns what to do, in order.
     ///
-    /// A clock that goes back stands still until it has caught up.
-    pub fn handle(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
-        self.now = self.now.max(now);
+    /// What is signed bears the time of the wall clock as it is; nothing waits for that clock.
+    pub fn handle(&mut self, now: Now, input: Input) -> Vec<Effect> {
+        self.now = self.now.max(now.instant);
+        self.wall = now.wall;
         match input {
             Input::Started => self.start(),
             Input::Tick => {}
@@ -210,13 +216,15 @@ impl State {
         for timer in self.timers.take_due(self.now) {
             self.expired(timer);
         }
-        self.refresh_directory();
+        while core::mem::take(&mut self.directory_stale) {
+            self.refresh_directory();
+        }
         self.go_on_restored();
         core::mem::take(&mut self.effects)
     }
 
     /// When [`Input::Tick`] is wanted next.
-    pub fn wake_at(&self) -> Option<Timestamp> {
+    pub fn wake_at(&self) -> Option<Instant> {
         self.timers.next()
     }
 
@@ -306,12 +314,10 @@ impl State {
         }
     }
 
-    /// Rebuilds the directory where something it rests on has come, and acts on what changed.
+    /// Rebuilds the directory, since something it rests on has come, and acts on what changed.
     fn refresh_directory(&mut self) {
-        if !core::mem::take(&mut self.directory_stale) {
-            return;
-        }
-        let after = self.oracle.directory(Some(&self.directory), &self.charters, &self.facts);
+        let facts = counting(&self.facts, &self.replicas);
+        let after = self.oracle.directory(Some(&self.directory), &self.charters, &facts);
         let before = core::mem::replace(&mut self.directory, after);
         self.summaries_changed();
         let directory = Arc::clone(&self.directory);
@@ -448,6 +454,13 @@ impl State {
         self.rotation = Some(chosen.clone());
         Some(chosen)
     }
+}
+
+/// The facts that count: of frozen logs only those below the size at which each is frozen.
+fn counting<'a>(facts: &'a Facts, replicas: &BTreeMap<ExchangeId, Replica>) -> Cow<'a, Facts> {
+    let frozen = replicas.iter().filter_map(|(log, it)| Some((log.clone(), it.frozen?)));
+    let frozen: BTreeMap<ExchangeId, u64> = frozen.collect();
+    if frozen.is_empty() { Cow::Borrowed(facts) } else { Cow::Owned(facts.up_to(&frozen)) }
 }
 
 /// What a node holds of a log.

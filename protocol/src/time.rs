@@ -1,4 +1,4 @@
-//! Moments: milliseconds since the Unix epoch.
+//! Moments: on the wall clock, which may be set, and on one that only goes forward.
 
 use alloc::string::{String, ToString};
 use core::fmt;
@@ -7,6 +7,20 @@ use core::str::FromStr;
 /// A moment, in milliseconds since 1970-01-01T00:00:00Z without leap seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(u64);
+
+/// A moment on a clock that nobody sets, in milliseconds from some beginning that stays the same while
+/// a node runs. Timers go by it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Instant(u64);
+
+/// What a node's two clocks show.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Now {
+    /// For timers.
+    pub instant: Instant,
+    /// For what is signed. It may have been set back since it was last asked.
+    pub wall: Timestamp,
+}
 
 /// A text is not a moment of the form `2026-11-23T08:00:00Z`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,16 +50,23 @@ impl Timestamp {
     pub const fn seconds(self) -> u64 {
         self.0 / 1_000
     }
+}
+
+impl Instant {
+    /// The moment so many milliseconds after the beginning.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the beginning.
+    pub const fn millis(self) -> u64 {
+        self.0
+    }
 
     /// The moment so many milliseconds later.
     #[must_use]
     pub const fn plus_millis(self, millis: u64) -> Self {
         Self(self.0.saturating_add(millis))
-    }
-
-    /// Milliseconds since an earlier moment, 0 since a later one.
-    pub const fn millis_since(self, earlier: Self) -> u64 {
-        self.0.saturating_sub(earlier.0)
     }
 }
 

@@ -15,21 +15,26 @@ pub struct Clock {
 impl Clock {
     /// What it shows when `now` milliseconds of virtual time have passed.
     pub fn shows(&self, now: u64) -> u64 {
-        let drift =
-            i64::try_from(now).unwrap_or(i64::MAX).saturating_mul(self.drift_ppm) / 1_000_000;
-        (EPOCH_MS + now).saturating_add_signed(self.offset_ms.saturating_add(drift))
+        (EPOCH_MS + self.counts(now)).saturating_add_signed(self.offset_ms)
     }
 
-    /// The first moment of virtual time, not before `now`, at which it shows `time` or later.
+    /// The milliseconds that it has counted by then, whatever it was set to.
+    pub fn counts(&self, now: u64) -> u64 {
+        let drift =
+            i64::try_from(now).unwrap_or(i64::MAX).saturating_mul(self.drift_ppm) / 1_000_000;
+        now.saturating_add_signed(drift)
+    }
+
+    /// The first moment of virtual time, not before `now`, by which it has counted `time` or more.
     pub fn reaches(&self, time: u64, now: u64) -> u64 {
-        let shown = self.shows(now);
+        let shown = self.counts(now);
         if shown >= time {
             return now;
         }
         // Drift is at most a few thousandths, so that one step more or less corrects the estimate.
         let rate = 1_000_000_u64.saturating_add_signed(self.drift_ppm).max(1);
         let mut at = now + (time - shown).saturating_mul(1_000_000) / rate;
-        while self.shows(at) < time {
+        while self.counts(at) < time {
             at += 1;
         }
         at
@@ -41,14 +46,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_reaches_what_it_shows() {
+    fn a_clock_reaches_what_it_counts_whatever_it_is_set_to() {
         for (offset_ms, drift_ppm) in [(0, 0), (5_000, 200), (-90_000, -5_000), (3, 5_000)] {
             let clock = Clock { offset_ms, drift_ppm };
             for now in [0, 1, 999, 50_000] {
-                let wanted = clock.shows(now) + 777;
+                let wanted = clock.counts(now) + 777;
                 let at = clock.reaches(wanted, now);
-                assert!(clock.shows(at) >= wanted && clock.shows(at - 1) < wanted);
-                assert_eq!(clock.reaches(wanted - 800, now), now);
+                assert!(clock.counts(at) >= wanted && clock.counts(at - 1) < wanted);
+                assert_eq!(clock.reaches(wanted.saturating_sub(800), now), now);
             }
         }
     }

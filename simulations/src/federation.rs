@@ -255,7 +255,18 @@ impl Federation {
             StatementType::MemberReinstate => "log_size_from",
             _ => "log_size_honoured",
         };
-        let body = json!({ "member": exchange.id.as_str(), size_name: size });
+        self.entered(kind, member, json!({ "member": exchange.id.as_str(), size_name: size }))
+    }
+
+    /// Who enters a decision about `member`, and the body with the approvals that it needs; none for a
+    /// council member.
+    pub fn entered(
+        &self,
+        kind: &StatementType,
+        member: usize,
+        body: Value,
+    ) -> Option<(usize, Value)> {
+        let exchange = &self.exchanges[member];
         match &exchange.parent {
             Some(parent) => Some((self.find(parent)?, body)),
             None if exchange.council => None,

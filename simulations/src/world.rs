@@ -17,7 +17,7 @@ use hutong_protocol::io::{CheckTicket, Effect, Input, Peer, RequestId};
 use hutong_protocol::prepare::Prepared;
 use hutong_protocol::region::Scope;
 use hutong_protocol::state::State;
-use hutong_protocol::time::Timestamp;
+use hutong_protocol::time::{Instant, Now, Timestamp};
 
 use crate::adversary::Adversary;
 use crate::checks::{self, Checker, Violation};
@@ -179,6 +179,12 @@ impl World {
         Timestamp::from_millis(self.nodes[slot].clock.shows(self.now))
     }
 
+    /// What both clocks of the node at `slot` show.
+    pub fn now(&self, slot: Slot) -> Now {
+        let instant = Instant::from_millis(self.nodes[slot].clock.counts(self.now));
+        Now { instant, wall: self.timestamp(slot) }
+    }
+
     /// A digest of everything that happened so far, in order.
     pub fn trace(&self) -> Hash {
         self.trace
@@ -252,13 +258,19 @@ impl World {
         !self.queue.values().any(waits) && self.nodes.iter().all(|node| node.pending.is_empty())
     }
 
+    /// Whether statements of the node at `slot` wait to be appended.
+    pub(crate) fn waits_to_append(&self, slot: Slot) -> bool {
+        let waits = |event: &Event| matches!(event, Event::Append { to, .. } if *to == slot);
+        !self.nodes[slot].pending.is_empty() || self.queue.values().any(waits)
+    }
+
     pub(crate) fn alive(&self, slot: Slot, life: u64) -> bool {
         self.nodes[slot].state.is_some() && self.nodes[slot].life == life
     }
 
     /// Gives an input to a node and carries out what it wants.
     pub fn feed(&mut self, slot: Slot, input: Input) {
-        let now = self.timestamp(slot);
+        let now = self.now(slot);
         let node = &mut self.nodes[slot];
         let Some(state) = &mut node.state else { return };
         if let Some((recorded, inputs)) = &mut self.recorded

@@ -16,7 +16,7 @@ use hutong_protocol::message::Request;
 use hutong_protocol::persist::Persist;
 use hutong_protocol::serve::Owner;
 use hutong_protocol::state::{Config, Follow, State};
-use hutong_protocol::time::Timestamp;
+use hutong_protocol::time::{Instant, Now, Timestamp};
 use hutong_simulations::disk::Disk;
 use hutong_simulations::rng::Rng;
 use hutong_simulations::scenario::Scenario;
@@ -277,14 +277,19 @@ fn a_state_never_panics_and_depends_on_its_inputs_alone() {
     while done < wanted {
         let (mut one, mut other) = (fuzzer.state(), fuzzer.state());
         let mut disk = Disk::default();
-        let mut now = Timestamp::from_seconds(1_800_000_000);
+        let wall = Timestamp::from_seconds(1_800_000_000);
+        let mut now = Now { instant: Instant::default(), wall };
         fuzzer.next = 0;
         fuzzer.sent.clear();
         fuzzer.checks.clear();
         for _ in 0..INPUTS_PER_LIFE.min(wanted - done) {
             let input = if fuzzer.next == 0 { fuzzer.inputs[0].clone() } else { fuzzer.any() };
             fuzzer.next = fuzzer.next.max(1);
-            now = now.plus_millis(fuzzer.rng.below(40));
+            // One clock only goes forward; the other is set anew now and then.
+            now.instant = now.instant.plus_millis(fuzzer.rng.below(40));
+            if fuzzer.rng.chance(20) {
+                now.wall = Timestamp::from_seconds(fuzzer.rng.below(2_000_000_000));
+            }
             let effects = one.handle(now, input.clone());
             assert_eq!(text(&effects), text(&other.handle(now, input)));
             reached.extend(effects.iter().filter_map(kind));

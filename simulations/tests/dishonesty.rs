@@ -3,6 +3,7 @@
 
 use hutong_protocol::audience::Audience;
 use hutong_protocol::io::{Input, Notice, PeerFault};
+use hutong_simulations::disk::Disk;
 use hutong_simulations::federation::Federation;
 use hutong_simulations::node::Slot;
 use hutong_simulations::scenario::Scenario;
@@ -96,6 +97,37 @@ fn others_go_on_while_a_log_is_frozen() {
     world.run_until(world.now_ms() + 5_000);
     assert_frozen(&mut world, slot);
     assert_eq!(world.acknowledged.len(), before);
+}
+
+#[test]
+fn of_a_frozen_log_all_come_to_hold_what_a_quorum_cosigned() {
+    let (mut world, slot) = run_twice(31, 2, 2);
+    let log = world.id(slot).clone();
+    let frozen = |world: &World, slot: Slot| world.nodes[slot].disk.log(&log)?.frozen();
+    // Two witnesses of three met the first tree. Before it an admission and three statements were common.
+    for one in [0, 1, 6, 8] {
+        assert_eq!(frozen(&world, one), Some(6));
+    }
+    let others = [2, 3, 5, 7];
+    for other in others {
+        assert_eq!(frozen(&world, other), Some(4), "what both trees have in common");
+        let told = Notice::OtherTreeCosigned { log: log.clone(), size: 6 };
+        assert!(world.nodes[other].notices.contains(&told));
+    }
+    // Their operators drop it; another node loses its whole disk.
+    for other in others {
+        world.crash(other);
+        world.nodes[other].disk.drop_log(&log);
+        world.start(other, false);
+    }
+    world.crash(9);
+    world.nodes[9].disk = Disk::default();
+    world.start(9, true);
+    world.run_until(world.now_ms() + 30_000);
+    for one in [0, 1, 2, 3, 5, 6, 7, 8, 9] {
+        assert_eq!(frozen(&world, one), Some(6));
+    }
+    assert_frozen(&mut world, slot);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What single nodes answer, ask and take, input by input.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,10 +17,11 @@ use hutong_protocol::io::{
     Effect, GossipId, InboundId, Input, Notice, Peer, PeerFault, RequestId, Ticket, Verdict,
 };
 use hutong_protocol::message::{
-    Announcement, Gossip, Hello, Leaves, Request, Response, ServedLeaf, TailLeaf,
+    Announcement, Gossip, Hello, Leaves, Refusal, Request, Response, ServedLeaf, TailLeaf,
 };
-use hutong_protocol::state::Keys;
+use hutong_protocol::state::{Config, Follow, Keys, State};
 use hutong_protocol::statement::StatementType;
+use hutong_protocol::time::{Now, Timestamp};
 use hutong_simulations::node::Slot;
 use hutong_simulations::scenario::Scenario;
 use hutong_simulations::world::World;
@@ -47,7 +49,7 @@ fn settle(world: &mut World) {
 
 /// Gives one input to a node and returns the effects without carrying them out.
 fn effects(world: &mut World, slot: Slot, input: Input) -> Vec<Effect> {
-    let now = world.timestamp(slot);
+    let now = world.now(slot);
     world.nodes[slot].state.as_mut().unwrap().handle(now, input)
 }
 
@@ -404,6 +406,12 @@ fn decisions_that_would_change_nothing_are_told_before_they_are_recorded() {
     assert_eq!(without(&[good.clone(), good]), Some(1), "it is suspended already");
 }
 
+/// Both clocks, so many milliseconds later.
+fn later(now: Now, millis: u64) -> Now {
+    let instant = now.instant.plus_millis(millis);
+    Now { instant, wall: Timestamp::from_millis(now.wall.millis() + millis) }
+}
+
 /// What a node is asked, with the number of the request, if it is for leaves.
 fn leaves_asked(effects: &[Effect]) -> Option<(Peer, RequestId, bool)> {
     effects.iter().find_map(|effect| match effect {
@@ -461,7 +469,7 @@ fn what_an_owner_of_the_country_withholds_is_asked_of_the_council() {
     let settled = effects(&mut world, XIHU, answer(request, left.clone(), withheld));
     assert_eq!(leaves_asked(&settled), None, "what the council withholds too is not asked of all");
     let shown = ServedLeaf::Entry(entry.entry().clone());
-    let now = world.timestamp(XIHU).plus_millis(2_000);
+    let now = later(world.now(XIHU), 2_000);
     let again = world.nodes[XIHU].state.as_mut().unwrap().handle(now, Input::Tick);
     let (_, request, _) = leaves_asked(&again).unwrap();
     let checked = effects(&mut world, XIHU, answer(request, left, shown));
@@ -483,12 +491,12 @@ fn published(effects: &[Effect]) -> Option<Announcement> {
 fn an_owner_announces_once_with_the_quorum_and_without_it_in_time() {
     let mut world = settled(61);
     let entries = world.statements(HANGZHOU, 2, &Audience::Public).unwrap();
-    let at = world.timestamp(HANGZHOU);
+    let at = world.now(HANGZHOU);
     let mut state = world.nodes[HANGZHOU].state.take().unwrap();
-    let mut later = 10_000;
+    let mut begun = 10_000;
     for (number, (entry, with_quorum)) in (1..).zip(entries.into_iter().zip([true, false])) {
         let input = Input::Append { ticket: Ticket(900 + number), entries: vec![entry] };
-        let first = state.handle(at.plus_millis(later), input);
+        let first = state.handle(later(at, begun), input);
         let shown = requests(&first).into_iter().filter_map(|request| match request {
             Request::Announcement(news) => Some(news),
             _ => None,
@@ -507,10 +515,10 @@ fn an_owner_announces_once_with_the_quorum_and_without_it_in_time() {
             let bytes = Request::Cosignature { size, line: line.encode() }.encode();
             let inbound = InboundId(800 + slot as u64);
             let input = Input::Request { inbound, peer: witness.peer.clone(), bytes };
-            said.extend(published(&state.handle(at.plus_millis(later + 50), input)));
+            said.extend(published(&state.handle(later(at, begun + 50), input)));
         }
         for waited in [499, 501, 2_000] {
-            let effects = state.handle(at.plus_millis(later + waited), Input::Tick);
+            let effects = state.handle(later(at, begun + waited), Input::Tick);
             assert!(waited > 499 || published(&effects).is_none(), "not before its time");
             said.extend(published(&effects));
         }
@@ -519,6 +527,154 @@ fn an_owner_announces_once_with_the_quorum_and_without_it_in_time() {
         assert_eq!(news.note.text, shown.note.text);
         assert_eq!(news.note.signatures.len(), if with_quorum { 3 } else { 1 });
         assert_eq!((news.old_size, news.tail.len()), (shown.old_size, 1));
-        later += 10_000;
+        begun += 10_000;
     }
+}
+
+/// News of a log's first `size` leaves under `root`, with these leaves from `old_size` on.
+fn news(world: &World, of: Slot, size: u64, root: Hash, tail: Vec<TailLeaf>) -> Bytes {
+    let keys = world.federation.exchanges[of].keys();
+    let note = checkpoint(world, of, size, root).sign(&keys.log);
+    let old_size = size - tail.len() as u64;
+    let news = Announcement { log: world.id(of).clone(), note, old_size, tail };
+    Gossip::Announcement(news).encode()
+}
+
+#[test]
+fn an_owner_that_hands_out_nothing_is_not_asked_again_before_all_others() {
+    let mut world = settled(59);
+    let size = world.nodes[HANGZHOU].disk.log(world.id(HANGZHOU)).unwrap().tree.size() + 1;
+    let bytes = news(&world, HANGZHOU, size, sha256(b"a tree"), Vec::new());
+    let input = gossip(&world, HANGZHOU, bytes);
+    let mut waiting = effects(&mut world, 0, input);
+    let mut now = world.now(0);
+    let (mut leaves, mut checkpoints) = (Vec::new(), Vec::new());
+    while checkpoints.len() < 8 {
+        let mut next = Vec::new();
+        let state = world.nodes[0].state.as_mut().unwrap();
+        for effect in waiting {
+            let Effect::Send { request, peer, bytes } = effect else { continue };
+            match Request::decode(bytes).unwrap() {
+                Request::Leaves(_) => leaves.push(peer),
+                Request::Checkpoint { .. } => checkpoints.push(peer),
+                _ => continue,
+            }
+            let answer = Some(Response::Refused(Refusal::NotHeld).encode());
+            next.extend(state.handle(now, Input::Response { request, answer }));
+        }
+        now.instant = now.instant.plus_millis(600);
+        next.extend(state.handle(now, Input::Tick));
+        waiting = next;
+    }
+    let (owner, passed_on) = (peer(&world, HANGZHOU), peer(&world, 3));
+    assert!(leaves.contains(&owner) && leaves.contains(&passed_on));
+    let asked: BTreeSet<_> = checkpoints[..7].iter().cloned().collect();
+    assert_eq!(asked.len(), 7, "each other peer once");
+    assert!(!asked.contains(&owner) && !asked.contains(&passed_on));
+}
+
+#[test]
+fn news_of_leaves_that_are_here_already_is_passed_on_at_once() {
+    let mut world = settled(60);
+    world.crash(0);
+    let entries = world.statements(HANGZHOU, 2, &Audience::Public).unwrap();
+    world.append(HANGZHOU, entries);
+    world.run_until(world.now_ms() + 5_000);
+    let log = world.id(HANGZHOU).clone();
+    let disk = world.nodes[HANGZHOU].disk.log(&log).unwrap().clone();
+    // A crash has come between the leaves and their checkpoint.
+    let here = world.nodes[0].disk.log_mut(&log);
+    let from = here.tree.size();
+    here.append(from, disk.leaves[usize::try_from(from).unwrap()..].to_vec()).unwrap();
+    let everybody_else = (1..10).collect();
+    world.partition(&[everybody_else]);
+    world.start(0, false);
+    let bytes = news(&world, HANGZHOU, disk.tree.size(), disk.root(), Vec::new());
+    let input = gossip(&world, HANGZHOU, bytes);
+    assert_eq!(verdict(&effects(&mut world, 0, input)), Some(Verdict::Accept));
+}
+
+#[test]
+fn news_of_logs_that_are_not_followed_is_passed_on_with_all_its_leaves() {
+    const ENERGY: Slot = 7;
+    let mut world = settled(61);
+    let (node, county) = (&world.nodes[6], &world.federation.exchanges[6]);
+    let config = Config {
+        me: county.id.clone(),
+        peer: county.peer.clone(),
+        follow: Follow::Scopes(BTreeSet::from(["CN-33".parse().unwrap()])),
+        restored: false,
+        own_log_complete: false,
+        announce_interval_ms: 200,
+        anti_entropy_interval_ms: 2_000,
+        own_log_check_ms: 1_000,
+    };
+    let charters = node.disk.charters(&world.federation.chain());
+    let (stored, facts) = (node.disk.stored().unwrap(), node.disk.facts().unwrap());
+    let mut state = State::new(config, county.keys(), charters, &stored, facts);
+    let now = world.now(6);
+    let listens = state.handle(now, Input::Started).into_iter().any(|effect| {
+        matches!(effect, Effect::Members { scopes, .. } if scopes.contains(&"CN".parse().unwrap()))
+    });
+    assert!(listens, "the council's scopes");
+    let entry = world.statements(ENERGY, 1, &Audience::Public).unwrap()[0].entry().clone();
+    let mut judged = |world: &World, bytes: Bytes| {
+        let (from, author) = (peer(world, 3), peer(world, ENERGY));
+        let scope = "CN".parse().unwrap();
+        let input = Input::Gossip { id: GossipId(1), from, author, scope, bytes };
+        verdict(&state.handle(now, input))
+    };
+    let root = entry.leaf_hash();
+    let whole = news(&world, ENERGY, 1, root, vec![TailLeaf::Entry(entry)]);
+    assert_eq!(judged(&world, whole), Some(Verdict::Accept));
+    let large = news(&world, ENERGY, 1, root, vec![TailLeaf::Large(root)]);
+    assert_eq!(
+        judged(&world, large),
+        Some(Verdict::Ignore),
+        "who hears of it from here asks in vain"
+    );
+    let forged =
+        checkpoint(&world, ENERGY, 1, root).sign(&world.federation.exchanges[HANGZHOU].keys().log);
+    let log = world.id(ENERGY).clone();
+    let forged = Announcement { log, note: forged, old_size: 1, tail: Vec::new() };
+    assert_ne!(judged(&world, Gossip::Announcement(forged).encode()), Some(Verdict::Accept));
+}
+
+#[test]
+fn a_witness_that_lost_a_log_takes_no_other_tree_than_it_cosigned() {
+    let mut world = settled(62);
+    let entries = world.statements(HANGZHOU, 5, &Audience::Public).unwrap();
+    world.append(HANGZHOU, entries);
+    settle(&mut world);
+    let log = world.id(HANGZHOU).clone();
+    let (cosigned, _) = world.nodes[0].disk.log(&log).unwrap().witness().unwrap();
+    world.crash(0);
+    world.nodes[0].disk.drop_log(&log);
+    world.start(0, false);
+    let mut tree = MemoryTree::default();
+    for index in 0..cosigned + 2 {
+        tree.push(sha256(&index.to_le_bytes()));
+    }
+    let bytes = news(&world, HANGZHOU, tree.size(), tree.root(), Vec::new());
+    let input = gossip(&world, HANGZHOU, bytes);
+    let taken = effects(&mut world, 0, input);
+    let answered = taken.iter().find_map(|effect| match effect {
+        Effect::Send { request, bytes, .. } => match Request::decode(bytes.clone()).unwrap() {
+            Request::Leaves(range) => Some((*request, range)),
+            _ => None,
+        },
+        _ => None,
+    });
+    let (request, range) = answered.unwrap();
+    let leaves = (range.from..range.to)
+        .map(|index| ServedLeaf::Absent(sha256(&index.to_le_bytes())))
+        .collect();
+    let leaves = Leaves { from: range.from, leaves, left: Vec::new(), right: Vec::new() };
+    let answer = Some(Response::Leaves(leaves).encode());
+    let after = effects(&mut world, 0, Input::Response { request, answer });
+    assert!(after.iter().any(|effect| matches!(
+        effect,
+        Effect::Notice(Notice::OtherThanCosigned { size, .. }) if *size == cosigned
+    )));
+    assert!(!after.iter().any(|effect| matches!(effect, Effect::Persist(_))), "{after:?}");
 }

@@ -40,15 +40,6 @@ fn what_once_failed_holds() {
     scenarios("scenarios/regressions").iter().for_each(assert_holds);
 }
 
-/// Faults of the protocol that are known and not mended: who mends one moves its file to the
-/// regressions.
-#[test]
-fn what_is_open_still_fails() {
-    for scenario in scenarios("scenarios/open") {
-        assert_ne!(scenario.run().unwrap().failures, [], "{}", scenario.name);
-    }
-}
-
 #[test]
 fn every_adversary_makes_a_difference() {
     for scenario in scenarios("scenarios").iter().filter(|it| !it.adversaries.is_empty()) {

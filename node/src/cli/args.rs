@@ -616,6 +616,14 @@ pub enum LogCommand {
         #[arg(long)]
         dsse: bool,
     },
+    /// Drop a damaged log of a stopped node, to be fetched again from peers · 丢弃损坏的日志
+    ///
+    /// What this node cosigned of it, evidence and a freeze stay. Where it is the own log, nothing is
+    /// signed before enough of the council has shown its copies, as after restored keys.
+    Drop {
+        /// Exchange id.
+        exchange: String,
+    },
 }
 
 /// `hutong keys …`.

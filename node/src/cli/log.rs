@@ -19,7 +19,8 @@ use super::exit::{Damaged, Usage};
 use super::lang::words;
 use super::{settings, storage};
 use crate::api::model::Log;
-use crate::store::{CheckpointChoice, Store};
+use crate::keys::KeyFolder;
+use crate::store::{CheckpointChoice, Store, drop_log};
 
 /// Bytes of leaves read at one time.
 const READ_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -62,6 +63,7 @@ pub fn run(global: &Global, command: &LogCommand, console: Console) -> anyhow::R
         LogCommand::Export { exchange, output, dsse } => {
             export(global, exchange, output, *dsse, console)
         }
+        LogCommand::Drop { exchange } => drop_one(global, &parse(exchange)?, console),
     }
 }
 
@@ -253,6 +255,19 @@ fn export_envelopes(
         .and_then(|file| file.sync_all())
         .with_context(context)?;
     Ok((next - withheld, withheld))
+}
+
+/// Has a log fetched again. Without its own log a node may not know what it has signed: the keys then
+/// count as restored, before anything is dropped.
+fn drop_one(global: &Global, log: &ExchangeId, console: Console) -> anyhow::Result<()> {
+    let config = settings::read(global, &[])?;
+    storage::need_store(global)?;
+    if config.exchange.id == log.as_str() {
+        KeyFolder::of(&global.data).mark_restored()?;
+    }
+    drop_log(&global.data, log)?;
+    console
+        .say("已丢弃；节点启动后将重新获取。", "Dropped: the node fetches it again when it runs.")
 }
 
 fn parse(exchange: &str) -> anyhow::Result<ExchangeId> {

@@ -163,7 +163,7 @@ pub fn open(global: &Global) -> anyhow::Result<Store> {
 }
 
 /// Makes sure that a node has kept something in the data folder: looking at it must not make it.
-fn need_store(global: &Global) -> Result<(), Unprepared> {
+pub(super) fn need_store(global: &Global) -> Result<(), Unprepared> {
     settings::need_folder(global)?;
     if global.data.join("format").exists() {
         return Ok(());

@@ -252,6 +252,19 @@ fn a_flipped_bit_on_disk_ends_with_the_code_for_damage() {
 }
 
 #[test]
+fn whoever_drops_the_own_log_signs_nothing_before_it_was_compared() {
+    let desk = Desk::with_charter();
+    fill(&desk.path("a"));
+    let keys = KeyFolder::of(&desk.path("a"));
+    assert_eq!(desk.run("log drop nobody-here --data @a"), 1);
+    assert!(!keys.restored());
+    desk.done("log drop cn-33-a --data @a");
+    assert!(keys.restored());
+    let store = Store::open(&desk.path("a"), &StoreOptions::default()).unwrap();
+    assert_eq!(store.restore().unwrap()[0].frontier.size(), 0);
+}
+
+#[test]
 fn a_command_that_needs_a_node_says_so() {
     let desk = Desk::with_charter();
     std::fs::write(desk.path("x.json"), "{}").unwrap();

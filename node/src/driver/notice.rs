@@ -51,6 +51,24 @@ fn words(notice: &Notice) -> (NoticeLevel, String, String) {
             format!("{log} 已更换密钥：因旧密钥的证据而冻结的日志恢复同步"),
             format!("{log} has new keys: its log, frozen for what the former ones signed, goes on"),
         ),
+        Notice::OtherTreeCosigned { log, size } => (
+            Alarm,
+            format!(
+                "{log} 的日志已冻结，见证方共同签署的第 {size} 条以前的版本与本机所存不同：停机后运行 hutong log drop {log}"
+            ),
+            format!(
+                "the log of {log} is frozen, and up to {size} the witnesses cosigned another version than is held here: stop, and run `hutong log drop {log}`"
+            ),
+        ),
+        Notice::OtherThanCosigned { log, size } => (
+            Alarm,
+            format!(
+                "{log} 出示的日志与本机曾共同签署的第 {size} 条以前的版本不同：已停止同步，请联系其上级交易所"
+            ),
+            format!(
+                "the log of {log} is shown in another version than the {size} entries that this node cosigned: it is not followed; call its parent exchange"
+            ),
+        ),
         Notice::Diverged { log, size } => (
             Alarm,
             format!(

@@ -168,6 +168,17 @@ impl Facts {
         room.end
     }
 
+    /// Those of them that count where logs are frozen at these sizes: of a log that exists in two
+    /// versions, nothing behind what a quorum of witnesses has seen.
+    #[must_use]
+    pub fn up_to(&self, frozen: &BTreeMap<ExchangeId, u64>) -> Self {
+        let mut counting = self.clone();
+        counting
+            .facts
+            .retain(|place, _| frozen.get(&place.log).is_none_or(|size| place.index < *size));
+        counting
+    }
+
     /// The fact at `place`.
     pub fn fact(&self, place: &FactRef) -> Option<&AdminFact> {
         self.facts.get(place).map(Arc::as_ref)

@@ -59,11 +59,15 @@ impl State {
             return;
         };
         let part = Frontier::from_parts(old_size, left.clone());
+        let frozen = replica.frozen.is_some();
         if part.is_ok_and(|part| part.root() == signed.checkpoint.root) {
             // It is part of what is held: its cosignatures count here too.
+            if old_size > replica.held_size() {
+                return self.reached(log, &signed, &offered);
+            }
             replica.remember(signed);
             self.gather_cosignatures(log, old_size, &offered);
-        } else if self.is_present_key(log, &signed) && !self.is_present_key(log, &held) {
+        } else if frozen || self.is_present_key(log, &signed) && !self.is_present_key(log, &held) {
             self.diverged(log, old_size);
         } else {
             self.convict_by_range(log, &signed, &held, left, right);
@@ -89,6 +93,17 @@ impl State {
         }
         self.convict(log, evidence.encode());
         true
+    }
+
+    /// Whether a checkpoint of a frozen log may be taken although the log is frozen: a witness quorum
+    /// cosigned it, and none that is known here is as large.
+    ///
+    /// Witnesses cosign one tree, and none of a log that they have frozen. So whoever meets comes to
+    /// hold the same part of the log, and newcomers learn whom its owner had admitted.
+    pub(super) fn may_follow_frozen(&self, log: &ExchangeId, signed: &Signed, note: &Note) -> bool {
+        let cosigned = self.replicas.get(log).and_then(|replica| replica.cosigned.as_ref());
+        let larger = signed.size() > cosigned.map_or(0, Signed::size);
+        larger && self.follows(log) && self.has_quorum(log, signed, note)
     }
 
     /// Whether both checkpoints of `evidence` carry a line by the log's present key, as far as that
@@ -127,6 +142,7 @@ impl State {
                 replica.frozen = None;
                 replica.evidence.clear();
             }
+            self.directory_stale = true;
             self.effect(Effect::Persist(Persist::Thawed { log: log.clone() }));
             if log == self.config.me {
                 self.own_log_thawed();
@@ -146,7 +162,10 @@ impl State {
         replica.target = None;
         replica.staged.clear();
         replica.suspects.clear();
+        // What was staged may have been of another tree than what follows.
+        replica.basis.clone_from(&replica.held);
         self.summaries_changed();
+        self.directory_stale = true;
         self.judge_none(log);
         let (log, bytes) = (log.clone(), evidence.to_vec());
         self.effect(Effect::Persist(Persist::Evidence { log: log.clone(), bytes }));

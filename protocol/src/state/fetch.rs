@@ -44,7 +44,8 @@ impl State {
         }
         target.sources.retain(|peer| self.peers.contains_key(peer));
         let goal = FetchGoal { signed: target.signed.clone(), note: target.offered.clone() };
-        let Some(source) = target.sources.first().cloned() else {
+        let untried = target.sources.iter().find(|peer| !replica.tried.contains(*peer));
+        let Some(source) = untried.or(target.sources.first()).cloned() else {
             let at = self.now.plus_millis(FIND_SOURCE_DELAY_MS);
             self.timers.set(Timer::FindSource(log.clone()), at);
             return;
@@ -83,8 +84,7 @@ impl State {
         if !wanted {
             return;
         }
-        let owner = self.peer_of(log);
-        if let Some(peer) = owner.or_else(|| self.next_peer(|_| true)) {
+        if let Some(peer) = self.peer_to_find(log) {
             let request = Request::Checkpoint { log: log.clone() };
             self.send(&peer, &request, Asked::Checkpoint { log: log.clone() });
         }
@@ -92,10 +92,28 @@ impl State {
         self.timers.set(Timer::FindSource(log.clone()), at);
     }
 
+    /// Whom to ask where a log goes on: its owner, then each other peer, then all of them anew. An owner
+    /// may be silent, or hand out what is not in its tree.
+    fn peer_to_find(&mut self, log: &ExchangeId) -> Option<Peer> {
+        let owner = self.peer_of(log);
+        let replica = self.replicas.get_mut(log)?;
+        replica.tried.retain(|peer| self.peers.contains_key(peer));
+        if replica.tried.len() == self.peers.len() {
+            replica.tried.clear();
+        }
+        let tried = replica.tried.clone();
+        let owner = owner.filter(|owner| !tried.contains(owner));
+        let chosen = owner.or_else(|| self.next_peer(|peer| !tried.contains(peer)))?;
+        self.replicas.get_mut(log)?.tried.insert(chosen.clone());
+        Some(chosen)
+    }
+
     /// A peer will not or cannot continue the log.
     pub(super) fn source_failed(&mut self, log: &ExchangeId, peer: &Peer) {
         let Some(replica) = self.replicas.get_mut(log) else { return };
         replica.fetching = None;
+        replica.tried.retain(|peer| self.peers.contains_key(peer));
+        replica.tried.insert(peer.clone());
         if let Some(target) = &mut replica.target {
             target.sources.remove(peer);
         }
@@ -113,7 +131,9 @@ impl State {
     ) {
         let Some(replica) = self.replicas.get_mut(log) else { return };
         replica.fetching = None;
-        if replica.frozen.is_some() || replica.staged_frontier().size() != from {
+        let target = replica.target.as_ref().map(|target| target.signed.checkpoint.root);
+        let before_freeze = replica.frozen.is_some() && target != Some(goal.signed.checkpoint.root);
+        if before_freeze || replica.staged_frontier().size() != from {
             return self.pursue(log);
         }
         if answer.from != from || answer.leaves.is_empty() {
@@ -144,6 +164,7 @@ impl State {
         let leaves = served.into_iter().map(ServedLeaf::into_leaf).collect();
         let complete = frontier.size() == goal.signed.size();
         let Some(replica) = self.replicas.get_mut(log) else { return };
+        replica.tried.remove(peer);
         replica.basis = Some(goal.signed.clone());
         if complete && replica.target.as_ref().is_some_and(|t| t.signed.size() <= frontier.size()) {
             replica.target = None;
@@ -157,7 +178,9 @@ impl State {
     /// Either the peer lies about the leaves, or the log exists in two versions. The peer is
     /// asked to show how the tree here is part of the one it shows.
     fn leaves_do_not_belong(&mut self, peer: &Peer, log: &ExchangeId, goal: FetchGoal) {
-        let basis = self.replicas.get(log).and_then(|replica| replica.basis.clone());
+        let replica = self.replicas.get(log);
+        let basis = replica.and_then(|replica| replica.basis.clone());
+        let frozen = replica.is_some_and(|replica| replica.frozen.is_some());
         match basis {
             Some(basis) if basis.size() > 0 && basis.size() < goal.signed.size() => {
                 let (from, size) = (basis.size(), goal.signed.size());
@@ -165,6 +188,8 @@ impl State {
                 let asked = Asked::Proof { log: log.clone(), basis, goal };
                 self.send(peer, &Request::Leaves(range), asked);
             }
+            // Of two trees of a frozen log the peer may hold the other one.
+            Some(_) | None if frozen => {}
             Some(_) | None => self.penalise(peer, PeerFault::BadLeaves),
         }
         self.source_failed(log, peer);
@@ -182,6 +207,15 @@ impl State {
         let (left, right) = (answer.left, answer.right);
         let (ours, theirs) = (&basis.checkpoint, &goal.signed.checkpoint);
         let present = self.is_present_key(log, &goal.signed);
+        let frozen = self.replicas.get(log).is_some_and(|replica| replica.frozen.is_some());
+        if frozen {
+            // It may have been asked for before the freeze, about a tree that nobody has cosigned.
+            let cosigned = self.has_quorum(log, &goal.signed, &goal.note);
+            if cosigned && contradict(ours, theirs, &left, &right).is_ok() {
+                self.diverged(log, theirs.size);
+            }
+            return;
+        }
         let one_key = basis.key_id() == goal.signed.key_id();
         if !one_key && contradict(ours, theirs, &left, &right).is_ok() {
             // What a key that was given up shows beyond the tree here says nothing about the log.
@@ -193,14 +227,26 @@ impl State {
         }
     }
 
-    /// Under its new keys the log does not go on from what is here. That convicts nobody, since the
-    /// old keys may have been in strange hands; but nothing of it is taken any more.
+    /// What counts of the log does not go on from what is here. Under new keys that convicts nobody,
+    /// since the old ones may have been in strange hands; where the log is frozen, a quorum cosigned the
+    /// other tree. Nothing of it is taken any more.
     pub(super) fn diverged(&mut self, log: &ExchangeId, size: u64) {
+        let Some(replica) = self.replicas.get_mut(log) else { return };
+        let (frozen, of) = (replica.frozen.is_some(), log.clone());
+        let notice = if frozen {
+            Notice::OtherTreeCosigned { log: of, size }
+        } else {
+            Notice::Diverged { log: of, size }
+        };
+        self.stop_following(log, notice);
+    }
+
+    fn stop_following(&mut self, log: &ExchangeId, notice: Notice) {
         let Some(replica) = self.replicas.get_mut(log) else { return };
         replica.target = None;
         if !core::mem::replace(&mut replica.diverged, true) {
             self.judge_none(log);
-            self.notice(Notice::Diverged { log: log.clone(), size });
+            self.notice(notice);
         }
     }
 
@@ -216,6 +262,9 @@ impl State {
             batch.outcomes = Some(Vec::new());
         }
         let Some(replica) = self.replicas.get_mut(log) else { return };
+        if let Some(size) = replica.cosigned_otherwise(&batch) {
+            return self.stop_following(log, Notice::OtherThanCosigned { log: log.clone(), size });
+        }
         replica.staged.push_back(batch);
         if entries.is_empty() {
             self.commit_checked(log);
@@ -288,7 +337,7 @@ impl State {
     }
 
     /// A checkpoint is held in full.
-    fn reached(&mut self, log: &ExchangeId, signed: &Signed, note: &Note) {
+    pub(super) fn reached(&mut self, log: &ExchangeId, signed: &Signed, note: &Note) {
         let (size, bare) = (signed.size(), signed.encode());
         let Some(replica) = self.replicas.get_mut(log) else { return };
         replica.hold(signed.clone());

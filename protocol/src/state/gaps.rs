@@ -124,8 +124,11 @@ impl State {
     pub(super) fn seek(&mut self, log: &ExchangeId) {
         let owner = self.peer_of(log);
         let Some(replica) = self.replicas.get(log) else { return };
-        let (None, None) = (replica.seeking, replica.frozen) else { return };
-        let Some(held) = &replica.held else { return };
+        let None = replica.seeking else { return };
+        // Nobody hands out more of a frozen log than was cosigned.
+        let frozen = replica.frozen.is_some();
+        let held = if frozen { &replica.cosigned } else { &replica.held };
+        let Some(held) = held else { return };
         let Some((from, to)) = replica.gaps.first() else { return };
         let (size, root) = (held.size(), held.checkpoint.root);
         let to = to.min(size).min(from + LEAVES_PER_ANSWER_MAX as u64);

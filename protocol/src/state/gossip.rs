@@ -81,7 +81,7 @@ impl State {
             return Some(Verdict::Reject);
         }
         if !self.follows(&news.log) {
-            return Some(Verdict::Ignore);
+            return Some(self.pass_on_unheld(news));
         }
         match self.offered(&news.log, Arc::new(news.note.clone()), author) {
             // Who passes on what it does not hold is asked for it, and blamed where it was invented.
@@ -99,10 +99,30 @@ impl State {
         }
     }
 
+    /// The verdict on news of a log that is not held here, though others of its scope are. Who hears of
+    /// it from here cannot fetch the leaves from here: all of them must be in the message.
+    fn pass_on_unheld(&self, news: &Announcement) -> Verdict {
+        match self.signed_by_log(&news.log, &news.note) {
+            Err(Offer::Unsigned) => Verdict::Reject,
+            Ok(signed) => {
+                let size = news.old_size.saturating_add(news.tail.len() as u64);
+                let whole = news.tail.iter().all(|leaf| matches!(leaf, TailLeaf::Entry(_)));
+                let complete = size == signed.size() && whole && !news.tail.is_empty();
+                if complete { Verdict::Accept } else { Verdict::Ignore }
+            }
+            Err(_) => Verdict::Ignore,
+        }
+    }
+
     /// Passes an announcement on once the log is held as far as it says.
     fn judge_when_held(&mut self, id: GossipId, news: &Announcement) {
-        let Some(replica) = self.replicas.get_mut(&news.log) else { return };
         let Ok(Checkpoint { size, root, .. }) = Checkpoint::parse(&news.note.text) else { return };
+        let Some(replica) = self.replicas.get_mut(&news.log) else { return };
+        // Leaves that a crash left behind, or others that waited, may have sufficed at once.
+        let same = |known: &super::replica::Signed| known.checkpoint.root == root;
+        if replica.held_size() >= size && replica.recent.get(&size).is_some_and(same) {
+            return self.effect(Effect::Verdict { id, verdict: Verdict::Accept });
+        }
         replica.unjudged.push_back(Unjudged { size, root, id });
         let too_many = replica.unjudged.len() > UNJUDGED_PER_LOG_MAX;
         let oldest = too_many.then(|| replica.unjudged.pop_front()).flatten();

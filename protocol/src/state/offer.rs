@@ -41,18 +41,25 @@ impl State {
             Err(offer) => return offer,
         };
         let Some(replica) = self.replicas.get_mut(log) else { return Offer::Unknown };
-        if replica.frozen.is_some() || replica.diverged {
+        if replica.diverged {
             return Offer::Old;
         }
+        if replica.frozen.is_some() && !self.may_follow_frozen(log, &signed, &note) {
+            return Offer::Old;
+        }
+        let Some(replica) = self.replicas.get_mut(log) else { return Offer::Unknown };
         if let Some(other) = contradicted(replica, &signed) {
-            if self.is_present_key(log, &signed) && !self.is_present_key(log, &other) {
+            let frozen = replica.frozen.is_some();
+            if frozen || self.is_present_key(log, &signed) && !self.is_present_key(log, &other) {
                 self.diverged(log, signed.size());
             } else {
                 self.convict_at_one_size(log, &other, &signed);
             }
             return Offer::Conflict;
         }
-        if signed.size() <= replica.held_size() {
+        // A frozen log may be held beyond all that it will ever show again.
+        let here = if replica.frozen.is_some() { replica.frontier.size() } else { 0 };
+        if signed.size() <= replica.held_size().max(here) {
             let known = replica.recent.contains_key(&signed.size());
             self.offered_old(log, signed, note);
             return if known { Offer::Known } else { Offer::Old };
@@ -65,7 +72,7 @@ impl State {
     ///
     /// A line under the log's name by a key that is not known blames nobody: the log may have
     /// been given a new key by an entry that has not come here yet.
-    fn signed_by_log(&self, log: &ExchangeId, note: &Note) -> Result<Signed, Offer> {
+    pub(super) fn signed_by_log(&self, log: &ExchangeId, note: &Note) -> Result<Signed, Offer> {
         let size = Checkpoint::parse(&note.text).map_err(|_| Offer::Unsigned)?.size;
         let key = self.directory.log_key_at(log, size).ok_or(Offer::Unknown)?;
         let origin = self.origin(log);
@@ -92,7 +99,9 @@ impl State {
         if replica.recent.contains_key(&old_size) {
             return self.gather_cosignatures(log, old_size, &note);
         }
-        let Some(held) = replica.held.clone().filter(|_| old_size > 0) else { return };
+        let frozen = replica.frozen.is_some();
+        let compared = if frozen { Some(&signed) } else { replica.held.as_ref() };
+        let Some(held) = compared.filter(|_| old_size > 0).cloned() else { return };
         let new_size = held.size();
         // One that is being compared already stays: the answer is about what it was compared with.
         if replica.suspects.len() < SUSPECTS_MAX && !replica.suspects.contains_key(&old_size) {

@@ -23,7 +23,7 @@ use crate::limits::{
 use crate::message::{Announcement, Gossip, Request, TailLeaf};
 use crate::persist::Persist;
 use crate::prepare::Prepared;
-use crate::time::Timestamp;
+use crate::time::Instant;
 
 /// Whether the own log may be continued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +98,7 @@ pub(super) struct Own {
     /// What the council was not shown yet, as far as it is shown anything.
     shown: Tail,
     /// When something was last shown, or announced at once.
-    shown_at: Option<Timestamp>,
+    shown_at: Option<Instant>,
     /// Entries up to this size travel with announcements.
     entry_bytes_max: usize,
 }
@@ -182,8 +182,21 @@ impl State {
             return;
         }
         self.own.gate = Gate::Unchecked;
+        self.ask_for_cosignatures();
         if !self.is_restoring() {
             self.open_gate(None);
+        }
+    }
+
+    /// What witnesses delivered while the own log was not back was about checkpoints not known here. It
+    /// stands beside their copies.
+    fn ask_for_cosignatures(&mut self) {
+        let council = self.directory.council().clone();
+        let peers: Vec<Peer> = council.iter().filter_map(|member| self.peer_of(member)).collect();
+        for peer in peers {
+            let log = self.config.me.clone();
+            let request = Request::Checkpoint { log: log.clone() };
+            self.send(&peer, &request, Asked::Checkpoint { log });
         }
     }
 
@@ -248,7 +261,7 @@ impl State {
         }
         let me = &self.config.me;
         let from = self.replicas.get(me).map_or(0, |own| own.frontier.size());
-        let mut facts = self.facts.clone();
+        let mut facts = super::counting(&self.facts, &self.replicas).into_owned();
         for (index, prepared) in (from..).zip(entries).filter(|(_, it)| it.is_membership()) {
             facts.insert((me.clone(), index), prepared.entry());
         }

@@ -17,7 +17,7 @@ use crate::id::ExchangeId;
 use crate::io::{CheckTicket, GossipId, Peer, RequestId};
 use crate::limits::{RECENT_CHECKPOINTS_MAX, SETTLED_CHECKPOINTS_MAX};
 use crate::persist::StoredLog;
-use crate::time::Timestamp;
+use crate::time::Instant;
 
 /// A checkpoint whose log signature holds.
 #[derive(Debug, Clone)]
@@ -105,6 +105,8 @@ pub(super) struct Replica {
     pub(super) target: Option<Target>,
     /// Announcements that are passed on when the log is held up to their size.
     pub(super) unjudged: VecDeque<Unjudged>,
+    /// Peers that were asked where the log goes on, or for leaves in vain, since they last gave some.
+    pub(super) tried: BTreeSet<Peer>,
     /// The request for leaves that is under way.
     pub(super) fetching: Option<RequestId>,
     /// Entries that are not held and that somebody may hand out.
@@ -120,7 +122,7 @@ pub(super) struct Replica {
     /// What this node last cosigned.
     pub(super) witnessed: Option<(u64, Hash)>,
     /// When that was.
-    pub(super) witnessed_at: Option<Timestamp>,
+    pub(super) witnessed_at: Option<Instant>,
     /// The size at which the log is frozen for equivocation.
     pub(super) frozen: Option<u64>,
     /// Whether the log goes on under new keys from another tree than the one here.
@@ -164,9 +166,32 @@ impl Replica {
         self.staged.back().map_or(&self.frontier, |batch| &batch.frontier)
     }
 
+    /// The size that this node cosigned, where `batch` leads past it by another tree: the leaves of the
+    /// one that it cosigned were lost.
+    pub(super) fn cosigned_otherwise(&self, batch: &Batch) -> Option<u64> {
+        let (size, root) = self.witnessed?;
+        let before = self.staged_frontier();
+        // A frozen log is not cosigned again.
+        if self.frozen.is_some() || size <= before.size() || size > batch.frontier.size() {
+            return None;
+        }
+        let missing = usize::try_from(size - before.size()).ok()?;
+        let mut tree = before.clone();
+        for leaf in batch.leaves.iter().take(missing) {
+            tree.append(leaf.hash());
+        }
+        (tree.root() != root).then_some(size)
+    }
+
     /// The size of the newest checkpoint held in full.
     pub(super) fn held_size(&self) -> u64 {
         self.held.as_ref().map_or(0, Signed::size)
+    }
+
+    /// The newest checkpoint that others are shown: the newest held, or of a frozen log the newest that a
+    /// quorum cosigned.
+    pub(super) fn shown(&self) -> Option<&Signed> {
+        if self.frozen.is_some() { self.cosigned.as_ref() } else { self.held.as_ref() }
     }
 
     /// Makes `signed` the newest checkpoint held.

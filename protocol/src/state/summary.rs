@@ -80,8 +80,8 @@ impl State {
     fn summary_of(&self, logs: &[ExchangeId]) -> Hash {
         let mut summary = Writer::new();
         for log in logs {
-            let replica = self.replicas.get(log).filter(|replica| replica.frozen.is_none());
-            if let Some((replica, held)) = replica.and_then(|it| Some((it, it.held.as_ref()?))) {
+            let Some(replica) = self.replicas.get(log) else { continue };
+            if let Some(held) = replica.shown() {
                 let cosigned = replica.cosigned.as_ref().map_or(0, Signed::size);
                 summary.text(log.as_str()).u64(held.size()).hash(&held.checkpoint.root);
                 summary.u64(cosigned);

@@ -16,7 +16,7 @@ use super::State;
 use super::fetch::FetchGoal;
 use super::gaps::SeekGoal;
 use super::offer::Offer;
-use super::replica::Signed;
+use super::replica::{Replica, Signed};
 use super::timers::Timer;
 use crate::directory::Directory;
 use crate::evidence::Evidence;
@@ -306,8 +306,8 @@ impl State {
         for (log, replica) in &self.replicas {
             let in_scope = self.directory.member(log).is_some_and(|m| m.scope == *scope);
             let passed = after.is_some_and(|after| log <= after);
-            let Some(held) = &replica.held else { continue };
-            if !in_scope || passed || replica.frozen.is_some() {
+            let Some(held) = replica.shown() else { continue };
+            if !in_scope || passed {
                 continue;
             }
             let older = replica.cosigned.as_ref().filter(|it| it.size() < held.size());
@@ -322,8 +322,7 @@ impl State {
     }
 
     fn checkpoint(&self, log: &ExchangeId) -> Response {
-        let replica = self.replicas.get(log).filter(|replica| replica.frozen.is_none());
-        match replica.and_then(|replica| replica.held.as_ref()) {
+        match self.replicas.get(log).and_then(Replica::shown) {
             Some(held) => Response::Checkpoint { note: held.encode() },
             None => Response::Refused(Refusal::NotHeld),
         }

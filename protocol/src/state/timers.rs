@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::id::ExchangeId;
-use crate::time::Timestamp;
+use crate::time::Instant;
 
 /// Something that falls due.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,13 +32,13 @@ pub(super) enum Timer {
 /// Timers, each set at most once.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
-    queue: BTreeSet<(Timestamp, Timer)>,
-    due: BTreeMap<Timer, Timestamp>,
+    queue: BTreeSet<(Instant, Timer)>,
+    due: BTreeMap<Timer, Instant>,
 }
 
 impl Timers {
     /// Sets `timer` for `at`, unless it is set for an earlier time already.
-    pub(super) fn set(&mut self, timer: Timer, at: Timestamp) {
+    pub(super) fn set(&mut self, timer: Timer, at: Instant) {
         if let Some(earlier) = self.due.get(&timer) {
             if *earlier <= at {
                 return;
@@ -62,12 +62,12 @@ impl Timers {
     }
 
     /// When the next timer falls due.
-    pub(super) fn next(&self) -> Option<Timestamp> {
+    pub(super) fn next(&self) -> Option<Instant> {
         self.queue.first().map(|(at, _)| *at)
     }
 
     /// Takes out what is due at `now`.
-    pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<Timer> {
+    pub(super) fn take_due(&mut self, now: Instant) -> Vec<Timer> {
         let mut due = Vec::new();
         while self.next().is_some_and(|at| at <= now) {
             if let Some((_, timer)) = self.queue.pop_first() {
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn the_earlier_of_two_times_holds_and_each_timer_fires_once() {
-        let at = Timestamp::from_millis;
+        let at = Instant::from_millis;
         let mut timers = Timers::default();
         timers.set(Timer::Announce, at(30));
         timers.set(Timer::Announce, at(20));
@@ -102,8 +102,8 @@ mod tests {
     #[test]
     fn a_cleared_timer_does_not_fire() {
         let mut timers = Timers::default();
-        timers.set(Timer::Announce, Timestamp::from_millis(1));
+        timers.set(Timer::Announce, Instant::from_millis(1));
         timers.clear(&Timer::Announce);
-        assert_eq!(timers.take_due(Timestamp::from_millis(9)), vec![]);
+        assert_eq!(timers.take_due(Instant::from_millis(9)), vec![]);
     }
 }

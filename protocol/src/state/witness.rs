@@ -53,7 +53,7 @@ impl State {
             return self.timers.set(Timer::Cosign(log.clone()), not_before);
         }
         let (size, root) = (held.size(), held.checkpoint.root);
-        let line = cosign(&held.note.text, &name, &self.keys.witness, self.now.seconds());
+        let line = cosign(&held.note.text, &name, &self.keys.witness, self.wall.seconds());
         replica.witnessed = Some((size, root));
         replica.witnessed_at = Some(self.now);
         self.effect(Effect::Persist(Persist::WitnessMemory { log: log.clone(), size, root }));
@@ -125,6 +125,18 @@ impl State {
         self.add_cosignatures(log, size, new);
     }
 
+    /// Whether the cosignatures of `signed` in `note` that hold satisfy the charter's quorum, if it asks
+    /// for any.
+    pub(super) fn has_quorum(&self, log: &ExchangeId, signed: &Signed, note: &Note) -> bool {
+        let (quorum, council) = (&self.charters.latest().witness_quorum, self.directory.council());
+        let witnesses = note.signatures.iter().filter_map(|line| {
+            let witness = witness_of(&line.name).filter(|witness| council.contains(witness))?;
+            self.is_cosignature(log, signed, line, &witness).then_some(witness)
+        });
+        let witnesses = witnesses.collect();
+        !quorum.is_none() && quorum.satisfied(&witnesses)
+    }
+
     /// Whether `line` is a valid cosignature by `witness`.
     fn is_cosignature(
         &self,
@@ -178,7 +190,14 @@ impl State {
         let note = cosigned.encode();
         replica.cosigned = Some(cosigned);
         replica.forget_settled();
+        let frozen = replica.frozen.as_mut();
+        let stands = frozen.map(|frozen| core::mem::replace(frozen, size.max(*frozen)).max(size));
         self.summary_changed(log);
+        if let Some(size) = stands {
+            // The size first: a cosigned checkpoint beyond it would be looked at no more.
+            self.directory_stale = true;
+            self.effect(Effect::Persist(Persist::Frozen { log: log.clone(), size }));
+        }
         self.effect(Effect::Persist(Persist::Cosigned { log: log.clone(), note, size }));
         let (log, witnesses) = (log.clone(), witnesses.len());
         self.notice(Notice::Cosigned { log, size, witnesses });

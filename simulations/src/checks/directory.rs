@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hutong_protocol::directory::{Directory, Member};
+use hutong_protocol::id::ExchangeId;
 
 use super::{Checker, Found};
 use crate::node::Slot;
@@ -18,8 +19,8 @@ pub(super) struct Directories {
     right: BTreeMap<Basis, Arc<Directory>>,
 }
 
-/// Digest of the facts, and how many charters.
-type Basis = ([u64; 4], usize);
+/// Digest of the facts, how many charters, and which logs are frozen at which sizes.
+type Basis = ([u64; 4], usize, BTreeMap<ExchangeId, u64>);
 
 impl Checker for Directories {
     fn name(&self) -> &'static str {
@@ -31,14 +32,16 @@ impl Checker for Directories {
             let node = &world.nodes[slot];
             let Some(state) = node.state.as_ref().filter(|_| node.is_settled()) else { continue };
             let (charters, directory) = (state.charters(), state.directory());
-            let basis = (node.disk.facts_digest(), charters.versions().len());
+            let frozen = node.disk.logs().filter_map(|(log, it)| Some((log.clone(), it.frozen()?)));
+            let frozen: BTreeMap<_, _> = frozen.collect();
+            let basis = (node.disk.facts_digest(), charters.versions().len(), frozen);
             if self.right.get(&basis).is_some_and(|right| Arc::ptr_eq(right, directory)) {
                 continue;
             }
             // A damaged fact was read when it was sound.
             let Ok(facts) = node.disk.facts() else { continue };
-            let build = || Arc::new(Directory::build(charters, &facts));
-            let expected = self.built.entry(basis).or_insert_with(build);
+            let build = || Arc::new(Directory::build(charters, &facts.up_to(&basis.2)));
+            let expected = self.built.entry(basis.clone()).or_insert_with(build);
             if expected == directory {
                 self.right.insert(basis, Arc::clone(directory));
             } else {

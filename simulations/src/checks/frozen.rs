@@ -1,4 +1,4 @@
-//! What is frozen stays frozen, through crashes too.
+//! What is frozen stays frozen, through crashes too, and of two trees one counts.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,19 @@ use crate::disk::DiskLog;
 use crate::node::Slot;
 use crate::world::World;
 
-/// Remembers who has frozen what, and where.
+/// Remembers what was written of logs that were frozen.
 #[derive(Debug, Default)]
 pub(super) struct Frozen {
-    sizes: BTreeMap<(Slot, ExchangeId), u64>,
+    /// How far each was written since.
+    written: BTreeMap<(Slot, ExchangeId), u64>,
+}
+
+/// The logs that honest nodes have frozen, and at which sizes.
+fn frozen(world: &World) -> impl Iterator<Item = (Slot, &ExchangeId, u64)> {
+    world.honest().into_iter().flat_map(|slot| {
+        let logs = world.nodes[slot].disk.logs();
+        logs.filter_map(move |(log, disk)| Some((slot, log, disk.frozen()?)))
+    })
 }
 
 impl Checker for Frozen {
@@ -25,42 +34,64 @@ impl Checker for Frozen {
         if !world.is_honest(slot) {
             return;
         }
-        let (log, what) = match change {
+        let (log, until) = match change {
             Persist::Frozen { log, size } => {
-                self.sizes.insert((slot, log.clone()), *size);
-                let before = world.nodes[slot].disk.log(log).and_then(DiskLog::frozen);
-                if before.is_some_and(|before| before != *size) {
-                    found.push(format!("{} freezes {log} at another size", world.id(slot)));
+                match world.nodes[slot].disk.log(log).and_then(DiskLog::frozen) {
+                    None => drop(self.written.remove(&(slot, log.clone()))),
+                    Some(before) if before <= *size => {}
+                    Some(before) => {
+                        let name = world.id(slot);
+                        found.push(format!("{name} freezes {log} at {size}, before at {before}"));
+                    }
                 }
                 return;
             }
-            Persist::Thawed { log } => {
-                self.sizes.remove(&(slot, log.clone()));
-                return;
+            Persist::Thawed { .. }
+            | Persist::Evidence { .. }
+            | Persist::Charter { .. }
+            | Persist::Fill { .. } => return,
+            Persist::Leaves { log, from, leaves, .. } => (log, from + leaves.len() as u64),
+            Persist::Checkpoint { log, size, .. } | Persist::Cosigned { log, size, .. } => {
+                (log, *size)
             }
-            Persist::Evidence { .. } | Persist::Charter { .. } | Persist::Fill { .. } => return,
-            Persist::Leaves { log, .. } => (log, "grows"),
-            Persist::Checkpoint { log, .. } => (log, "goes on"),
-            Persist::Cosigned { log, .. } => (log, "is confirmed"),
-            Persist::WitnessMemory { log, .. } => (log, "is cosigned"),
+            Persist::WitnessMemory { log, .. } => (log, u64::MAX),
         };
         if world.nodes[slot].disk.log(log).is_some_and(|disk| disk.frozen().is_some()) {
-            found.push(format!("{log} {what} at {} after it was frozen", world.id(slot)));
+            let written = self.written.entry((slot, log.clone())).or_default();
+            *written = until.max(*written);
         }
     }
 
     fn looked(&mut self, world: &World, found: &mut Found) {
-        for ((slot, log), size) in &self.sizes {
-            let node = &world.nodes[*slot];
-            let kept = node.disk.log(log).and_then(DiskLog::frozen);
-            if kept.is_none() {
-                // The disk is another one.
-                continue;
+        let mut longest: BTreeMap<&ExchangeId, (u64, Slot)> = BTreeMap::new();
+        for (slot, log, size) in frozen(world) {
+            let node = &world.nodes[slot];
+            if node.disk.log(log).is_some_and(|disk| disk.tree.size() >= size) {
+                let one = longest.entry(log).or_default();
+                *one = (size, slot).max(*one);
             }
-            let Some(state) = &node.state else { continue };
-            let frozen = state.logs().find(|status| status.log == log).and_then(|it| it.frozen);
-            if frozen != Some(*size) {
-                found.push(format!("{} has {log} frozen at {frozen:?}", world.id(*slot)));
+            let Some(state) = node.state.as_ref().filter(|_| node.is_settled()) else { continue };
+            let here = state.logs().find(|status| status.log == log).and_then(|it| it.frozen);
+            if here != Some(size) {
+                found.push(format!("{} has {log} frozen at {here:?}", world.id(slot)));
+            }
+        }
+        for (slot, log, size) in frozen(world) {
+            let root = |slot: Slot| world.nodes[slot].disk.log(log)?.root_at(size);
+            let Some((_, longest)) = longest.get(log) else { continue };
+            if root(slot).is_some_and(|here| root(*longest) != Some(here)) {
+                let (one, other) = (world.id(slot), world.id(*longest));
+                found.push(format!("{one} and {other} let different trees of {log} count"));
+            }
+        }
+    }
+
+    fn ended(&mut self, world: &World, found: &mut Found) {
+        for (slot, log, size) in frozen(world) {
+            let written = self.written.get(&(slot, log.clone()));
+            if let Some(written) = written.filter(|written| **written > size) {
+                let name = world.id(slot);
+                found.push(format!("{log}, frozen at {size}, goes on to {written} at {name}"));
             }
         }
     }

@@ -17,7 +17,7 @@ use hutong_protocol::persist::Persist;
 use hutong_protocol::region::Scope;
 use hutong_protocol::serve::{self, AnswerRange, Owner};
 use hutong_protocol::state::State;
-use hutong_protocol::time::Timestamp;
+use hutong_protocol::time::{Instant, Now, Timestamp};
 
 use super::archive::{Archive, Disk, Log};
 use super::founding::MIDNIGHT_SECONDS;
@@ -268,7 +268,7 @@ impl Node {
         let mut inputs = vec![(at, input)];
         while let Some((mut at, input)) = inputs.pop() {
             self.inputs += 1;
-            for effect in self.state.handle(timestamp(at), input) {
+            for effect in self.state.handle(now(at), input) {
                 if matches!(effect, Effect::Persist(Persist::Leaves { .. })) {
                     at += PERSIST_US;
                 }
@@ -277,10 +277,7 @@ impl Node {
                 }
             }
         }
-        let wake = self
-            .state
-            .wake_at()
-            .map(|at| (at.millis().saturating_sub(MIDNIGHT_SECONDS * 1_000) * 1_000).max(1));
+        let wake = self.state.wake_at().map(|at| (at.millis() * 1_000).max(1));
         // What is due in this very millisecond is due in the next one: time must go on.
         self.wake = wake.map(|wake| if wake <= at { (at / 1_000 + 1) * 1_000 } else { wake });
     }
@@ -450,6 +447,11 @@ impl Node {
         line.extend_from_slice(bytes);
         self.digest = blake3(&line);
     }
+}
+
+/// What the clocks of all nodes show, `at` microseconds after midnight.
+fn now(at: u64) -> Now {
+    Now { instant: Instant::from_millis(at / 1_000), wall: timestamp(at) }
 }
 
 /// The time as nodes see it, `at` microseconds after midnight.

@@ -1,6 +1,7 @@
 //! What can happen in a step.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use hutong_protocol::audience::Audience;
@@ -43,6 +44,11 @@ pub enum Act {
         node: String,
         /// What.
         decision: Decision,
+    },
+    /// A node stops, whoever answers for the exchange gives it other keys, and the node starts with those.
+    Rekey {
+        /// The exchange.
+        node: String,
     },
     /// A node loses everything but its disk.
     Crash {
@@ -214,6 +220,28 @@ impl World {
         Ok(())
     }
 
+    /// Changes the keys of the exchange whose node is at `slot`. Not done where its operator could not
+    /// name the size of its log, or where statements by the former keys still wait: nobody could record
+    /// them any more.
+    fn rekey(&mut self, slot: Slot) -> Result<()> {
+        let (log, place) = (self.id(slot).clone(), self.nodes[slot].exchange);
+        let node = &self.nodes[slot];
+        let knows = node.state.as_ref().is_some_and(|it| it.may_sign() && !it.is_restoring());
+        if !knows || !node.is_settled() || self.waits_to_append(slot) {
+            return Ok(());
+        }
+        let size = node.disk.log(&log).map_or(0, |disk| disk.tree.size());
+        self.crash(slot);
+        let seed = self.rng.bits();
+        let (body, _) = Arc::make_mut(&mut self.federation).rekey(place, seed, size)?;
+        let kind = StatementType::MemberRekey;
+        let (by, body) = self.federation.entered(&kind, place, body).context("nobody may rekey")?;
+        let entry = self.decree(by, kind, body)?;
+        self.append(by, vec![entry]);
+        self.start_later(slot);
+        Ok(())
+    }
+
     /// Statements of the exchange at `slot`.
     ///
     /// # Errors
@@ -287,6 +315,10 @@ impl World {
             Act::Decide { node, decision } => {
                 let slot = self.slot(node)?;
                 self.decide(slot, *decision)?;
+            }
+            Act::Rekey { node } => {
+                let slot = self.slot(node)?;
+                self.rekey(slot)?;
             }
             Act::Partition { groups } => {
                 let groups: Result<Vec<Vec<Slot>>> =

@@ -37,6 +37,7 @@ pub struct Features {
     restores: bool,
     forks: bool,
     decisions: bool,
+    rekeys: bool,
     restricted: bool,
     floods: bool,
     adversaries: bool,
@@ -61,6 +62,7 @@ impl Features {
             restores: drawn(),
             forks: drawn(),
             decisions: drawn(),
+            rekeys: false,
             restricted: drawn() || drawn(),
             floods: drawn(),
             adversaries: drawn() || drawn(),
@@ -84,6 +86,7 @@ impl Features {
             (self.restores, "restores"),
             (self.forks, "forks"),
             (self.decisions, "decisions"),
+            (self.rekeys, "rekeys"),
             (self.restricted, "restricted"),
             (self.floods, "floods"),
             (self.adversaries, "adversaries"),
@@ -116,6 +119,8 @@ pub fn draw(seed: u64, nodes: usize) -> Result<(Scenario, Features)> {
     drawing.all_steps();
     let (network, disk) = (drawing.network(), drawing.disk());
     let (clocks, nats) = (drawing.clocks(), drawing.nats());
+    drawing.rekey();
+    let features = drawing.features;
     let mut steps = drawing.steps;
     steps.sort_by_key(|step| step.at_ms);
     let scenario = Scenario {
@@ -372,7 +377,7 @@ impl Drawing {
 
     fn set_clock(&mut self) {
         let Some(node) = self.any() else { return };
-        let by_ms = i64::try_from(self.rng.below(20_000)).unwrap_or(0) - 10_000;
+        let by_ms = i64::try_from(self.rng.below(7_200_000)).unwrap_or(0) - 3_600_000;
         let at = self.when();
         self.at(at, Act::SetClock { node, by_ms });
     }
@@ -396,6 +401,24 @@ impl Drawing {
         let (here, there) = (self.rng.between(1, 4), self.rng.between(1, 4));
         let at = self.when();
         self.at(at, Act::SplitView { node, here, there });
+    }
+
+    /// Drawn last of all, so that the worlds of seeds stayed what they were before there was this.
+    fn rekey(&mut self) {
+        let chosen = if self.rng.chance(375) { self.one(|it| !it.council) } else { None };
+        let Some(node) = chosen else { return };
+        let spec = self.specs.iter().find(|it| it.id == node);
+        // Decisions of the council are entered by its first member.
+        let by = spec.and_then(|it| it.parent.clone()).unwrap_or(self.specs[0].id.clone());
+        if self.liars.contains(&by) {
+            return;
+        }
+        self.features.rekeys = true;
+        let at = self.when();
+        self.at(at, Act::Rekey { node: node.clone() });
+        let count = self.rng.between(1, 3);
+        let append = Act::Append { node, count, domestic: false, members: Vec::new(), padding: 0 };
+        self.at(at + 300, append);
     }
 
     fn decision(&mut self, there: bool) {

@@ -42,10 +42,15 @@ impl World {
             node.refusals.push(error.clone());
             self.record(slot, "refused", error.to_string().as_bytes());
             self.repair(slot, &error);
-            return self.after(REPAIR_MS, Event::Start { to: slot });
+            return self.start_later(slot);
         }
         self.record(slot, "start", &[]);
         self.feed(slot, Input::Started);
+    }
+
+    /// Has the operator start a node after a while.
+    pub(crate) fn start_later(&mut self, slot: Slot) {
+        self.after(REPAIR_MS, Event::Start { to: slot });
     }
 
     /// What an operator does with a damaged disk.
@@ -143,8 +148,6 @@ impl World {
     /// Sets a node's clock forward or back.
     pub fn jump_clock(&mut self, slot: Slot, by_ms: i64) {
         self.nodes[slot].clock.offset_ms += by_ms;
-        self.nodes[slot].wake = None;
-        self.plan_wake(slot);
     }
 
     /// Flips a bit on a node's disk.
