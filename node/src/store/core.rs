@@ -84,6 +84,9 @@ pub(super) struct Core {
 impl Drop for Core {
     fn drop(&mut self) {
         self.close();
+        if let Err(error) = self.tables.sync() {
+            tracing::warn!(%error, "some of the views are made again at the next start");
+        }
     }
 }
 

@@ -94,7 +94,7 @@ pub enum StoreError {
         action: &'static str,
         /// What the database said.
         #[source]
-        source: fjall::Error,
+        source: lsm_tree::Error,
     },
     /// The log is not in this store.
     #[error("no log of exchange {0} is held here")]
@@ -150,7 +150,7 @@ impl StoreError {
     pub(super) fn views(
         action: &'static str,
         folder: &Path,
-    ) -> impl FnOnce(fjall::Error) -> Self + use<> {
+    ) -> impl FnOnce(lsm_tree::Error) -> Self + use<> {
         let folder = folder.to_path_buf();
         move |source| Self::Views { folder, action, source }
     }

@@ -8,16 +8,17 @@ use rayon::prelude::*;
 use super::tiles::RawTree;
 use super::{Examined, Finding, FsckProgress, LogReport, REPLACE_FILE};
 use crate::store::edge::subtree_root;
-use crate::store::error::StoreError;
 use crate::store::path::{TILE_WIDTH, TileId};
 use crate::store::read::checked_entry;
-use crate::store::views::{Tables, id_key};
+use crate::store::views::IdSum;
 
 /// What one bundle showed.
 #[derive(Default)]
 struct BundleReport {
     entries: u64,
     signatures: u64,
+    /// The ids that the views should hold; `None` where the tile does not tell them.
+    ids: Option<IdSum>,
     findings: Vec<Finding>,
 }
 
@@ -26,20 +27,22 @@ impl Examined {
     pub(super) fn examine_entries(
         &self,
         tree: &RawTree,
-        tables: &Tables,
         cursor: u64,
+        ids: IdSum,
         progress: &mut dyn FnMut(&FsckProgress),
         log: &mut LogReport,
         findings: &mut Vec<Finding>,
-    ) -> Result<(), StoreError> {
+    ) {
         let size = self.head.size;
+        let mut expected = Some(IdSum::default());
         let bundles: Vec<u64> = (0..size.div_ceil(TILE_WIDTH)).collect();
         for window in bundles.chunks(WINDOW_BUNDLES) {
-            let reports: Result<Vec<BundleReport>, StoreError> = window
+            let reports: Vec<BundleReport> = window
                 .par_iter()
-                .map(|&number| self.examine_bundle(tree, tables, cursor, number))
+                .map(|&number| self.examine_bundle(tree, cursor, number))
                 .collect();
-            for report in reports? {
+            for report in reports {
+                expected = expected.zip(report.ids).map(|(all, ids)| all.and(ids));
                 log.entries += report.entries;
                 log.signatures += report.signatures;
                 findings.extend(report.findings);
@@ -47,16 +50,13 @@ impl Examined {
             let entries = window.last().map_or(size, |last| size.min((last + 1) * TILE_WIDTH));
             progress(&FsckProgress { log: self.exchange.clone(), entries, size });
         }
-        Ok(())
+        if expected.is_some_and(|expected| expected != ids) {
+            let what = "the views do not find every statement by its id";
+            findings.push(self.error(self.views.clone(), None, what, REBUILD));
+        }
     }
 
-    fn examine_bundle(
-        &self,
-        tree: &RawTree,
-        tables: &Tables,
-        cursor: u64,
-        number: u64,
-    ) -> Result<BundleReport, StoreError> {
+    fn examine_bundle(&self, tree: &RawTree, cursor: u64, number: u64) -> BundleReport {
         let mut report = BundleReport::default();
         let from = number * TILE_WIDTH;
         let to = self.head.size.min(from + TILE_WIDTH);
@@ -73,11 +73,12 @@ impl Examined {
                 Vec::new()
             }
         };
+        report.ids = sum_ids(&hashes, from, cursor);
         let bundle = match self.files.read_bundle(number, to - from) {
             Ok(bundle) => bundle,
             Err(error) => {
                 report.findings.push(self.unreadable(&error));
-                return Ok(report);
+                return report;
             }
         };
         let complete = to - from == TILE_WIDTH;
@@ -109,9 +110,8 @@ impl Examined {
         }
         report.entries = entries.len() as u64;
         self.tell_remedy(tree, number, hashes.is_empty(), &entries, &mut report);
-        self.examine_ids(tables, cursor.min(to), &entries, &mut report)?;
         self.examine_signatures(&path, &entries, &mut report);
-        Ok(report)
+        report
     }
 
     /// Where a tile is damaged and its bundle is not, says so: nothing is lost then.
@@ -133,24 +133,6 @@ impl Examined {
                 "this bundle is whole and agrees with the log's root; only the tile is damaged";
             report.findings.push(self.note(path, what, REPLACE_FILE));
         }
-    }
-
-    fn examine_ids(
-        &self,
-        tables: &Tables,
-        cursor: u64,
-        entries: &[(u64, Entry)],
-        report: &mut BundleReport,
-    ) -> Result<(), StoreError> {
-        for (index, entry) in entries.iter().filter(|(index, _)| *index < cursor) {
-            let key = id_key(&entry.leaf_hash(), self.head.number, *index);
-            if !tables.has(&key)? {
-                let what = "the statement's id is not in the views";
-                let finding = self.error(self.views.clone(), Some(*index), what, REBUILD);
-                report.findings.push(finding);
-            }
-        }
-        Ok(())
     }
 
     fn examine_signatures(
@@ -181,6 +163,15 @@ impl Examined {
             }
         }
     }
+}
+
+/// What the ids of a tile's leaves from index `from` on amount to, up to index `cursor`.
+fn sum_ids(hashes: &[Option<Hash>], from: u64, cursor: u64) -> Option<IdSum> {
+    let mut ids = IdSum::default();
+    for (index, id) in (from..cursor).zip(hashes) {
+        ids.add(id.as_ref()?, index);
+    }
+    (!hashes.is_empty()).then_some(ids)
 }
 
 /// Bundles read at a time: 64 × 256 KiB of ordinary entries, 16 MiB.

@@ -9,7 +9,7 @@ mod entries;
 mod index;
 mod tiles;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -25,7 +25,7 @@ use super::folder::Folder;
 use super::journal;
 use super::marks::Marks;
 use super::record::{Head, Kind, decode_sequence};
-use super::views::Tables;
+use super::views::{IdSum, Tables};
 
 /// How grave a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -128,6 +128,8 @@ pub fn fsck(
     let all = read_heads(&heads, &folder)?;
     find_strange_folders(&folder, &all, &mut report)?;
     examine_journal(&folder, &heads, &mut report)?;
+    let sizes: BTreeMap<u32, u64> = all.iter().map(|(_, head)| (head.number, head.size)).collect();
+    let ids = tables.id_sums(|log| sizes.get(&log).copied().unwrap_or(0))?;
     for (exchange, head) in all {
         let examined = Examined {
             files: LogFiles::new(folder.logs().join(exchange.as_str())),
@@ -138,7 +140,8 @@ pub fn fsck(
             exchange,
             head,
         };
-        examined.examine(&heads, &tables, log_key, progress, &mut report)?;
+        let ids = ids.get(&examined.head.number).copied().unwrap_or_default();
+        examined.examine(&heads, &tables, ids, log_key, progress, &mut report)?;
     }
     Ok(report)
 }
@@ -159,6 +162,7 @@ impl Examined {
         &self,
         heads: &sled::Tree,
         tables: &Tables,
+        ids: IdSum,
         log_key: &LogKey<'_>,
         progress: &mut dyn FnMut(&FsckProgress),
         report: &mut FsckReport,
@@ -172,7 +176,7 @@ impl Examined {
         };
         let tree = self.examine_tiles(&mut report.findings)?;
         let cursor = self.cursor(tables)?;
-        self.examine_entries(&tree, tables, cursor, progress, &mut log, &mut report.findings)?;
+        self.examine_entries(&tree, cursor, ids, progress, &mut log, &mut report.findings);
         self.examine_checkpoints(&tree, heads, log_key, &mut log, &mut report.findings)?;
         self.examine_marks(&mut report.findings);
         report.logs.push(log);

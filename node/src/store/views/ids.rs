@@ -3,10 +3,12 @@
 //! Keys hold the first 8 bytes of the id, and a place found is checked against the whole id, so two
 //! ids that begin alike cost a second look and nothing else.
 
+use std::collections::BTreeMap;
+
 use hutong_protocol::id::{ExchangeId, StatementId};
 
 use super::row::{decode_place, place_key};
-use super::tables::Table;
+use super::tables::{Table, Tables};
 use crate::store::core::Core;
 use crate::store::error::StoreError;
 
@@ -30,8 +32,57 @@ impl Core {
     }
 }
 
+/// What a set of ids at their places amounts to, whatever the order in which they come: how many
+/// there are, and a sum that two sets share only by accident.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::store) struct IdSum {
+    count: u64,
+    sum: u64,
+}
+
+impl IdSum {
+    /// Adds the id that begins with `start`, at `index`.
+    fn add_start(&mut self, start: [u8; ID_BYTES], index: u64) {
+        self.count += 1;
+        // Ids are hashes, so that their beginnings need no mixing; places do.
+        let place = index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.sum = self.sum.wrapping_add(u64::from_be_bytes(start) ^ place);
+    }
+
+    /// Adds an id at a place.
+    pub(in crate::store) fn add(&mut self, id: &StatementId, index: u64) {
+        let mut start = [0; ID_BYTES];
+        start.copy_from_slice(&id.as_bytes()[..ID_BYTES]);
+        self.add_start(start, index);
+    }
+
+    /// Both sets together.
+    pub(in crate::store) fn and(self, other: Self) -> Self {
+        Self { count: self.count + other.count, sum: self.sum.wrapping_add(other.sum) }
+    }
+}
+
+impl Tables {
+    /// What the ids of each log amount to, up to `ends(log number)`.
+    pub(in crate::store) fn id_sums(
+        &self,
+        ends: impl Fn(u32) -> u64,
+    ) -> Result<BTreeMap<u32, IdSum>, StoreError> {
+        let mut sums = BTreeMap::<u32, IdSum>::new();
+        for row in self.prefixed(vec![Table::Id as u8]) {
+            let (key, _) = row?;
+            let Some((start, place)) = key[1..].split_first_chunk::<ID_BYTES>() else { continue };
+            let Some((log, index)) = decode_place(place) else { continue };
+            if index < ends(log) {
+                sums.entry(log).or_default().add_start(*start, index);
+            }
+        }
+        Ok(sums)
+    }
+}
+
 /// Key of one id at one place.
-pub(in crate::store) fn id_key(id: &StatementId, log: u32, index: u64) -> Vec<u8> {
+pub(super) fn id_key(id: &StatementId, log: u32, index: u64) -> Vec<u8> {
     let mut key = place_key(Table::Id, log, index);
     key.splice(1..1, id.as_bytes()[..ID_BYTES].iter().copied());
     key

@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fjall::UserValue;
 use hutong_crypto::keys::PublicKey;
 use hutong_protocol::audience::Audience;
 use hutong_protocol::entry::Leaf;
@@ -14,6 +13,7 @@ use hutong_protocol::id::{ExchangeId, StatementId};
 use hutong_protocol::listing::{Listing, ListingEvent, ListingState, ListingStatus};
 use hutong_protocol::region::Region;
 use hutong_protocol::statement::StatementType;
+use lsm_tree::UserValue;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -83,7 +83,6 @@ struct Folded {
     region: String,
     audience: Value,
     index: u64,
-    id: String,
     /// Index of the last event taken in.
     last: u64,
 }
@@ -96,6 +95,16 @@ struct Standing {
     index: u64,
     /// Index of the last event taken in.
     last: u64,
+}
+
+/// What is known of a listing before an event is taken in.
+enum Before {
+    /// Nothing at all.
+    Nothing,
+    /// Events that amount to nothing, for want of a first revision.
+    Events,
+    /// Where it stands.
+    Stands(Box<Standing>),
 }
 
 impl Standing {
@@ -133,7 +142,6 @@ impl Standing {
             region: listing.region.to_string(),
             audience: self.audience,
             index: self.index,
-            id: self.state.revised_by.to_string(),
             last: self.last,
         }
     }
@@ -154,7 +162,13 @@ impl Folded {
             })
     }
 
-    fn row(self, log: &ExchangeId, id: &str, events: Vec<EventPosition>) -> Option<ListingRow> {
+    fn row(
+        self,
+        log: &ExchangeId,
+        id: &str,
+        statement: StatementId,
+        events: Vec<EventPosition>,
+    ) -> Option<ListingRow> {
         Some(ListingRow {
             log: log.clone(),
             listing_id: id.to_owned(),
@@ -165,7 +179,7 @@ impl Folded {
             region: self.region,
             audience: Audience::from_value(&self.audience).ok()?,
             index: self.index,
-            statement: self.id.parse().ok()?,
+            statement,
             events,
         })
     }
@@ -180,7 +194,7 @@ impl Core {
         batch: &mut Batch<'_>,
     ) -> Result<(), StoreError> {
         let mut events = self.tables.batch();
-        let mut standing: BTreeMap<&str, Option<Standing>> = BTreeMap::new();
+        let mut standing: BTreeMap<&str, Before> = BTreeMap::new();
         let mut late: BTreeSet<&str> = BTreeSet::new();
         for event in recorded {
             let (Some(id), Some(mark)) = (event.name("listing_id"), mark(&event.statement.kind))
@@ -194,56 +208,58 @@ impl Core {
                 Some(before) => before,
                 None => self.standing(held, id)?,
             };
-            if before.as_ref().is_some_and(|before| before.last >= event.index) {
-                // An entry that became known later, or one that is taken in again.
-                late.insert(id);
-                standing.insert(id, before);
-            } else {
-                let first = before.is_none();
-                let after = Standing::fold(before, event);
-                if first && after.is_some() {
+            let after = match before {
+                Before::Stands(row) if row.last >= event.index => {
+                    // An entry that became known later, or one that is taken in again.
+                    late.insert(id);
+                    Some(row)
+                }
+                Before::Stands(row) => Standing::fold(Some(*row), event).map(Box::new),
+                Before::Nothing => Standing::fold(None, event).map(Box::new),
+                Before::Events => {
                     // Events behind a first revision that was withheld so far count from now on.
                     late.insert(id);
+                    Standing::fold(None, event).map(Box::new)
                 }
-                standing.insert(id, after);
-            }
+            };
+            standing.insert(id, after.map_or(Before::Events, Before::Stands));
         }
         // First, since late events are folded from what is written.
         events.commit()?;
-        for (id, mut row) in standing {
-            if late.contains(id) {
-                let events = self.listing_events(held, id)?;
-                if events.len() > 1 {
-                    row = self.fold_listing(held, &events)?;
+        for (id, row) in standing {
+            let row = match row {
+                _ if late.contains(id) => {
+                    self.fold_listing(held, &self.listing_events(held, id)?)?
                 }
-            }
-            if let Some(row) = row.and_then(|row| serde_json::to_vec(&row.folded()).ok()) {
-                batch.insert(name_key(Table::Listing, held.number, id), row);
-            }
+                Before::Stands(row) => Some(*row),
+                Before::Nothing | Before::Events => None,
+            };
+            // An empty row says that there are events.
+            let row = row.and_then(|row| serde_json::to_vec(&row.folded()).ok());
+            batch.insert(name_key(Table::Listing, held.number, id), row.unwrap_or_default());
         }
         Ok(())
     }
 
-    /// The listing as its row says it stands, with its newest revision read from the log.
-    fn standing(&self, held: &Held, id: &str) -> Result<Option<Standing>, StoreError> {
-        let Some(folded) = self.folded(held.number, id)? else { return Ok(None) };
-        let Some(Leaf::Entry(entry)) = self.leaf(held, folded.index)? else { return Ok(None) };
-        let Some(revision) = Recorded::parse(held, folded.index, &entry) else { return Ok(None) };
-        let (Ok(listing), Ok(standing)) =
-            (Listing::from_body(&revision.statement.body), folded.status.parse())
-        else {
-            return Ok(None);
+    /// What the row says of a listing, with its newest revision read from the log.
+    fn standing(&self, held: &Held, id: &str) -> Result<Before, StoreError> {
+        let Some(row) = self.tables.get(&name_key(Table::Listing, held.number, id))? else {
+            return Ok(Before::Nothing);
         };
+        let Ok(folded) = serde_json::from_slice::<Folded>(&row) else { return Ok(Before::Events) };
+        let Some(Leaf::Entry(entry)) = self.leaf(held, folded.index)? else {
+            return Ok(Before::Events);
+        };
+        let revision = Recorded::parse(held, folded.index, &entry);
+        let read = revision.and_then(|revision| {
+            let listing = Listing::from_body(&revision.statement.body).ok()?;
+            Some((listing, folded.status.parse().ok()?, revision.id))
+        });
+        let Some((listing, standing, revised_by)) = read else { return Ok(Before::Events) };
         // What the row does not keep (why it stands so, the last statement) decides nothing.
-        let state = ListingState {
-            listing,
-            standing,
-            status: None,
-            revised_by: revision.id,
-            last: revision.id,
-        };
+        let state = ListingState { listing, standing, status: None, revised_by, last: revised_by };
         let (audience, index, last) = (folded.audience, folded.index, folded.last);
-        Ok(Some(Standing { state, audience, index, last }))
+        Ok(Before::Stands(Box::new(Standing { state, audience, index, last })))
     }
 
     fn folded(&self, log: u32, id: &str) -> Result<Option<Folded>, StoreError> {
@@ -317,7 +333,9 @@ impl Core {
         }
         let Some(folded) = self.folded(held.number, id)? else { return Ok(None) };
         let counted = self.counted(&held, id, folded, counts)?;
-        Ok(counted.and_then(|(folded, events)| folded.row(log, id, events)))
+        let Some((folded, events)) = counted else { return Ok(None) };
+        let statement = self.leaf_hash(&held, folded.index)?;
+        Ok(folded.row(log, id, statement, events))
     }
 
     pub(in crate::store) fn listings(
@@ -337,7 +355,8 @@ impl Core {
                 && let Some((folded, events)) = self.counted(&held, id, folded, counts)?
                 && folded.fits(id, query, text.as_deref())
             {
-                page.rows.extend(folded.row(&held.exchange, id, events));
+                let statement = self.leaf_hash(&held, folded.index)?;
+                page.rows.extend(folded.row(&held.exchange, id, statement, events));
             }
             if page.rows.len() >= query.limit.clamp(1, PAGE_ROWS_MAX) || seen + 1 >= PAGE_SCAN_MAX {
                 page.next = Some(hex::encode(&key));

@@ -23,7 +23,8 @@ use rayon::prelude::*;
 
 pub use self::contracts::{ContractEventRow, ContractQuery, ContractRow};
 pub(super) use self::fresh::Fresh;
-pub(super) use self::ids::id_key;
+pub(super) use self::ids::IdSum;
+use self::ids::id_key;
 pub use self::listings::{ListingQuery, ListingRow};
 pub use self::row::{Counts, EventPosition, Page};
 use self::row::{Recorded, decode_place, log_key, place_key};

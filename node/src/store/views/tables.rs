@@ -1,14 +1,19 @@
-//! Where the views' rows lie: one ordered table in a database of its own.
+//! Where the views' rows lie: one ordered table, an LSM tree without a journal of its own.
 //!
-//! The rows can be made anew from the logs, so that nothing here waits for the disk: what a power
-//! failure takes away, it takes from the end, and the cursors with it. A database that cannot be
-//! opened is thrown away.
+//! The rows can be made anew from the logs, and the cursors lie among them, so that nothing here waits
+//! for the disk: rows are written in memory and reach it some megabytes at a time, in order. What a
+//! crash takes is taken in again. A tree that cannot be opened is thrown away.
 
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, UserValue};
+use lsm_tree::config::{BlockSizePolicy, CompressionPolicy};
+use lsm_tree::{
+    AbstractTree as _, AnyTree, Cache, CompressionType, Guard as _, SequenceNumberCounter,
+    UserValue, compaction,
+};
 
 use super::row::log_key;
 use crate::store::error::StoreError;
@@ -34,26 +39,30 @@ pub(super) enum Table {
 /// The views' rows.
 #[derive(Clone)]
 pub(in crate::store) struct Tables {
-    database: Database,
-    rows: Keyspace,
+    tree: AnyTree,
+    /// The number of the next batch.
+    next: SequenceNumberCounter,
+    /// Batches below this number are whole.
+    visible: SequenceNumberCounter,
     folder: PathBuf,
 }
 
-/// Rows that are written in one step.
+/// Rows that readers see in one step.
 pub(super) struct Batch<'a> {
     tables: &'a Tables,
-    batch: OwnedWriteBatch,
+    rows: Vec<(Vec<u8>, UserValue)>,
 }
 
 impl Tables {
-    /// Opens the database in `folder`, or makes one. One that is damaged is made anew, empty.
+    /// Opens the tree in `folder`, or makes one. One that is damaged is made anew, empty.
     pub(in crate::store) fn open(folder: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
         match Self::try_open(folder, cache_bytes) {
-            Err(error @ (fjall::Error::Io(_) | fjall::Error::Locked)) => {
-                Err(StoreError::views("open", folder)(error))
+            Err(lsm_tree::Error::Io(error)) if !is_damage(error.kind()) => {
+                Err(StoreError::io("open", folder)(error))
             }
             Err(error) => {
-                tracing::warn!(%error, folder = %folder.display(), "the views are damaged and are made anew");
+                let folder_shown = folder.display();
+                tracing::warn!(%error, folder = %folder_shown, "the views are damaged and are made anew");
                 Self::remove(folder)?;
                 Self::try_open(folder, cache_bytes).map_err(StoreError::views("open", folder))
             }
@@ -61,15 +70,21 @@ impl Tables {
         }
     }
 
-    fn try_open(folder: &Path, cache_bytes: u64) -> fjall::Result<Self> {
-        let database =
-            Database::builder(folder).cache_size(cache_bytes).worker_threads(1).open()?;
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
-        let rows = database.keyspace("rows", options)?;
-        Ok(Self { database, rows, folder: folder.to_path_buf() })
+    fn try_open(folder: &Path, cache_bytes: u64) -> lsm_tree::Result<Self> {
+        let (next, visible) = (SequenceNumberCounter::default(), SequenceNumberCounter::default());
+        let tree = lsm_tree::Config::new(folder, next.clone(), visible.clone())
+            .use_cache(Arc::new(Cache::with_capacity_bytes(cache_bytes)))
+            .data_block_size_policy(BlockSizePolicy::all(BLOCK_BYTES))
+            .data_block_compression_policy(CompressionPolicy::all(CompressionType::Lz4))
+            .open()?;
+        if let Some(last) = tree.get_highest_seqno() {
+            next.fetch_max(last + 1);
+            visible.fetch_max(last + 1);
+        }
+        Ok(Self { tree, next, visible, folder: folder.to_path_buf() })
     }
 
-    /// Removes the database; nobody may have it open.
+    /// Removes the tree; nobody may have it open.
     pub(in crate::store) fn remove(folder: &Path) -> Result<(), StoreError> {
         match fs::remove_dir_all(folder) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -80,22 +95,17 @@ impl Tables {
     }
 
     pub(super) fn batch(&self) -> Batch<'_> {
-        Batch { tables: self, batch: self.database.batch() }
+        Batch { tables: self, rows: Vec::new() }
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<UserValue>, StoreError> {
-        self.rows.get(key).map_err(self.failed("read"))
+        self.tree.get(key, self.visible.get()).map_err(self.failed("read"))
     }
 
     /// How far the views came in a log.
     pub(in crate::store) fn cursor(&self, log: u32) -> Result<u64, StoreError> {
         let value = self.get(&log_key(Table::Cursor, log))?;
         Ok(value.and_then(|value| value.as_ref().try_into().ok()).map_or(0, u64::from_be_bytes))
-    }
-
-    /// Whether there is a row under `key`.
-    pub(in crate::store) fn has(&self, key: &[u8]) -> Result<bool, StoreError> {
-        self.rows.contains_key(key).map_err(self.failed("read"))
     }
 
     /// The rows from key `start` on whose keys begin with `prefix`, in order.
@@ -105,8 +115,8 @@ impl Tables {
         start: Vec<u8>,
     ) -> impl Iterator<Item = Result<(Vec<u8>, UserValue), StoreError>> + use<> {
         let folder = self.folder.clone();
-        self.rows
-            .range(start.max(prefix.clone())..)
+        self.tree
+            .range(start.max(prefix.clone()).., self.visible.get(), None)
             .map(move |row| {
                 let (key, value) = row.into_inner().map_err(StoreError::views("read", &folder))?;
                 Ok((key.to_vec(), value))
@@ -122,12 +132,22 @@ impl Tables {
         self.scan(prefix.clone(), prefix)
     }
 
-    /// Makes what was written durable.
+    /// Writes what is in memory to the disk.
     pub(in crate::store) fn sync(&self) -> Result<(), StoreError> {
-        self.database.persist(PersistMode::SyncData).map_err(self.failed("sync"))
+        let lock = self.tree.get_flush_lock();
+        self.tree.rotate_memtable();
+        // Nobody reads at an earlier number than the one that is visible.
+        self.tree.flush(&lock, self.visible.get()).map_err(self.failed("write")).map(|_| ())
     }
 
-    fn failed(&self, action: &'static str) -> impl FnOnce(fjall::Error) -> StoreError + use<> {
+    /// As [`Tables::sync`], and keeps what is on the disk in order.
+    fn spill(&self) -> Result<(), StoreError> {
+        self.sync()?;
+        let strategy = Arc::new(compaction::Leveled::default());
+        self.tree.compact(strategy, self.visible.get()).map_err(self.failed("tidy"))
+    }
+
+    fn failed(&self, action: &'static str) -> impl FnOnce(lsm_tree::Error) -> StoreError + use<> {
         StoreError::views(action, &self.folder)
     }
 }
@@ -140,14 +160,31 @@ impl std::fmt::Debug for Tables {
 
 impl Batch<'_> {
     pub(super) fn insert(&mut self, key: Vec<u8>, value: impl Into<UserValue>) {
-        self.batch.insert(&self.tables.rows, key, value);
+        self.rows.push((key, value.into()));
     }
 
+    /// Lets readers see the rows. Only one thread writes at a time.
     pub(super) fn commit(self) -> Result<(), StoreError> {
-        self.batch.commit().map_err(self.tables.failed("write"))
+        let Tables { tree, next, visible, .. } = self.tables;
+        let number = next.next();
+        let mut bytes = 0;
+        for (key, value) in self.rows {
+            (_, bytes) = tree.insert(key, value, number);
+        }
+        visible.fetch_max(number + 1);
+        if bytes >= MEMORY_BYTES { self.tables.spill() } else { Ok(()) }
     }
 }
 
-/// Rows kept in memory before they are written out in order, and so the journal that is read at the
-/// next start.
-const MEMTABLE_BYTES: u64 = 8 << 20;
+/// Whether a failed opening says that files are missing or cut, rather than that the disk is full or
+/// may not be read.
+fn is_damage(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::NotFound | ErrorKind::UnexpectedEof | ErrorKind::InvalidData)
+}
+
+/// Rows kept in memory before they are written out in order, and so what is taken in again after a
+/// crash: some 20,000 entries.
+const MEMORY_BYTES: u64 = 8 << 20;
+
+/// Rows that lie together compress together.
+const BLOCK_BYTES: u32 = 16 << 10;
