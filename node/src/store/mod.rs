@@ -9,7 +9,7 @@
 //! | `logs/<exchange>/tile/entries/…` | entry bundles; a withheld leaf is an entry of length 0 |
 //! | `journal` | commits that are not durable in files and index yet |
 //! | `index/` | sled: heads, checkpoints, witness memory, marks |
-//! | `views/` | fjall: the views |
+//! | `views/` | an LSM tree: the views |
 //!
 //! A path without a suffix is complete and never changes (but for a bundle whose withheld entries
 //! become known); a growing file ends in `.partial`. The head in the index decides what is

@@ -122,7 +122,9 @@ impl State {
             holds.then(|| (witness, line.clone()))
         });
         let new = new.collect();
-        self.add_cosignatures(log, size, new);
+        if self.add_cosignatures(log, size, new) && *log == self.config.me {
+            self.quorum_reached(size);
+        }
     }
 
     /// Whether the cosignatures of `signed` in `note` that hold satisfy the charter's quorum, if it asks

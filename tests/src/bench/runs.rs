@@ -120,7 +120,9 @@ fn incremental(federation: &Federation, entries: u64, report: &mut Report) -> an
     let before = to.node()?.client().status()?.bytes_in;
     from.node()?.client().publish((entries..entries + 10).map(listing).collect())?;
     let begun = Instant::now();
-    wait(PATIENCE, "ten more", || Ok(size(to, &from.id)? >= entries + 10))?;
+    // Asks for the entry itself: the list of logs is renewed only every 100 ms.
+    let client = to.node()?.client();
+    wait(PATIENCE, "ten more", || Ok(client.entry(&from.id, entries + 9).is_ok()))?;
     report.figure("ten more, from publish to held", begun.elapsed().as_secs_f64() * 1e3, "ms");
     let bytes = to.node()?.client().status()?.bytes_in - before;
     report.figure("ten more, bytes on the wire", to_f64(bytes) / 1e3, "kB");
