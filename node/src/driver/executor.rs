@@ -186,7 +186,9 @@ fn membership(directory: &hutong_protocol::directory::Directory) -> Membership {
         .filter(|member| member.is_active())
         .map(|member| member.transport().to_owned())
         .collect();
-    Membership { members, publishers }
+    let council = directory.council().iter().filter_map(|member| directory.member(member));
+    let council = council.map(|member| member.transport().to_owned()).collect();
+    Membership { members, publishers, council }
 }
 
 fn net_verdict(verdict: Verdict) -> NetVerdict {

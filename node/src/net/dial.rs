@@ -1,9 +1,9 @@
 //! Whom to dial, and when. Pure: time comes in, dials come out.
 //!
-//! Wanted are all bootstrap addresses and, of the members, all if there are at most
-//! `peers_target`, otherwise as many, chosen by each node in an order of its own, so that the
-//! connections of all nodes together form a random graph. A member that cannot be reached is
-//! still tried, but another takes its place meanwhile.
+//! Wanted are all bootstrap addresses, the council, to which every member shows its new checkpoints,
+//! and of the other members all if there are at most `peers_target`, otherwise as many, chosen by each
+//! node in an order of its own, so that the connections of all nodes together form a random graph. A
+//! member that cannot be reached is still tried, but another takes its place meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -92,6 +92,7 @@ pub(super) struct Dialer {
     peers: BTreeMap<PeerId, Wanted>,
     places: BTreeMap<Multiaddr, Place>,
     order: Vec<PeerId>,
+    council: BTreeSet<PeerId>,
     target: usize,
     dials_max: usize,
     bootstrap_max: usize,
@@ -106,6 +107,7 @@ impl Dialer {
             peers: BTreeMap::new(),
             places: BTreeMap::new(),
             order: Vec::new(),
+            council: BTreeSet::new(),
             target: limits.peers_target,
             dials_max: limits.dials_max.max(1),
             bootstrap_max: limits.bootstrap_max,
@@ -138,8 +140,13 @@ impl Dialer {
         true
     }
 
-    /// Replaces the members and their addresses.
-    pub(super) fn set_members(&mut self, members: &BTreeMap<PeerId, Vec<Multiaddr>>, now: Instant) {
+    /// Replaces the members and their addresses, and says which of them are the council.
+    pub(super) fn set_members(
+        &mut self,
+        members: &BTreeMap<PeerId, Vec<Multiaddr>>,
+        council: BTreeSet<PeerId>,
+        now: Instant,
+    ) {
         for wanted in self.peers.values_mut() {
             wanted.is_member = false;
             wanted.member.clear();
@@ -152,7 +159,8 @@ impl Dialer {
         }
         self.peers.retain(|_, wanted| !wanted.is_idle() || wanted.standing_is_busy());
         self.order = members.keys().copied().filter(|peer| *peer != me).collect();
-        self.order.sort_by_key(|peer| mix(&(me, peer)));
+        self.order.sort_by_key(|peer| (!council.contains(peer), mix(&(me, peer))));
+        self.council = council;
     }
 
     /// Addresses that a peer or a search told about; they come after the configured ones.
@@ -330,7 +338,8 @@ impl Dialer {
         peers + self.places.values().filter(|p| p.standing == Standing::Dialing).count()
     }
 
-    /// Bootstrap peers, then members in this node's order until enough of them are in reach.
+    /// Bootstrap peers, then the council, then members in this node's order until enough of these are
+    /// in reach.
     fn candidates(&self) -> Vec<PeerId> {
         let bootstrap = self.peers.iter().filter(|(_, w)| !w.bootstrap.is_empty());
         let mut candidates: Vec<_> = bootstrap.map(|(peer, _)| *peer).collect();
@@ -342,6 +351,9 @@ impl Dialer {
             }
             if wanted.bootstrap.is_empty() {
                 candidates.push(*peer);
+            }
+            if self.council.contains(peer) {
+                continue;
             }
             let connected = matches!(wanted.standing, Standing::Connected(_));
             let hopeful = wanted.failures < FAILURES_TOLERATED && !wanted.addresses().is_empty();

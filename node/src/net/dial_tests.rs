@@ -25,7 +25,7 @@ fn peers(dials: Vec<Dial>) -> Vec<PeerId> {
 fn all_members_are_dialed_once_within_the_limit_in_flight() {
     let limits = NetLimits { dials_max: 4, ..NetLimits::default() };
     let (mut dialer, now) = (dialer(&limits), Instant::now());
-    dialer.set_members(&members(6), now);
+    dialer.set_members(&members(6), BTreeSet::new(), now);
     let first = peers(dialer.due(now));
     assert_eq!(first.len(), 4);
     assert!(dialer.due(now).is_empty());
@@ -40,7 +40,7 @@ fn all_members_are_dialed_once_within_the_limit_in_flight() {
 fn beyond_the_target_members_are_left_alone_unless_others_fail() {
     let limits = NetLimits { peers_target: 5, dials_max: 100, ..NetLimits::default() };
     let (mut dialer, mut now) = (dialer(&limits), Instant::now());
-    dialer.set_members(&members(20), now);
+    dialer.set_members(&members(20), BTreeSet::new(), now);
     let first = peers(dialer.due(now));
     assert_eq!(first.len(), 5);
     for peer in &first[1..] {
@@ -59,6 +59,18 @@ fn beyond_the_target_members_are_left_alone_unless_others_fail() {
 }
 
 #[test]
+fn the_council_is_dialed_beyond_the_target() {
+    let limits = NetLimits { peers_target: 5, dials_max: 100, ..NetLimits::default() };
+    let (mut dialer, now) = (dialer(&limits), Instant::now());
+    let members = members(60);
+    let council: BTreeSet<PeerId> = members.keys().copied().take(20).collect();
+    dialer.set_members(&members, council.clone(), now);
+    let first = peers(dialer.due(now));
+    assert_eq!(first.len(), 25);
+    assert!(first[..20].iter().all(|peer| council.contains(peer)));
+}
+
+#[test]
 fn delays_double_up_to_the_longest_and_never_pass_it() {
     let (min, max) = (Duration::from_millis(250), Duration::from_mins(1));
     for failures in 0..64 {
@@ -74,7 +86,7 @@ fn a_peer_that_drops_at_once_is_not_dialed_in_a_loop() {
     let (mut dialer, mut now) = (dialer(&limits), Instant::now());
     let members = members(1);
     let peer = *members.keys().next().unwrap();
-    dialer.set_members(&members, now);
+    dialer.set_members(&members, BTreeSet::new(), now);
     for failures in 1..12 {
         assert_eq!(peers(dialer.due(now)), [peer]);
         dialer.connected(peer, now);
@@ -126,9 +138,9 @@ fn a_former_member_is_forgotten() {
     let (mut dialer, now) = (dialer(&NetLimits::default()), Instant::now());
     let members = members(1);
     let peer = *members.keys().next().unwrap();
-    dialer.set_members(&members, now);
+    dialer.set_members(&members, BTreeSet::new(), now);
     dialer.connected(peer, now);
-    dialer.set_members(&BTreeMap::new(), now);
+    dialer.set_members(&BTreeMap::new(), BTreeSet::new(), now);
     assert!(dialer.due(now).is_empty());
     dialer.disconnected(peer, now);
     assert!(!dialer.is_wanted(&peer));

@@ -20,6 +20,8 @@ pub struct Membership {
     pub members: BTreeMap<String, Vec<String>>,
     /// Peers whose gossip is passed on; members without suspension.
     pub publishers: BTreeSet<String>,
+    /// The council: every member shows it new checkpoints, so it is always dialed.
+    pub council: BTreeSet<String>,
 }
 
 /// The network at one moment.

@@ -66,7 +66,8 @@ impl Task {
             state.set_member(known.contains(peer), &self.limits, now);
         }
         self.swarm.behaviour_mut().gate.set_members(known);
-        self.dialer.set_members(&members, now);
+        let council = membership.council.iter().filter_map(|peer| peer_id(peer)).collect();
+        self.dialer.set_members(&members, council, now);
         for peer in self.peers.keys() {
             self.dialer.connected(*peer, now);
         }
