@@ -4,7 +4,7 @@
 //! entries, and the council all members: what they decline is settled until the next time, ever more
 //! rarely, since they may not have known yet that this node is a member. An owner of the same country
 //! that declines may follow too little ever to know it; then the council is asked. What another peer
-//! does not hand out is asked of the next one.
+//! does not hand out, or a member of the council before the owner, is asked of the next one.
 
 use alloc::vec::Vec;
 
@@ -64,10 +64,12 @@ impl State {
             // The owner may not follow the log that admitted this node.
             return !self.may_be_shown_restricted(log) || self.council_peers(log).is_empty();
         }
-        let asked =
-            |owner: &Peer| self.replicas.get(log).is_some_and(|it| it.asked.contains(owner));
-        let owner_may_know = self.peer_of(log).is_some_and(|owner| !asked(&owner));
-        self.directory.council().contains(&member.id) && !owner_may_know
+        // While the owner is out of reach, nobody's word is the last: a member of the council may be
+        // the one that withholds.
+        let owner_declined = self.peer_of(log).is_some_and(|owner| {
+            self.replicas.get(log).is_some_and(|replica| replica.asked.contains(&owner))
+        });
+        self.directory.council().contains(&member.id) && owner_declined
     }
 
     /// Sees to the gaps that the disk was left with.
