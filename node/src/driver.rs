@@ -174,7 +174,9 @@ fn check_entries(store: &Store, log: &ExchangeId, entries: &[Entry]) -> Vec<chec
     let (mut outcomes, mut said) = (Vec::with_capacity(entries.len()), Vec::new());
     for (entry, checked) in entries.iter().zip(check::statements(log, entries)) {
         outcomes.push(checked.outcome);
-        said.extend(checked.statement.map(|statement| (entry.id(), statement)));
+        if checked.outcome != check::Outcome::Void {
+            said.extend(checked.statement.map(|statement| (entry.id(), statement)));
+        }
     }
     store.remember(said);
     outcomes

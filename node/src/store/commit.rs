@@ -66,7 +66,7 @@ impl Core {
         let plan = self.write_files(&mut writer, plan)?;
         let record = Record::new(changes);
         if !writer.journal.has_room(&record) {
-            self.checkpoint(&mut writer)?;
+            self.checkpoint(&mut writer, record.len())?;
         }
         let journaled = writer.journal.has_room(&record);
         if journaled {
@@ -76,11 +76,12 @@ impl Core {
             })?;
         }
         self.hand_over(&plan.stage, changes);
-        self.move_heads(&mut writer, plan);
+        let shown = self.move_heads(&mut writer, plan);
         if !journaled {
-            // Longer than the journal: durable by itself.
-            self.checkpoint(&mut writer)?;
+            // Longer than any journal: durable by itself, before anybody sees it.
+            self.checkpoint(&mut writer, 0)?;
         }
+        self.publish(shown);
         Ok(())
     }
 
@@ -93,7 +94,8 @@ impl Core {
         for commit in commits {
             let again = self.plan(&writer, &commit.changes).and_then(|plan| {
                 let plan = self.write_files(&mut writer, plan)?;
-                self.move_heads(&mut writer, plan);
+                let shown = self.move_heads(&mut writer, plan);
+                self.publish(shown);
                 Ok(())
             });
             again.map_err(|error| match error {
@@ -108,18 +110,20 @@ impl Core {
             commits = commits.len(),
             "made commits again that were not in the files yet"
         );
-        self.checkpoint(&mut writer)
+        self.checkpoint(&mut writer, 0)
     }
 
-    /// Makes files and heads durable, so that the journal can begin anew.
-    fn checkpoint(&self, writer: &mut Writer) -> Result<(), StoreError> {
+    /// Makes files and heads durable, so that the journal can begin anew, with room for `needed` bytes
+    /// where that is within bounds.
+    fn checkpoint(&self, writer: &mut Writer, needed: u64) -> Result<(), StoreError> {
         let last = writer.journal.last();
         let checkpointed = writer.folders.sync().and_then(|()| {
             let mut applied = HeadChanges::default();
             applied.insert(vec![Kind::Journal as u8], last.to_be_bytes());
             self.heads.apply(applied);
             self.heads.flush().map_err(self.index_error("flush"))?;
-            writer.journal.restart(self.journal_bytes_max)
+            writer.journal.restart(self.journal_bytes_max, needed);
+            Ok(())
         });
         checkpointed.inspect_err(|error| writer.poisoned = Some(error.to_string()))
     }
@@ -127,7 +131,7 @@ impl Core {
     /// Leaves nothing in the journal, so that the next opening has nothing to do.
     pub(super) fn close(&self) {
         let closed = self.writer().and_then(|mut writer| {
-            if writer.journal.is_empty() { Ok(()) } else { self.checkpoint(&mut writer) }
+            if writer.journal.is_empty() { Ok(()) } else { self.checkpoint(&mut writer, 0) }
         });
         if let Err(error) = closed {
             tracing::warn!(%error, "the journal is read again at the next start");
@@ -334,13 +338,16 @@ impl Core {
             if let Persist::Leaves { log, from, leaves, .. } = change
                 && let Some(staged) = stage.get(log)
             {
-                self.fresh.keep(staged.held.number, *from, leaves);
+                // Those that were held before may be held otherwise: filled in since.
+                let passed = staged.before.size().saturating_sub(*from);
+                let passed = usize::try_from(passed).unwrap_or(usize::MAX).min(leaves.len());
+                self.fresh.keep(staged.held.number, from + passed as u64, &leaves[passed..]);
             }
         }
     }
 
-    /// Step 4: readers see the new heads, and the views are told.
-    fn move_heads(&self, writer: &mut Writer, plan: Plan) {
+    /// The new heads, to be made durable with the next checkpoint; returns what readers are to see.
+    fn move_heads(&self, writer: &mut Writer, plan: Plan) -> Vec<Held> {
         let Plan { stage, mut batch, mut charters, logs_added, .. } = plan;
         for (log, staged) in &stage {
             if staged.fresh || staged.held.size() != staged.before.size() {
@@ -352,9 +359,10 @@ impl Core {
         self.heads.apply(batch);
         writer.next_log += logs_added;
         writer.charters.append(&mut charters);
-        self.publish(stage.into_values().map(|staged| staged.held));
+        stage.into_values().map(|staged| staged.held).collect()
     }
 
+    /// Step 4: readers see the new heads, and the views are told.
     fn publish(&self, published: impl IntoIterator<Item = Held>) {
         self.replace_held(published);
         self.wake_views();

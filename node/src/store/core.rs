@@ -100,6 +100,11 @@ impl Core {
     pub(super) fn open_folder(folder: Folder, options: &StoreOptions) -> Result<Self, StoreError> {
         let db = open_index(&folder, options.index_cache_bytes)?;
         let heads = db.open_tree("heads").map_err(index_error("open", folder.index()))?;
+        let failed = index_error("read", folder.index());
+        let applied = heads.get([Kind::Journal as u8]).map_err(&failed)?;
+        let applied = applied.as_deref().and_then(decode_sequence);
+        // Before any file is cut back to what the index says.
+        let (journal, commits) = Journal::open(&folder.journal(), applied)?;
         let mut folders = Folders::default();
         let mut logs = Logs::default();
         for (exchange, head) in read_heads(&heads, &folder)? {
@@ -108,13 +113,9 @@ impl Core {
         folders.sync()?;
         let next_log = logs.by_number.last_key_value().map_or(0, |(last, _)| last + 1);
         let heads = Heads::new(heads);
-        let failed = index_error("read", folder.index());
-        let applied = heads.get(&[Kind::Journal as u8]).map_err(&failed)?;
-        let applied = applied.as_deref().and_then(decode_sequence);
-        let (journal, commits) = Journal::open(&folder.journal(), applied)?;
         let writer = Writer::open(&heads, next_log, folders, journal).map_err(&failed)?;
-        let core = Self {
-            tables: open_views(&folder, options, &logs)?,
+        let mut core = Self {
+            tables: Tables::open(&folder.views(), options.views_cache_bytes)?,
             fresh: Fresh::default(),
             _index: db,
             heads,
@@ -128,7 +129,22 @@ impl Core {
             folder,
         };
         core.recover(&commits)?;
+        core.forget_views_ahead(options)?;
         Ok(core)
+    }
+
+    /// Makes the views anew if they tell of entries that no log has, as after a log or the index was
+    /// replaced by an older copy.
+    fn forget_views_ahead(&mut self, options: &StoreOptions) -> Result<(), StoreError> {
+        for held in self.all_held() {
+            if self.tables.cursor(held.number)? > held.size() {
+                tracing::warn!(log = %held.exchange, "the views are ahead of the log and are made anew");
+                Tables::remove(&self.folder.views())?;
+                self.tables = Tables::open(&self.folder.views(), options.views_cache_bytes)?;
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 
     /// What is committed of a log at this moment.
@@ -235,22 +251,6 @@ pub(super) fn read_heads(
         }
     }
     Ok(found)
-}
-
-/// The views' tables; empty ones if they tell of entries that no log has, as after a log or the
-/// index was replaced by an older copy.
-fn open_views(folder: &Folder, options: &StoreOptions, logs: &Logs) -> Result<Tables, StoreError> {
-    let open = || Tables::open(&folder.views(), options.views_cache_bytes);
-    let tables = open()?;
-    for held in logs.by_id.values() {
-        if tables.cursor(held.number)? > held.size() {
-            tracing::warn!(log = %held.exchange, "the views are ahead of the log and are made anew");
-            drop(tables);
-            Tables::remove(&folder.views())?;
-            return open();
-        }
-    }
-    Ok(tables)
 }
 
 /// A log as its head says it is, its files cut back to that.

@@ -74,7 +74,15 @@ impl Journal {
         let capacity = file.metadata().map_err(StoreError::io("read", path))?.len();
         let applied = applied.unwrap_or(0);
         let last = records.last().map_or(0, |record| record.sequence).max(applied);
-        let missing = records.into_iter().filter(|record| record.sequence > applied).collect();
+        let missing: Vec<Recovered> =
+            records.into_iter().filter(|record| record.sequence > applied).collect();
+        if let Some(first) = missing.first().filter(|first| first.sequence != applied + 1) {
+            let what = format!(
+                "the index ends with commit {applied} and the journal begins with {}",
+                first.sequence
+            );
+            return Err(StoreError::corrupt(path, None, what));
+        }
         // What is recovered is made durable before the first record is written over it.
         Ok((Self { file, path: path.to_path_buf(), capacity, at: 0, next: last + 1 }, missing))
     }
@@ -106,16 +114,19 @@ impl Journal {
         self.at == 0
     }
 
-    /// Begins anew: every record is durable elsewhere. A journal that was found too small grows,
-    /// up to `bytes_max`.
-    pub(super) fn restart(&mut self, bytes_max: u64) -> Result<(), StoreError> {
-        if self.at > self.capacity / 2 && self.capacity < bytes_max {
-            let grown = bytes_max.min(2 * self.capacity);
-            fill(&self.file, self.capacity, grown).map_err(StoreError::io("extend", &self.path))?;
-            self.capacity = grown;
+    /// Begins anew: every record is durable elsewhere. A journal that was found too small, or does not
+    /// hold `needed` bytes, grows, up to `bytes_max`.
+    pub(super) fn restart(&mut self, bytes_max: u64, needed: u64) {
+        let wanted = if self.at > self.capacity / 2 { 2 * self.capacity } else { self.capacity };
+        let grown = bytes_max.min(wanted.max(needed.next_multiple_of(BYTES_MIN)));
+        if grown > self.capacity {
+            match fill(&self.file, self.capacity, grown) {
+                Ok(()) => self.capacity = grown,
+                // It serves as it is.
+                Err(error) => tracing::warn!(%error, "the journal does not grow"),
+            }
         }
         self.at = 0;
-        Ok(())
     }
 }
 
@@ -124,7 +135,7 @@ impl Record {
         Self { bytes: changes::encode(vec![0; HEADER_BYTES], changes) }
     }
 
-    fn len(&self) -> u64 {
+    pub(super) fn len(&self) -> u64 {
         self.bytes.len() as u64
     }
 
@@ -174,7 +185,25 @@ pub(super) fn read(path: &Path, applied: u64) -> Result<Option<Vec<Recovered>>, 
         records.push(Recovered { sequence: found.sequence, changes });
         (at, expected) = (found.end, Some(found.sequence + 1));
     }
+    let next = expected.unwrap_or(applied + 1);
+    if let Some((at, sequence)) = whole_record_behind(&bytes, at, next) {
+        let what = format!("commit {sequence} at byte {at} is whole, but not what is before it");
+        return Err(StoreError::corrupt(path, None, what));
+    }
     Ok(Some(records))
+}
+
+/// Where the reading ended at `from`, a whole record of the same round behind it, commit `next` or one
+/// of the few after it: what is between was damaged, since records are written in order.
+fn whole_record_behind(bytes: &[u8], from: usize, next: u64) -> Option<(usize, u64)> {
+    let most = next + (bytes.len() / HEADER_BYTES) as u64;
+    let sequence_at = |at: usize| {
+        let bytes = bytes.get(at + DIGEST_BYTES..at + DIGEST_BYTES + 8)?;
+        Some(u64::from_be_bytes(bytes.try_into().ok()?))
+    };
+    (from + 1..bytes.len().saturating_sub(HEADER_BYTES))
+        .filter(|&at| sequence_at(at).is_some_and(|sequence| (next..=most).contains(&sequence)))
+        .find_map(|at| Found::at(bytes, at).filter(|it| it.whole).map(|it| (at, it.sequence)))
 }
 
 /// Writes every commit anew, without the changes that are not to be kept.
@@ -191,7 +220,8 @@ pub(super) fn rewrite(
     }
     let len = std::fs::metadata(path).map_err(StoreError::io("read", path))?.len();
     bytes.resize(bytes.len().max(usize::try_from(len).unwrap_or_default()), 0);
-    super::folder::write_durably(path, &bytes)
+    super::folder::write_durably(path, &bytes)?;
+    path.parent().map_or(Ok(()), super::folder::sync_folder)
 }
 
 /// A record where one may begin.
@@ -290,7 +320,7 @@ mod tests {
     fn a_new_round_ends_where_the_old_one_shows() {
         let (_place, path) = written();
         let (mut journal, _) = Journal::open(&path, Some(3)).unwrap();
-        journal.restart(1 << 20).unwrap();
+        journal.restart(1 << 20, 0);
         journal.append(Record::new(&frozen(9))).unwrap();
         assert_eq!(sizes(&read(&path, 0).unwrap().unwrap()), [(4, frozen(9))]);
     }
@@ -314,7 +344,7 @@ mod tests {
         let (_place, path) = written();
         let whole = std::fs::read(&path).unwrap();
         let end = Found::at(&whole, 0).unwrap().end;
-        for at in [0, 17, HEADER_BYTES, end - 1, end + 17, 2 * end - 1] {
+        for at in [0, 17, 24, 26, 27, HEADER_BYTES, end - 1, end + 17, 2 * end - 1] {
             let mut damaged = whole.clone();
             damaged[at] ^= 1;
             std::fs::write(&path, &damaged).unwrap();
@@ -340,7 +370,7 @@ mod tests {
             while journal.has_room(&big()) {
                 journal.append(big()).unwrap();
             }
-            journal.restart(600 << 10).unwrap();
+            journal.restart(600 << 10, 0);
             assert_eq!(std::fs::metadata(&path).unwrap().len(), expected);
         }
         assert!(!journal.has_room(&Record::new(&[Persist::Charter { bytes: vec![7; 700 << 10] }])));

@@ -123,7 +123,8 @@ pub fn fsck(
     }
     let db = open_index(&folder, StoreOptions::default().index_cache_bytes)?;
     let heads = db.open_tree("heads").map_err(failed("open"))?;
-    let tables = Tables::open(&folder.views(), StoreOptions::default().views_cache_bytes)?;
+    let cache = StoreOptions::default().views_cache_bytes;
+    let tables = Tables::open_as_it_is(&folder.views(), cache)?;
     let mut report = FsckReport::default();
     let all = read_heads(&heads, &folder)?;
     find_strange_folders(&folder, &all, &mut report)?;

@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use hutong_protocol::entry::Leaf;
 use hutong_protocol::id::StatementId;
 use hutong_protocol::statement::Statement;
+use serde_json::Value;
 
 /// Leaves that the views have not taken in yet, and statements that were parsed on their way in.
 #[derive(Debug, Default)]
@@ -75,7 +76,9 @@ impl Fresh {
         statements: impl IntoIterator<Item = (StatementId, Statement)>,
     ) {
         let mut kept = self.statements();
-        for (id, statement) in statements {
+        // Many small members take far more room than their text: those are parsed again.
+        let small = |said: &(StatementId, Statement)| values_in(&said.1.body) <= VALUES_MAX;
+        for (id, statement) in statements.into_iter().filter(small) {
             if kept.young.len() >= STATEMENTS_MAX / 2 {
                 kept.old = std::mem::take(&mut kept.young);
             }
@@ -97,8 +100,23 @@ fn bytes_of(leaf: &Leaf) -> usize {
 /// Bytes of leaves kept at most.
 const LEAVES_BYTES_MAX: usize = 16 << 20;
 
+/// How many values a JSON value is made of.
+fn values_in(value: &Value) -> usize {
+    1 + match value {
+        Value::Array(items) => items.iter().map(values_in).sum(),
+        Value::Object(members) => members.values().map(values_in).sum(),
+        Value::String(text) => text.len() / VALUE_BYTES,
+        _ => 0,
+    }
+}
+
 /// Statements kept at most; some 3 KB each.
 const STATEMENTS_MAX: usize = 8_192;
+
+/// Values in a statement that is kept at most: with some 200 bytes for each, and for as many bytes of
+/// text, 25 KB.
+const VALUES_MAX: usize = 128;
+const VALUE_BYTES: usize = 200;
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]

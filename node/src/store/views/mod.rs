@@ -161,6 +161,8 @@ impl Core {
             tracing::error!(%error, "views lack entries that became known");
             self.progress().refills_failed = true;
         }
+        // Held while the others are told, so that nobody looks just before and waits just after.
+        let _progress = self.progress();
         self.progressed.notify_all();
         true
     }
@@ -218,8 +220,11 @@ impl Core {
         for key in self.heads.prefixed(&prefix).map_err(self.index_error("read"))?.into_keys() {
             if let Some((number, index)) = decode_place(&key[1..])
                 && let Some(held) = self.held_by_number(number)
-                && let Some(leaf) = self.leaf(&held, index)?
             {
+                let Some(leaf @ Leaf::Entry(_)) = self.leaf(&held, index)? else {
+                    // The commit that fills it in is not shown yet.
+                    continue;
+                };
                 // One by one: each may be folded into the row that the one before has changed.
                 let mut batch = self.tables.batch();
                 self.record(&held, vec![(index, leaf)], &mut batch)?;
@@ -281,7 +286,16 @@ impl Core {
         told
     }
 
+    /// Fails where the views of a log could not be made: a decision would be missing.
     pub(super) fn admin_facts(&self) -> Result<Vec<(ExchangeId, u64, Entry)>, StoreError> {
+        let (failed, refills) = {
+            let progress = self.progress();
+            (progress.failed.values().next().cloned(), progress.refills_failed)
+        };
+        let failed = failed.or_else(|| refills.then(|| "what became known is missing".to_owned()));
+        if let Some(why) = failed {
+            return Err(StoreError::corrupt(&self.folder.views(), None, why));
+        }
         let mut facts = Vec::new();
         for row in self.tables.prefixed(vec![Table::Admin as u8]) {
             let (key, _) = row?;

@@ -7,7 +7,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use lsm_tree::config::{BlockSizePolicy, CompressionPolicy};
 use lsm_tree::{
@@ -44,6 +44,9 @@ pub(in crate::store) struct Tables {
     next: SequenceNumberCounter,
     /// Batches below this number are whole.
     visible: SequenceNumberCounter,
+    /// Held by readers until the tree knows at which number they read, so that no version which they
+    /// need is given up meanwhile.
+    reading: Arc<RwLock<()>>,
     folder: PathBuf,
 }
 
@@ -81,17 +84,30 @@ impl Tables {
             next.fetch_max(last + 1);
             visible.fetch_max(last + 1);
         }
-        Ok(Self { tree, next, visible, folder: folder.to_path_buf() })
+        let (reading, folder) = (Arc::default(), folder.to_path_buf());
+        Ok(Self { tree, next, visible, reading, folder })
     }
 
-    /// Removes the tree; nobody may have it open.
+    /// As [`Tables::open`], but a damaged tree is refused and left alone.
+    pub(in crate::store) fn open_as_it_is(
+        folder: &Path,
+        cache_bytes: u64,
+    ) -> Result<Self, StoreError> {
+        Self::try_open(folder, cache_bytes).map_err(StoreError::views("open", folder))
+    }
+
+    /// Removes the tree. Under another name first, so that half of it is never taken for a whole.
     pub(in crate::store) fn remove(folder: &Path) -> Result<(), StoreError> {
-        match fs::remove_dir_all(folder) {
+        let doomed = folder.with_extension("old");
+        let gone = |result: std::io::Result<()>| match result {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 Err(StoreError::io("remove", folder)(error))
             }
             _ => Ok(()),
-        }
+        };
+        gone(fs::remove_dir_all(&doomed))?;
+        gone(fs::rename(folder, &doomed))?;
+        gone(fs::remove_dir_all(&doomed))
     }
 
     pub(super) fn batch(&self) -> Batch<'_> {
@@ -99,6 +115,7 @@ impl Tables {
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<UserValue>, StoreError> {
+        let _reading = self.reading.read().unwrap_or_else(PoisonError::into_inner);
         self.tree.get(key, self.visible.get()).map_err(self.failed("read"))
     }
 
@@ -115,6 +132,7 @@ impl Tables {
         start: Vec<u8>,
     ) -> impl Iterator<Item = Result<(Vec<u8>, UserValue), StoreError>> + use<> {
         let folder = self.folder.clone();
+        let _reading = self.reading.read().unwrap_or_else(PoisonError::into_inner);
         self.tree
             .range(start.max(prefix.clone()).., self.visible.get(), None)
             .map(move |row| {
@@ -136,15 +154,20 @@ impl Tables {
     pub(in crate::store) fn sync(&self) -> Result<(), StoreError> {
         let lock = self.tree.get_flush_lock();
         self.tree.rotate_memtable();
-        // Nobody reads at an earlier number than the one that is visible.
-        self.tree.flush(&lock, self.visible.get()).map_err(self.failed("write")).map(|_| ())
+        self.tree.flush(&lock, self.settled()).map_err(self.failed("write")).map(|_| ())
     }
 
     /// As [`Tables::sync`], and keeps what is on the disk in order.
     fn spill(&self) -> Result<(), StoreError> {
         self.sync()?;
         let strategy = Arc::new(compaction::Leveled::default());
-        self.tree.compact(strategy, self.visible.get()).map_err(self.failed("tidy"))
+        self.tree.compact(strategy, self.settled()).map_err(self.failed("tidy"))
+    }
+
+    /// The number below which nobody reads any more.
+    fn settled(&self) -> u64 {
+        let _nobody_between = self.reading.write().unwrap_or_else(PoisonError::into_inner);
+        self.visible.get()
     }
 
     fn failed(&self, action: &'static str) -> impl FnOnce(lsm_tree::Error) -> StoreError + use<> {
