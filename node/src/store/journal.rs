@@ -5,9 +5,11 @@
 //! The file keeps its length and is written over, since a file that grows costs the file system a
 //! commit of its own with each sync.
 //!
-//! Record: digest of all that follows (BLAKE3, 16 bytes), sequence number (8 bytes), length of the
-//! changes (4 bytes), the changes. Numbers are big-endian, sequence numbers consecutive: what is left
-//! of the round before ends the reading.
+//! The file begins with a random key and its digest (32 and 16 bytes). Record: digest of all that
+//! follows (BLAKE3 under that key, 16 bytes), sequence number (8 bytes), length of the changes (4
+//! bytes), the changes. Numbers are big-endian, sequence numbers consecutive: what is left of the round
+//! before ends the reading. Changes are made of others' bytes; nobody who does not know the key can make
+//! some that pass for a record.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
@@ -15,7 +17,6 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use hutong_crypto::digest::blake3;
 use hutong_protocol::persist::Persist;
 
 use super::changes;
@@ -26,6 +27,7 @@ use super::error::StoreError;
 pub(super) struct Journal {
     file: File,
     path: PathBuf,
+    key: Key,
     /// Bytes of the file.
     capacity: u64,
     /// Where the next record begins.
@@ -69,8 +71,11 @@ impl Journal {
                 return Err(StoreError::corrupt(path, None, what));
             }
         };
-        let file =
-            OpenOptions::new().write(true).open(path).map_err(StoreError::io("open", path))?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(path)
+            .map_err(StoreError::io("open", path))?;
         let capacity = file.metadata().map_err(StoreError::io("read", path))?.len();
         let applied = applied.unwrap_or(0);
         let last = records.last().map_or(0, |record| record.sequence).max(applied);
@@ -83,8 +88,12 @@ impl Journal {
             );
             return Err(StoreError::corrupt(path, None, what));
         }
+        let mut start = [0; START];
+        file.read_exact_at(&mut start, 0).map_err(StoreError::io("read", path))?;
+        let (key, path) = (key_of(&start, path)?, path.to_path_buf());
         // What is recovered is made durable before the first record is written over it.
-        Ok((Self { file, path: path.to_path_buf(), capacity, at: 0, next: last + 1 }, missing))
+        let at = START as u64;
+        Ok((Self { file, path, key, capacity, at, next: last + 1 }, missing))
     }
 
     /// Whether `record` fits behind those that are there.
@@ -94,7 +103,7 @@ impl Journal {
 
     /// Makes a commit durable; [`Journal::has_room`] must hold.
     pub(super) fn append(&mut self, record: Record) -> Result<(), StoreError> {
-        let bytes = record.sealed(self.next);
+        let bytes = record.sealed(self.next, &self.key);
         self.file
             .write_all_at(&bytes, self.at)
             .and_then(|()| self.file.sync_data())
@@ -111,14 +120,15 @@ impl Journal {
 
     /// Whether anything was written since the last [`Journal::restart`].
     pub(super) fn is_empty(&self) -> bool {
-        self.at == 0
+        self.at == START as u64
     }
 
     /// Begins anew: every record is durable elsewhere. A journal that was found too small, or does not
     /// hold `needed` bytes, grows, up to `bytes_max`.
     pub(super) fn restart(&mut self, bytes_max: u64, needed: u64) {
         let wanted = if self.at > self.capacity / 2 { 2 * self.capacity } else { self.capacity };
-        let grown = bytes_max.min(wanted.max(needed.next_multiple_of(BYTES_MIN)));
+        let needed = (START as u64).saturating_add(needed).next_multiple_of(BYTES_MIN);
+        let grown = bytes_max.min(wanted.max(needed));
         if grown > self.capacity {
             match fill(&self.file, self.capacity, grown) {
                 Ok(()) => self.capacity = grown,
@@ -126,7 +136,7 @@ impl Journal {
                 Err(error) => tracing::warn!(%error, "the journal does not grow"),
             }
         }
-        self.at = 0;
+        self.at = START as u64;
     }
 }
 
@@ -140,13 +150,13 @@ impl Record {
     }
 
     /// The record's bytes under a sequence number.
-    fn sealed(mut self, sequence: u64) -> Vec<u8> {
+    fn sealed(mut self, sequence: u64, key: &Key) -> Vec<u8> {
         // Far below 4 GiB: a longer record fits no journal.
         let len = u32::try_from(self.bytes.len() - HEADER_BYTES).unwrap_or(u32::MAX);
         self.bytes[DIGEST_BYTES..][..8].copy_from_slice(&sequence.to_be_bytes());
         self.bytes[DIGEST_BYTES + 8..][..4].copy_from_slice(&len.to_be_bytes());
-        let digest = blake3(&self.bytes[DIGEST_BYTES..]);
-        self.bytes[..DIGEST_BYTES].copy_from_slice(&digest.as_bytes()[..DIGEST_BYTES]);
+        let digest = digest(key, &self.bytes[DIGEST_BYTES..]);
+        self.bytes[..DIGEST_BYTES].copy_from_slice(&digest);
         self.bytes
     }
 }
@@ -164,12 +174,13 @@ pub(super) fn read(path: &Path, applied: u64) -> Result<Option<Vec<Recovered>>, 
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(StoreError::io("read", path)(error)),
     };
-    let (mut records, mut at, mut expected) = (Vec::new(), 0, None);
-    while let Some(found) = Found::at(&bytes, at) {
+    let key = key_of(&bytes, path)?;
+    let (mut records, mut at, mut expected) = (Vec::new(), START, None);
+    while let Some(found) = Found::at(&bytes, at, &key) {
         if !found.whole {
             // What a torn write leaves behind itself is of the round before, which was applied.
             let later = |next: &Found| next.whole && next.sequence > applied;
-            if Found::at(&bytes, found.end).is_some_and(|next| later(&next)) {
+            if Found::at(&bytes, found.end, &key).is_some_and(|next| later(&next)) {
                 let what = format!("commit {} at byte {at} is damaged", found.sequence);
                 return Err(StoreError::corrupt(path, None, what));
             }
@@ -186,7 +197,7 @@ pub(super) fn read(path: &Path, applied: u64) -> Result<Option<Vec<Recovered>>, 
         (at, expected) = (found.end, Some(found.sequence + 1));
     }
     let next = expected.unwrap_or(applied + 1);
-    if let Some((at, sequence)) = whole_record_behind(&bytes, at, next) {
+    if let Some((at, sequence)) = whole_record_behind(&bytes, at, next, &key) {
         let what = format!("commit {sequence} at byte {at} is whole, but not what is before it");
         return Err(StoreError::corrupt(path, None, what));
     }
@@ -195,7 +206,7 @@ pub(super) fn read(path: &Path, applied: u64) -> Result<Option<Vec<Recovered>>, 
 
 /// Where the reading ended at `from`, a whole record of the same round behind it, commit `next` or one
 /// of the few after it: what is between was damaged, since records are written in order.
-fn whole_record_behind(bytes: &[u8], from: usize, next: u64) -> Option<(usize, u64)> {
+fn whole_record_behind(bytes: &[u8], from: usize, next: u64, key: &Key) -> Option<(usize, u64)> {
     let most = next + (bytes.len() / HEADER_BYTES) as u64;
     let sequence_at = |at: usize| {
         let bytes = bytes.get(at + DIGEST_BYTES..at + DIGEST_BYTES + 8)?;
@@ -203,7 +214,7 @@ fn whole_record_behind(bytes: &[u8], from: usize, next: u64) -> Option<(usize, u
     };
     (from + 1..bytes.len().saturating_sub(HEADER_BYTES))
         .filter(|&at| sequence_at(at).is_some_and(|sequence| (next..=most).contains(&sequence)))
-        .find_map(|at| Found::at(bytes, at).filter(|it| it.whole).map(|it| (at, it.sequence)))
+        .find_map(|at| Found::at(bytes, at, key).filter(|it| it.whole).map(|it| (at, it.sequence)))
 }
 
 /// Writes every commit anew, without the changes that are not to be kept.
@@ -213,13 +224,15 @@ pub(super) fn rewrite(
     keep: impl Fn(&Persist) -> bool,
 ) -> Result<(), StoreError> {
     let Some(records) = read(path, applied)? else { return Ok(()) };
-    let mut bytes = Vec::new();
+    let mut bytes = std::fs::read(path).map_err(StoreError::io("read", path))?;
+    let key = key_of(&bytes, path)?;
+    let len = bytes.len();
+    bytes.truncate(START);
     for Recovered { sequence, mut changes } in records {
         changes.retain(&keep);
-        bytes.extend(Record::new(&changes).sealed(sequence));
+        bytes.extend(Record::new(&changes).sealed(sequence, &key));
     }
-    let len = std::fs::metadata(path).map_err(StoreError::io("read", path))?.len();
-    bytes.resize(bytes.len().max(usize::try_from(len).unwrap_or_default()), 0);
+    bytes.resize(bytes.len().max(len), 0);
     super::folder::write_durably(path, &bytes)?;
     path.parent().map_or(Ok(()), super::folder::sync_folder)
 }
@@ -235,16 +248,34 @@ struct Found {
 
 impl Found {
     /// `None` where not even a header with a possible length is.
-    fn at(bytes: &[u8], at: usize) -> Option<Self> {
+    fn at(bytes: &[u8], at: usize, key: &Key) -> Option<Self> {
         let header = bytes.get(at..at.checked_add(HEADER_BYTES)?)?;
-        let (digest, rest) = header.split_at(DIGEST_BYTES);
+        let (expected, rest) = header.split_at(DIGEST_BYTES);
         let sequence = u64::from_be_bytes(rest[..8].try_into().ok()?);
         let len = u32::from_be_bytes(rest[8..].try_into().ok()?);
         let end = (at + HEADER_BYTES).checked_add(usize::try_from(len).ok()?)?;
         let covered = bytes.get(at + DIGEST_BYTES..end)?;
-        let whole = blake3(covered).as_bytes()[..DIGEST_BYTES] == *digest;
+        let whole = digest(key, covered) == *expected;
         // Zeros are no record.
         (sequence > 0).then_some(Self { sequence, end, whole })
+    }
+}
+
+type Key = [u8; KEY_BYTES];
+
+fn digest(key: &Key, bytes: &[u8]) -> [u8; DIGEST_BYTES] {
+    let mut digest = [0; DIGEST_BYTES];
+    digest.copy_from_slice(&blake3::keyed_hash(key, bytes).as_bytes()[..DIGEST_BYTES]);
+    digest
+}
+
+/// The key at the start of a journal's bytes.
+fn key_of(bytes: &[u8], path: &Path) -> Result<Key, StoreError> {
+    let start = bytes.get(..START).map(|start| start.split_at(KEY_BYTES));
+    let found = start.and_then(|(key, check)| Some((Key::try_from(key).ok()?, check)));
+    match found {
+        Some((key, check)) if digest(&key, &[]) == *check => Ok(key),
+        _ => Err(StoreError::corrupt(path, None, "the start of the journal is damaged")),
     }
 }
 
@@ -252,8 +283,16 @@ fn create(path: &Path) -> Result<(), StoreError> {
     let mut temporary = path.as_os_str().to_os_string();
     temporary.push(".tmp");
     let temporary = PathBuf::from(temporary);
+    let mut key = [0; KEY_BYTES];
+    getrandom::fill(&mut key)
+        .map_err(|error| StoreError::io("make a key for", path)(std::io::Error::other(error)))?;
+    let start = [key.as_slice(), &digest(&key, &[])].concat();
     File::create(&temporary)
-        .and_then(|file| fill(&file, 0, BYTES_MIN))
+        .and_then(|file| {
+            fill(&file, 0, BYTES_MIN)?;
+            file.write_all_at(&start, 0)?;
+            file.sync_all()
+        })
         .map_err(StoreError::io("write", &temporary))?;
     std::fs::rename(&temporary, path).map_err(StoreError::io("rename", path))?;
     path.parent().map_or(Ok(()), super::folder::sync_folder)
@@ -273,7 +312,11 @@ fn fill(mut file: &File, from: u64, to: u64) -> std::io::Result<()> {
     file.sync_all()
 }
 
+const KEY_BYTES: usize = 32;
 const DIGEST_BYTES: usize = 16;
+
+/// Where records begin.
+const START: usize = KEY_BYTES + DIGEST_BYTES;
 const HEADER_BYTES: usize = DIGEST_BYTES + 8 + 4;
 
 /// A new journal; it grows when commits come fast.
@@ -306,6 +349,30 @@ mod tests {
         (place, path)
     }
 
+    /// Bytes of each of the commits of [`written`].
+    fn first_len(bytes: &[u8]) -> usize {
+        let key = key_of(bytes, Path::new("journal")).unwrap();
+        Found::at(bytes, START, &key).unwrap().end - START
+    }
+
+    #[test]
+    fn a_damaged_key_and_records_under_another_key_are_refused() {
+        let (_place, path) = written();
+        let whole = std::fs::read(&path).unwrap();
+        for at in [0, KEY_BYTES - 1, KEY_BYTES, START - 1] {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            std::fs::write(&path, &damaged).unwrap();
+            assert!(matches!(read(&path, 0), Err(StoreError::Corrupt { .. })), "byte {at}");
+        }
+        let mut forged = whole;
+        let record = Record::new(&frozen(7)).sealed(4, &[7; KEY_BYTES]);
+        let end = START + 3 * first_len(&forged);
+        forged[end..end + record.len()].copy_from_slice(&record);
+        std::fs::write(&path, &forged).unwrap();
+        assert_eq!(read(&path, 0).unwrap().unwrap().len(), 3);
+    }
+
     #[test]
     fn commits_come_back_in_order_but_for_those_that_were_applied() {
         let (_place, path) = written();
@@ -329,11 +396,10 @@ mod tests {
     fn a_write_torn_at_any_byte_takes_only_the_last_commit() {
         let (_place, path) = written();
         let whole = std::fs::read(&path).unwrap();
-        let end = Found::at(&whole, 0).unwrap().end;
-        let last = 2 * end;
-        for cut in last..3 * end {
+        let len = first_len(&whole);
+        for cut in START + 2 * len..START + 3 * len {
             let mut torn = whole.clone();
-            torn[cut..3 * end].fill(0);
+            torn[cut..START + 3 * len].fill(0);
             std::fs::write(&path, &torn).unwrap();
             assert_eq!(read(&path, 0).unwrap().unwrap().len(), 2, "cut at {cut}");
         }
@@ -343,10 +409,10 @@ mod tests {
     fn damage_before_the_last_commit_is_refused() {
         let (_place, path) = written();
         let whole = std::fs::read(&path).unwrap();
-        let end = Found::at(&whole, 0).unwrap().end;
-        for at in [0, 17, 24, 26, 27, HEADER_BYTES, end - 1, end + 17, 2 * end - 1] {
+        let len = first_len(&whole);
+        for at in [0, 17, 24, 26, 27, HEADER_BYTES, len - 1, len + 17, 2 * len - 1] {
             let mut damaged = whole.clone();
-            damaged[at] ^= 1;
+            damaged[START + at] ^= 1;
             std::fs::write(&path, &damaged).unwrap();
             assert!(matches!(read(&path, 0), Err(StoreError::Corrupt { .. })), "byte {at}");
         }

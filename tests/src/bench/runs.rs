@@ -124,6 +124,8 @@ fn incremental(federation: &Federation, entries: u64, report: &mut Report) -> an
     let client = to.node()?.client();
     wait(PATIENCE, "ten more", || Ok(client.entry(&from.id, entries + 9).is_ok()))?;
     report.figure("ten more, from publish to held", begun.elapsed().as_secs_f64() * 1e3, "ms");
+    // Bytes are renewed with the list of logs.
+    wait(PATIENCE, "the list", || Ok(size(to, &from.id)? >= entries + 10))?;
     let bytes = to.node()?.client().status()?.bytes_in - before;
     report.figure("ten more, bytes on the wire", to_f64(bytes) / 1e3, "kB");
     Ok(())
