@@ -95,6 +95,11 @@ impl Checkpoint {
         Ok(Self { origin: origin.to_owned(), size, root, extensions })
     }
 
+    /// The size that a note's text states, whether or not the rest of it is in form.
+    pub fn size_in(text: &str) -> Option<u64> {
+        text.split('\n').nth(1).and_then(decode_decimal).filter(|size| *size <= LOG_SIZE_MAX)
+    }
+
     /// The checkpoint as a note's text.
     pub fn encode(&self) -> String {
         // origin LF size LF base64(root) LF (extension LF)*

@@ -92,12 +92,22 @@ pub fn verify_cosignature_by(
     if sig.name != name || sig.key_id != key_id {
         return Err(NoteError::NotSigned { name: name.to_owned(), key_id });
     }
-    read(&sig.signature)
-        .filter(|(timestamp, signature)| {
-            rule(key, message(checkpoint_text, *timestamp).as_bytes(), signature)
-        })
+    cosigned_at(rule, checkpoint_text, sig, key)
         .map(|(timestamp, signature)| Cosignature { name: name.to_owned(), timestamp, signature })
         .ok_or_else(|| NoteError::BadSignature { name: name.to_owned() })
+}
+
+/// When `key` cosigned `checkpoint_text` by the signature in `sig` (seconds since the Unix epoch), and the
+/// signature, if it holds by `rule`. Name and key id are not looked at.
+pub fn cosigned_at(
+    rule: impl Fn(&PublicKey, &[u8], &Signature) -> bool,
+    checkpoint_text: &str,
+    sig: &NoteSignature,
+    key: &PublicKey,
+) -> Option<(u64, Signature)> {
+    read(&sig.signature).filter(|(timestamp, signature)| {
+        rule(key, message(checkpoint_text, *timestamp).as_bytes(), signature)
+    })
 }
 
 /// Time and signature, or `None` when the bytes are out of form.

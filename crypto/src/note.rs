@@ -7,7 +7,7 @@
 
 mod key;
 
-use alloc::{borrow::ToOwned as _, format, string::String, vec::Vec};
+use alloc::{borrow::ToOwned as _, string::String, vec::Vec};
 
 use base64ct::{Base64, Encoding as _};
 
@@ -109,6 +109,9 @@ pub enum NoteError {
     Checkpoint(#[from] CheckpointError),
 }
 
+/// Room for the signature lines of most notes, so that they need not be copied as they grow.
+const ENCODED_SIGNATURES_BYTES: usize = 640;
+
 impl Note {
     /// Reads a note. What is read encodes to `text` again.
     ///
@@ -139,10 +142,16 @@ impl Note {
 
     /// The note as one text.
     pub fn encode(&self) -> String {
-        let mut text = self.text.clone();
+        self.encode_with([])
+    }
+
+    /// The note as one text, with `more` signatures at its end.
+    pub fn encode_with<'a>(&'a self, more: impl IntoIterator<Item = &'a NoteSignature>) -> String {
+        let mut text = String::with_capacity(self.text.len() + ENCODED_SIGNATURES_BYTES);
+        text.push_str(&self.text);
         text.push('\n');
-        for signature in &self.signatures {
-            text.push_str(&signature.encode());
+        for signature in self.signatures.iter().chain(more) {
+            signature.encode_onto(&mut text);
         }
         text
     }
@@ -239,10 +248,21 @@ impl NoteSignature {
 
     /// The signature line with its final newline.
     pub fn encode(&self) -> String {
-        let mut bytes = self.key_id.to_vec();
+        let mut line = String::with_capacity(ENCODED_SIGNATURES_BYTES);
+        self.encode_onto(&mut line);
+        line
+    }
+
+    fn encode_onto(&self, text: &mut String) {
+        let mut bytes = Vec::with_capacity(4 + self.signature.len());
+        bytes.extend_from_slice(&self.key_id);
         bytes.extend_from_slice(&self.signature);
         // U+2014 SP name SP base64(key id || signature) LF
-        format!("— {} {}\n", self.name, Base64::encode_string(&bytes))
+        text.push_str("— ");
+        text.push_str(&self.name);
+        text.push(' ');
+        text.push_str(&Base64::encode_string(&bytes));
+        text.push('\n');
     }
 
     fn parse(line: &str, number: usize) -> Result<Self, NoteError> {

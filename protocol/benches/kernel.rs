@@ -92,7 +92,12 @@ fn messages(c: &mut Criterion) {
         extensions: Vec::new(),
     };
     let note = checkpoint.sign(&SigningKey::from_bytes(&[7; 32]));
-    let news = Gossip::Announcement(Announcement { log: log(), note, old_size: 0, tail });
+    let news = Gossip::Announcement(Announcement {
+        log: log(),
+        note: std::sync::Arc::new(note),
+        old_size: 0,
+        tail,
+    });
     let leaves = entries.iter().cloned().map(ServedLeaf::Entry).collect();
     let answer = Response::Leaves(Leaves { from: 0, leaves, left: Vec::new(), right: Vec::new() });
     let (said, answered) = (news.encode(), answer.encode());

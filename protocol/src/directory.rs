@@ -31,7 +31,7 @@ use hutong_crypto::PublicKey;
 pub use approval::{APPROVAL_PAYLOAD_TYPE, Approval, approval_message, approve, with_approvals};
 pub use decision::{Act, CouncilDecision, Decision, DecisionError};
 pub use facts::{AdminFact, FactRef, Facts};
-pub use member::{Epoch, Member, Parent, Span, Status};
+pub use member::{Epoch, Member, NoteKey, Parent, Span, Status};
 
 use crate::{
     charter::CharterChain,
@@ -212,6 +212,11 @@ impl Directory {
     /// The member `id`, present or past.
     pub fn member(&self, id: &ExchangeId) -> Option<&Member> {
         self.members.get(id)
+    }
+
+    /// The member whose id is `text`, present or past.
+    pub fn member_named(&self, text: &str) -> Option<&Member> {
+        self.members.get(text)
     }
 
     /// All members, present and past, by id.

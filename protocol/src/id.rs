@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
+use core::borrow::Borrow;
 use core::fmt;
 use core::str::FromStr;
 
@@ -28,6 +29,12 @@ pub struct ExchangeIdError(String);
 impl ExchangeId {
     /// The id's text.
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for ExchangeId {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

@@ -6,6 +6,7 @@
 //! Not here: what a node does about a message ([`crate::state`]).
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -58,7 +59,7 @@ pub struct Announcement {
     /// The exchange whose log it is.
     pub log: ExchangeId,
     /// Its checkpoint, a C2SP signed note with the cosignatures that make a quorum, or with none.
-    pub note: Note,
+    pub note: Arc<Note>,
     /// The size before `tail`: leaf `old_size + i` is `tail[i]`.
     pub old_size: u64,
     /// The newest leaves, up to the checkpoint's size, or none where they would be too many.
@@ -274,7 +275,7 @@ impl Announcement {
 
     fn read(reader: &mut Reader) -> Result<Self, WireError> {
         let log = read_log(reader)?;
-        let note = packed_note::read(reader)?;
+        let note = Arc::new(packed_note::read(reader)?);
         let old_size = reader.u64()?;
         let count = reader.count("tail leaves", TAIL_LEAVES_MAX)?;
         let tail = (0..count).map(|_| TailLeaf::read(reader)).collect::<Result<_, _>>()?;

@@ -7,11 +7,45 @@
 use alloc::sync::Arc;
 use core::fmt;
 
+use bytes::Bytes;
+use hutong_crypto::checkpoint::Checkpoint;
+use hutong_crypto::cosignature::cosigned_at;
 use hutong_crypto::keys::{PublicKey, Signature};
+use hutong_crypto::note::{Note, NoteSignature};
 
 use crate::charter::CharterChain;
-use crate::directory::{AdminFact, Directory, Facts};
+use crate::directory::{AdminFact, Directory, Facts, NoteKey};
 use crate::entry::Entry;
+use crate::message::{Gossip, Response};
+use crate::wire::WireError;
+
+/// A checkpoint that a log's key signed, and the note with that signature alone.
+#[derive(Debug, Clone)]
+pub struct SignedCheckpoint {
+    /// What the note says.
+    pub checkpoint: Arc<Checkpoint>,
+    /// The note's text and the log's line.
+    pub note: Arc<Note>,
+}
+
+impl SignedCheckpoint {
+    /// The checkpoint in `note`, of the log that `by` names, if the first line that names `by` holds by
+    /// `verify`.
+    pub fn read(
+        note: &Note,
+        by: &NoteKey,
+        verify: impl FnOnce(&PublicKey, &[u8], &Signature) -> bool,
+    ) -> Option<Self> {
+        let line = note.signatures.iter().find(|line| by.is_named_by(line))?;
+        let signature = Signature::try_from(line.signature.as_slice()).ok()?;
+        let checkpoint = Checkpoint::parse(&note.text).ok()?;
+        if checkpoint.origin != *by.name || !verify(&by.key, note.text.as_bytes(), &signature) {
+            return None;
+        }
+        let bare = Note { text: note.text.clone(), signatures: alloc::vec![line.clone()] };
+        Some(Self { checkpoint: Arc::new(checkpoint), note: Arc::new(bare) })
+    }
+}
 
 /// Answers what depends on nothing but the question. Answers must be those of [`Plain`].
 pub trait Oracle: fmt::Debug + Send + Sync {
@@ -19,6 +53,41 @@ pub trait Oracle: fmt::Debug + Send + Sync {
     /// ([`hutong_crypto::verify()`]).
     fn verify(&self, key: &PublicKey, message: &[u8], signature: &Signature) -> bool {
         hutong_crypto::verify(key, message, signature)
+    }
+
+    /// What a gossip message says ([`Gossip::decode`]).
+    ///
+    /// # Errors
+    ///
+    /// As [`Gossip::decode`].
+    fn gossip(&self, bytes: Bytes) -> Result<Arc<Gossip>, WireError> {
+        Gossip::decode(bytes).map(Arc::new)
+    }
+
+    /// The checkpoint in `note` by the log that `by` names ([`SignedCheckpoint::read`]), by the network's
+    /// rule.
+    fn checkpoint(&self, note: &Note, by: &NoteKey) -> Option<SignedCheckpoint> {
+        SignedCheckpoint::read(note, by, hutong_crypto::verify)
+    }
+
+    /// `line` if it is a cosignature on `text` by `by`, by the network's rule.
+    fn cosignature(
+        &self,
+        text: &str,
+        line: &NoteSignature,
+        by: &NoteKey,
+    ) -> Option<Arc<NoteSignature>> {
+        by.is_named_by(line).then_some(())?;
+        cosigned_at(hutong_crypto::verify, text, line, &by.key).map(|_| Arc::new(line.clone()))
+    }
+
+    /// What an answer says ([`Response::decode`]).
+    ///
+    /// # Errors
+    ///
+    /// As [`Response::decode`].
+    fn response(&self, bytes: Bytes) -> Result<Response, WireError> {
+        Response::decode(bytes)
     }
 
     /// What an entry says of a member, if it does ([`AdminFact::read`]).

@@ -8,64 +8,128 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use hutong_crypto::digest::{Hash, blake3};
 use hutong_crypto::keys::{PublicKey, Signature};
+use hutong_crypto::note::{Note, NoteSignature};
 use hutong_protocol::charter::CharterChain;
 use hutong_protocol::check::{self, Outcome};
-use hutong_protocol::directory::{AdminFact, Directory, Facts};
+use hutong_protocol::directory::{AdminFact, Directory, Facts, NoteKey};
 use hutong_protocol::entry::Entry;
 use hutong_protocol::id::ExchangeId;
-use hutong_protocol::oracle::{Oracle, Plain};
+use hutong_protocol::message::{Gossip, Response};
+use hutong_protocol::oracle::{Oracle, Plain, SignedCheckpoint};
+use hutong_protocol::wire::WireError;
 
 /// Parts of a table, so that threads seldom wait for each other.
-const SHARDS: usize = 256;
+const SHARDS: u64 = 256;
 /// Answers that are kept in one part at most; then it forgets them all.
 const ANSWERS_PER_SHARD_MAX: usize = 1_000;
+/// Messages that are kept in one part at most: those under way.
+const MESSAGES_PER_SHARD_MAX: usize = 16;
+/// Answers from this size on are kept: the others are read in no time, and few are asked for twice.
+const REMEMBERED_RESPONSE_BYTES_MIN: usize = 1_024;
 /// Directories that are kept at most.
 const DIRECTORIES_MAX: usize = 500;
 
 /// Remembers answers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Memory {
-    /// By BLAKE3 over key, signature and message.
-    verdicts: Table<bool>,
+    verdicts: Table<(PublicKey, Signature, Box<[u8]>), bool>,
+    checkpoints: Table<(NoteKey, Note), Option<SignedCheckpoint>>,
+    /// By the place of the bytes, where nothing else can be while they are kept.
+    messages: Table<Bytes, Result<Arc<Gossip>, WireError>>,
+    /// The same.
+    responses: Table<Bytes, Result<Response, WireError>>,
+    cosignatures: Table<(NoteKey, NoteSignature, Box<str>), Option<Arc<NoteSignature>>>,
     /// By leaf hash.
-    facts: Table<Option<Arc<AdminFact>>>,
-    /// By BLAKE3 over leaf hash and log.
-    outcomes: Table<Outcome>,
+    facts: Table<Hash, Option<Arc<AdminFact>>>,
+    /// By leaf hash and log.
+    outcomes: Table<(Hash, ExchangeId), Outcome>,
     /// By BLAKE3 over the charters, and the facts with their places.
     directories: Mutex<BTreeMap<Hash, Arc<Directory>>>,
     directories_built: AtomicUsize,
 }
 
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            verdicts: Table::new(ANSWERS_PER_SHARD_MAX),
+            checkpoints: Table::new(ANSWERS_PER_SHARD_MAX),
+            messages: Table::new(MESSAGES_PER_SHARD_MAX),
+            responses: Table::new(MESSAGES_PER_SHARD_MAX),
+            cosignatures: Table::new(ANSWERS_PER_SHARD_MAX),
+            facts: Table::new(ANSWERS_PER_SHARD_MAX),
+            outcomes: Table::new(ANSWERS_PER_SHARD_MAX),
+            directories: Mutex::default(),
+            directories_built: AtomicUsize::new(0),
+        }
+    }
+}
+
+/// Answers by question. A number that the question comes to finds the few that it is compared with.
 #[derive(Debug)]
-struct Table<T> {
-    shards: Vec<Mutex<BTreeMap<Hash, T>>>,
+struct Table<Q, T> {
+    shards: Vec<Mutex<Shard<Q, T>>>,
+    answers_per_shard_max: usize,
     computed: AtomicUsize,
 }
 
-impl<T> Default for Table<T> {
-    fn default() -> Self {
-        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { shards, computed: AtomicUsize::new(0) }
+#[derive(Debug)]
+struct Shard<Q, T> {
+    answers: BTreeMap<u64, Vec<(Q, T)>>,
+    count: usize,
+}
+
+impl<Q, T: Clone> Table<Q, T> {
+    fn new(answers_per_shard_max: usize) -> Self {
+        let shard = || Mutex::new(Shard { answers: BTreeMap::new(), count: 0 });
+        let shards = (0..SHARDS).map(|_| shard()).collect();
+        Self { shards, answers_per_shard_max, computed: AtomicUsize::new(0) }
+    }
+
+    fn answer(
+        &self,
+        number: u64,
+        same: impl Fn(&Q) -> bool,
+        compute: impl FnOnce() -> (Q, T),
+    ) -> T {
+        let shard = usize::try_from(number % SHARDS).unwrap_or(0);
+        let mut shard = self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner);
+        let known = shard.answers.get(&number);
+        if let Some((_, answer)) = known.and_then(|known| known.iter().find(|it| same(&it.0))) {
+            return answer.clone();
+        }
+        if shard.count >= self.answers_per_shard_max {
+            shard.answers.clear();
+            shard.count = 0;
+        }
+        let (question, answer) = compute();
+        self.computed.fetch_add(1, Ordering::Relaxed);
+        shard.count += 1;
+        shard.answers.entry(number).or_default().push((question, answer.clone()));
+        answer
     }
 }
 
-impl<T: Clone> Table<T> {
-    fn answer(&self, question: Hash, compute: impl FnOnce() -> T) -> T {
-        let shard = &self.shards[usize::from(question.as_bytes()[31])];
-        let mut known = shard.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(answer) = known.get(&question) {
-            return answer.clone();
-        }
-        if known.len() >= ANSWERS_PER_SHARD_MAX {
-            known.clear();
-        }
-        let answer = compute();
-        self.computed.fetch_add(1, Ordering::Relaxed);
-        known.insert(question, answer.clone());
-        answer
-    }
+/// Eight of the bytes, of which those of a hash or a signature are as good as random.
+fn number(bytes: &[u8]) -> u64 {
+    bytes.last_chunk().map_or(0, |last| u64::from_le_bytes(*last))
+}
+
+/// Where bytes lie.
+fn place(bytes: &Bytes) -> (usize, usize) {
+    (bytes.as_ptr().addr(), bytes.len())
+}
+
+/// A number for where bytes lie; they are set apart by 16 bytes at least.
+fn number_at(bytes: &Bytes) -> u64 {
+    place(bytes).0 as u64 / 16
+}
+
+/// The same of a signature: its last bytes are those of a number below 2^253.
+fn number_of(signature: &[u8]) -> u64 {
+    number(signature.get(..32).unwrap_or_default())
 }
 
 thread_local! {
@@ -81,11 +145,11 @@ impl Memory {
     /// As [`check::entries`].
     pub fn outcomes(&self, log: &ExchangeId, entries: &[Entry]) -> Vec<Outcome> {
         let one = |entry: &Entry| {
-            let mut question = Vec::with_capacity(32 + log.as_str().len());
-            question.extend_from_slice(entry.leaf_hash().as_bytes());
-            question.extend_from_slice(log.as_str().as_bytes());
-            self.outcomes.answer(blake3(&question), || {
-                check::entries(log, std::slice::from_ref(entry)).pop().unwrap_or(Outcome::Void)
+            let leaf = entry.leaf_hash();
+            let same = |known: &(Hash, ExchangeId)| known.0 == leaf && known.1 == *log;
+            self.outcomes.answer(number(leaf.as_bytes()), same, || {
+                let outcome = check::entries(log, std::slice::from_ref(entry)).pop();
+                ((leaf, log.clone()), outcome.unwrap_or(Outcome::Void))
             })
         };
         entries.iter().map(one).collect()
@@ -94,24 +158,71 @@ impl Memory {
     /// How many signatures were verified, entries checked and directories built.
     pub fn computed(&self) -> (usize, usize, usize) {
         let of = |count: &AtomicUsize| count.load(Ordering::Relaxed);
-        let (verdicts, outcomes) = (&self.verdicts.computed, &self.outcomes.computed);
-        (of(verdicts), of(outcomes), of(&self.directories_built))
+        let signatures = of(&self.verdicts.computed) + of(&self.cosignatures.computed);
+        (signatures, of(&self.outcomes.computed), of(&self.directories_built))
     }
 }
 
 impl Oracle for Memory {
     fn verify(&self, key: &PublicKey, message: &[u8], signature: &Signature) -> bool {
-        // Key and signature have fixed lengths, so that no two questions have the same bytes.
-        let mut question = Vec::with_capacity(96 + message.len());
-        question.extend_from_slice(key.as_bytes());
-        question.extend_from_slice(signature.as_bytes());
-        question.extend_from_slice(message);
-        let verify = || hutong_crypto::verify(key, message, signature);
-        self.verdicts.answer(blake3(&question), verify)
+        let same = |known: &(PublicKey, Signature, Box<[u8]>)| {
+            known.1 == *signature && known.0 == *key && *known.2 == *message
+        };
+        self.verdicts.answer(number_of(&signature.0), same, || {
+            let holds = hutong_crypto::verify(key, message, signature);
+            ((*key, *signature, Box::from(message)), holds)
+        })
+    }
+
+    fn gossip(&self, bytes: Bytes) -> Result<Arc<Gossip>, WireError> {
+        let same = |known: &Bytes| place(known) == place(&bytes);
+        let decode = || (bytes.clone(), Gossip::decode(bytes.clone()).map(Arc::new));
+        self.messages.answer(number_at(&bytes), same, decode)
+    }
+
+    fn response(&self, bytes: Bytes) -> Result<Response, WireError> {
+        if bytes.len() < REMEMBERED_RESPONSE_BYTES_MIN {
+            return Response::decode(bytes);
+        }
+        let same = |known: &Bytes| place(known) == place(&bytes);
+        let decode = || (bytes.clone(), Response::decode(bytes.clone()));
+        self.responses.answer(number_at(&bytes), same, decode)
+    }
+
+    fn cosignature(
+        &self,
+        text: &str,
+        line: &NoteSignature,
+        by: &NoteKey,
+    ) -> Option<Arc<NoteSignature>> {
+        let same = |known: &(NoteKey, NoteSignature, Box<str>)| {
+            known.1 == *line && known.0 == *by && *known.2 == *text
+        };
+        self.cosignatures.answer(number_of(&line.signature), same, || {
+            let verdict = Plain.cosignature(text, line, by);
+            ((by.clone(), line.clone(), Box::from(text)), verdict)
+        })
+    }
+
+    fn checkpoint(&self, note: &Note, by: &NoteKey) -> Option<SignedCheckpoint> {
+        let line = note.signatures.iter().find(|line| by.is_named_by(line))?;
+        // Of the lines, only the first that names the key counts.
+        let same = |known: &(NoteKey, Note)| {
+            known.0 == *by && known.1.text == note.text && known.1.signatures.first() == Some(line)
+        };
+        self.checkpoints.answer(number_of(&line.signature), same, || {
+            let alone = Note { text: note.text.clone(), signatures: vec![line.clone()] };
+            let verify =
+                |key: &_, message: &[u8], signature: &_| self.verify(key, message, signature);
+            let signed = SignedCheckpoint::read(&alone, by, verify);
+            ((by.clone(), alone), signed)
+        })
     }
 
     fn fact(&self, entry: Entry) -> Option<Arc<AdminFact>> {
-        self.facts.answer(entry.leaf_hash(), || Plain.fact(entry))
+        let leaf = entry.leaf_hash();
+        let same = |known: &Hash| *known == leaf;
+        self.facts.answer(number(leaf.as_bytes()), same, || (leaf, Plain.fact(entry)))
     }
 
     fn directory(

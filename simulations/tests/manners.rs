@@ -150,7 +150,7 @@ fn news_by_a_key_that_nobody_knows_yet_is_ignored_and_by_another_member_refused(
     let log = world.id(HANGZHOU).clone();
     let line = NoteSignature { name: "not-looked-at".into(), key_id: [0; 4], signature: vec![0] };
     let note = Note { text: "not looked at\n".into(), signatures: vec![line] };
-    let news = Announcement { log, note, old_size: 0, tail: Vec::new() };
+    let news = Announcement { log, note: Arc::new(note), old_size: 0, tail: Vec::new() };
     let bytes = Gossip::Announcement(news).encode();
     let scope = "CN-33".parse::<hutong_protocol::region::Scope>().unwrap();
     let (from, other) = (peer(&world, 3), peer(&world, 5));
@@ -252,7 +252,8 @@ fn a_second_version_is_found_although_what_it_was_compared_with_is_long_passed()
     let log = world.id(HANGZHOU).clone();
     let forked = checkpoint(&world, HANGZHOU, 4, sha256(b"another tree"));
     let note = forked.sign(&world.federation.exchanges[HANGZHOU].keys().log);
-    let news = Announcement { log: log.clone(), note, old_size: 4, tail: Vec::new() };
+    let news =
+        Announcement { log: log.clone(), note: Arc::new(note), old_size: 4, tail: Vec::new() };
     let input = gossip(&world, HANGZHOU, Gossip::Announcement(news).encode());
     let asked = effects(&mut world, 0, input).into_iter().find_map(|effect| match effect {
         Effect::ReadRange { old_size, new_size, .. } => Some((old_size, new_size)),
@@ -292,7 +293,12 @@ fn new_keys_on_another_tree_alarm_and_blame_nobody() {
     }
     let forked = checkpoint(&world, HANGZHOU, tree.size(), tree.root());
     let note = forked.sign(&new.log);
-    let news = Announcement { log: log.clone(), note, old_size: tree.size(), tail: Vec::new() };
+    let news = Announcement {
+        log: log.clone(),
+        note: Arc::new(note),
+        old_size: tree.size(),
+        tail: Vec::new(),
+    };
     let input = gossip(&world, HANGZHOU, Gossip::Announcement(news).encode());
     let mut effects_of = |input| effects(&mut world, 0, input);
     let first = effects_of(input);
@@ -442,7 +448,9 @@ fn what_an_owner_of_the_country_withholds_is_asked_of_the_council() {
     let note = checkpoint(&world, ENERGY, tree.size(), tree.root())
         .sign(&world.federation.exchanges[ENERGY].keys().log);
     let tail = vec![TailLeaf::Restricted(hash)];
-    let bytes = Gossip::Announcement(Announcement { log, note, old_size: from, tail }).encode();
+    let bytes =
+        Gossip::Announcement(Announcement { log, note: Arc::new(note), old_size: from, tail })
+            .encode();
     let input = Input::Gossip {
         id: GossipId(1),
         from: owner.clone(),
@@ -536,7 +544,7 @@ fn news(world: &World, of: Slot, size: u64, root: Hash, tail: Vec<TailLeaf>) -> 
     let keys = world.federation.exchanges[of].keys();
     let note = checkpoint(world, of, size, root).sign(&keys.log);
     let old_size = size - tail.len() as u64;
-    let news = Announcement { log: world.id(of).clone(), note, old_size, tail };
+    let news = Announcement { log: world.id(of).clone(), note: Arc::new(note), old_size, tail };
     Gossip::Announcement(news).encode()
 }
 
@@ -636,7 +644,7 @@ fn news_of_logs_that_are_not_followed_is_passed_on_with_all_its_leaves() {
     let forged =
         checkpoint(&world, ENERGY, 1, root).sign(&world.federation.exchanges[HANGZHOU].keys().log);
     let log = world.id(ENERGY).clone();
-    let forged = Announcement { log, note: forged, old_size: 1, tail: Vec::new() };
+    let forged = Announcement { log, note: Arc::new(forged), old_size: 1, tail: Vec::new() };
     assert_ne!(judged(&world, Gossip::Announcement(forged).encode()), Some(Verdict::Accept));
 }
 

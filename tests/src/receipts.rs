@@ -124,7 +124,8 @@ impl Registry {
     }
 
     fn entry(&self, index: u64) -> anyhow::Result<&Entry> {
-        let log = self.country.logs.get(&CITY.parse()?).context("nothing is registered")?;
+        let log =
+            self.country.logs.get(&CITY.parse::<ExchangeId>()?).context("nothing is registered")?;
         log.entries.get(usize::try_from(index)?).context("no such entry")
     }
 

@@ -1,8 +1,11 @@
 //! A member over the life of its log: which entries count, and under which keys.
 
-use alloc::{collections::BTreeSet, vec::Vec};
+use alloc::{collections::BTreeSet, sync::Arc, vec::Vec};
 
 use hutong_crypto::PublicKey;
+use hutong_crypto::note::{
+    NoteSignature, SIGNATURE_TYPE_COSIGNATURE, SIGNATURE_TYPE_ED25519, key_id,
+};
 
 use super::facts::FactRef;
 use crate::{
@@ -52,6 +55,7 @@ pub struct Member {
     pub parent: Parent,
     /// Whether its new entries count.
     pub status: Status,
+    witness: NoteKey,
     pub(super) epochs: Vec<Epoch>,
     pub(super) spans: Vec<Span>,
     pub(super) facts: BTreeSet<FactRef>,
@@ -64,6 +68,44 @@ pub struct Epoch {
     pub from: u64,
     /// The descriptor with the keys.
     pub descriptor: Descriptor,
+    log: NoteKey,
+}
+
+/// A key, and how lines of signed notes name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoteKey {
+    /// The key.
+    pub key: PublicKey,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its id under that name.
+    pub id: [u8; 4],
+}
+
+impl NoteKey {
+    fn new(key: PublicKey, name: &str, signature_type: u8) -> Self {
+        Self { key, name: Arc::from(name), id: key_id(name, signature_type, &key) }
+    }
+
+    fn of_log(origin: &Origin, descriptor: &Descriptor) -> Self {
+        Self::new(descriptor.log_key, origin.as_str(), SIGNATURE_TYPE_ED25519)
+    }
+
+    fn of_witness(origin: &Origin, descriptor: &Descriptor) -> Self {
+        let name = origin.witness_name();
+        Self::new(descriptor.witness_key, &name, SIGNATURE_TYPE_COSIGNATURE)
+    }
+
+    /// Whether `line` says that it is by this key.
+    pub fn is_named_by(&self, line: &NoteSignature) -> bool {
+        line.key_id == self.id && line.name == *self.name
+    }
+}
+
+impl Epoch {
+    fn new(from: u64, descriptor: Descriptor, origin: &Origin) -> Self {
+        Self { from, log: NoteKey::of_log(origin, &descriptor), descriptor }
+    }
 }
 
 /// A stretch of entries that count, `from` inclusive, `to` exclusive.
@@ -86,10 +128,11 @@ impl Member {
         Self {
             id: descriptor.id.clone(),
             scope: descriptor.scope(),
+            witness: NoteKey::of_witness(&origin, &descriptor),
+            epochs: Vec::from([Epoch::new(0, descriptor.clone(), &origin)]),
             origin,
             parent,
             status: Status::Active,
-            epochs: Vec::from([Epoch { from: 0, descriptor: descriptor.clone() }]),
             spans: Vec::from([Span { from: 0, to: None }]),
             facts: BTreeSet::new(),
             descriptor,
@@ -140,13 +183,26 @@ impl Member {
 
     /// The descriptor whose keys hold at `index`.
     pub fn descriptor_at(&self, index: u64) -> &Descriptor {
-        let epoch = self.epochs.iter().rev().find(|epoch| epoch.from <= index);
-        epoch.map_or(&self.descriptor, |epoch| &epoch.descriptor)
+        self.epoch_at(index).map_or(&self.descriptor, |epoch| &epoch.descriptor)
     }
 
     /// The log key by which a checkpoint of `size` entries is signed: that of its last entry.
     pub fn log_key_at(&self, size: u64) -> PublicKey {
         self.descriptor_at(size.saturating_sub(1)).log_key
+    }
+
+    /// The same, as notes name it.
+    pub fn log_note_key_at(&self, size: u64) -> Option<&NoteKey> {
+        self.epoch_at(size.saturating_sub(1)).map(|epoch| &epoch.log)
+    }
+
+    /// The key with which its exchange cosigns, as notes name it.
+    pub fn witness_note_key(&self) -> &NoteKey {
+        &self.witness
+    }
+
+    fn epoch_at(&self, index: u64) -> Option<&Epoch> {
+        self.epochs.iter().rev().find(|epoch| epoch.from <= index)
     }
 
     /// Entries at and beyond `size` no longer count.
@@ -164,14 +220,16 @@ impl Member {
         self.scope = descriptor.scope();
         // A log that never was honoured under its first keys still has an epoch from 0 on.
         let from = if self.epochs.is_empty() { 0 } else { size };
-        self.epochs.push(Epoch { from, descriptor });
+        self.witness = NoteKey::of_witness(&self.origin, &descriptor);
+        self.epochs.push(Epoch::new(from, descriptor, &self.origin));
     }
 
     /// Takes over what changed besides log and issuer keys: addresses, names, witness key.
     pub(super) fn refresh(&mut self, descriptor: &Descriptor) {
         if let Some(epoch) = self.epochs.last_mut() {
-            epoch.descriptor.clone_from(descriptor);
+            *epoch = Epoch::new(epoch.from, descriptor.clone(), &self.origin);
         }
+        self.witness = NoteKey::of_witness(&self.origin, descriptor);
         self.descriptor.clone_from(descriptor);
         self.scope = descriptor.scope();
     }

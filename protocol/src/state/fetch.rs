@@ -64,13 +64,14 @@ impl State {
     /// Where a crash came between the leaves and their checkpoint, the leaves are here already.
     fn complete(&mut self, log: &ExchangeId) {
         let Some(replica) = self.replicas.get_mut(log) else { return };
-        let (size, root) = (replica.frontier.size(), replica.frontier.root());
-        let here = |target: &mut Target| {
-            target.signed.size() == size && target.signed.checkpoint.root == root
-        };
         if !replica.staged.is_empty() {
             return;
         }
+        let frontier = &replica.frontier;
+        let here = |target: &mut Target| {
+            target.signed.size() == frontier.size()
+                && target.signed.checkpoint.root == frontier.root()
+        };
         if let Some(target) = replica.target.take_if(here) {
             self.reached(log, &target.signed, &target.offered);
         }

@@ -124,7 +124,6 @@ impl State {
 
     /// Asks for the first gap, if nothing is under way and somebody is left to ask.
     pub(super) fn seek(&mut self, log: &ExchangeId) {
-        let owner = self.peer_of(log);
         let Some(replica) = self.replicas.get(log) else { return };
         let None = replica.seeking else { return };
         // Nobody hands out more of a frozen log than was cosigned.
@@ -141,7 +140,7 @@ impl State {
         let directory = self.directory.clone();
         let useful =
             |peer: &Peer| !asked.contains(peer) && directory.by_transport(peer.as_str()).is_some();
-        let owner = owner.filter(|owner| useful(owner));
+        let owner = self.peer_of(log).filter(|owner| useful(owner));
         let knows_members = || self.council_peers(log).into_iter().find(|peer| useful(peer));
         let first = owner.or_else(knows_members);
         let Some(peer) = first.or_else(|| self.next_peer(useful)) else { return };

@@ -28,13 +28,14 @@ impl State {
         scope: &Scope,
         bytes: Bytes,
     ) {
-        let verdict = match Gossip::decode(bytes) {
+        let said = self.oracle.gossip(bytes);
+        let verdict = match said.as_deref() {
             Err(_) => Verdict::Reject,
-            Ok(Gossip::Announcement(news)) => match self.announced(from, author, scope, &news) {
+            Ok(Gossip::Announcement(news)) => match self.announced(from, author, scope, news) {
                 Some(verdict) => verdict,
-                None => return self.judge_when_held(id, &news),
+                None => return self.judge_when_held(id, news),
             },
-            Ok(Gossip::Evidence { log, bytes }) => self.evidence_spread(&log, bytes),
+            Ok(Gossip::Evidence { log, bytes }) => self.evidence_spread(log, bytes.clone()),
         };
         if verdict == Verdict::Reject {
             self.penalise(author, PeerFault::Malformed);
@@ -83,7 +84,7 @@ impl State {
         if !self.follows(&news.log) {
             return Some(self.pass_on_unheld(news));
         }
-        match self.offered(&news.log, Arc::new(news.note.clone()), author) {
+        match self.offered(&news.log, Arc::clone(&news.note), author) {
             // Who passes on what it does not hold is asked for it, and blamed where it was invented.
             Offer::Unknown | Offer::Old | Offer::Conflict => Some(Verdict::Ignore),
             Offer::Unsigned => Some(Verdict::Reject),

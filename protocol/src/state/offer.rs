@@ -1,10 +1,10 @@
 //! Checkpoints that peers show.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 
 use hutong_crypto::checkpoint::Checkpoint;
-use hutong_crypto::note::{Note, SIGNATURE_TYPE_ED25519, key_id};
+use hutong_crypto::note::Note;
 
 use super::State;
 use super::replica::{Replica, Signed, Suspect, Target};
@@ -73,24 +73,17 @@ impl State {
     /// A line under the log's name by a key that is not known blames nobody: the log may have
     /// been given a new key by an entry that has not come here yet.
     pub(super) fn signed_by_log(&self, log: &ExchangeId, note: &Note) -> Result<Signed, Offer> {
-        let size = Checkpoint::parse(&note.text).map_err(|_| Offer::Unsigned)?.size;
-        let key = self.directory.log_key_at(log, size).ok_or(Offer::Unknown)?;
-        let origin = self.origin(log);
-        let id = key_id(origin.as_str(), SIGNATURE_TYPE_ED25519, &key);
-        let mut named = note.signatures.iter().filter(|line| line.name == origin.as_str());
-        let Some(own_line) = named.clone().find(|line| line.key_id == id).cloned() else {
-            return Err(if named.next().is_some() { Offer::Unknown } else { Offer::Unsigned });
-        };
-        let bare = Note { text: note.text.clone(), signatures: alloc::vec![own_line] };
-        let rule =
-            |key: &_, message: &[u8], signature: &_| self.oracle.verify(key, message, signature);
-        let checkpoint = Checkpoint::verify_log_signature_by(rule, &bare, origin.as_str(), &key)
-            .map_err(|_| Offer::Unsigned)?;
-        Ok(Signed {
-            checkpoint: Arc::new(checkpoint),
-            note: Arc::new(bare),
-            cosignatures: BTreeMap::new(),
-        })
+        let size = Checkpoint::size_in(&note.text).ok_or(Offer::Unsigned)?;
+        let member = self.directory.member(log).ok_or(Offer::Unknown)?;
+        let by = member.log_note_key_at(size).ok_or(Offer::Unknown)?;
+        if let Some(signed) = self.oracle.checkpoint(note, by) {
+            return Ok(Signed::from(signed));
+        }
+        let lines = || note.signatures.iter();
+        let by_other_key = !lines().any(|line| by.is_named_by(line))
+            && lines().any(|line| line.name == *by.name);
+        let in_form = Checkpoint::parse(&note.text).is_ok();
+        Err(if by_other_key && in_form { Offer::Unknown } else { Offer::Unsigned })
     }
 
     pub(super) fn offered_old(&mut self, log: &ExchangeId, signed: Signed, note: Arc<Note>) {

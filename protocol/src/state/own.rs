@@ -1,12 +1,11 @@
 //! The log of this exchange: append, announce, and never sign below.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use hutong_crypto::checkpoint::Checkpoint;
-use hutong_crypto::note::Note;
 
 use super::State;
 use super::replica::Signed;
@@ -322,11 +321,7 @@ impl State {
             extensions: Vec::new(),
         };
         let note = checkpoint.sign(&self.keys.log);
-        let signed = Signed {
-            checkpoint: Arc::new(checkpoint),
-            note: Arc::new(note),
-            cosignatures: BTreeMap::new(),
-        };
+        let signed = Signed::new(checkpoint, note);
         let (size, note) = (signed.size(), signed.encode());
         replica.hold(signed);
         self.summary_changed(&log);
@@ -358,7 +353,7 @@ impl State {
         if !wait {
             return self.publish(&held);
         }
-        let (log, note) = (self.config.me.clone(), Note::clone(&held.note));
+        let (log, note) = (self.config.me.clone(), Arc::clone(&held.note));
         let request = Request::Announcement(Announcement { log, note, old_size, tail });
         for peer in &council {
             let shown = self
@@ -403,7 +398,7 @@ impl State {
         };
         let size = self.replicas.get(&log).map_or(0, |own| own.frontier.size());
         let (old_size, tail) = self.own.announced.take(signed.size(), size);
-        let note = self.note_to_announce(signed);
+        let note = Arc::new(self.note_to_announce(signed));
         let bytes = Gossip::Announcement(Announcement { log, note, old_size, tail }).encode();
         self.effect(Effect::Publish { scope, bytes });
     }

@@ -16,6 +16,7 @@ use crate::entry::Leaf;
 use crate::id::ExchangeId;
 use crate::io::{CheckTicket, GossipId, Peer, RequestId};
 use crate::limits::{RECENT_CHECKPOINTS_MAX, SETTLED_CHECKPOINTS_MAX};
+use crate::oracle::SignedCheckpoint;
 use crate::persist::StoredLog;
 use crate::time::Instant;
 
@@ -25,11 +26,22 @@ pub(super) struct Signed {
     pub(super) checkpoint: Arc<Checkpoint>,
     /// The note's text and the log's own signature line.
     pub(super) note: Arc<Note>,
-    /// Cosignatures that hold, by witness.
-    pub(super) cosignatures: BTreeMap<ExchangeId, NoteSignature>,
+    /// Cosignatures that hold, by witness; shared among the places where the checkpoint is kept.
+    pub(super) cosignatures: Arc<BTreeMap<ExchangeId, Arc<NoteSignature>>>,
+}
+
+impl From<SignedCheckpoint> for Signed {
+    fn from(SignedCheckpoint { checkpoint, note }: SignedCheckpoint) -> Self {
+        Self { checkpoint, note, cosignatures: Arc::default() }
+    }
 }
 
 impl Signed {
+    /// A checkpoint without cosignatures; `note` has the log's own line alone.
+    pub(super) fn new(checkpoint: Checkpoint, note: Note) -> Self {
+        Self::from(SignedCheckpoint { checkpoint: Arc::new(checkpoint), note: Arc::new(note) })
+    }
+
     pub(super) fn size(&self) -> u64 {
         self.checkpoint.size
     }
@@ -41,9 +53,7 @@ impl Signed {
 
     /// The note with all cosignatures at hand.
     pub(super) fn encode(&self) -> String {
-        let mut note = Note::clone(&self.note);
-        note.signatures.extend(self.cosignatures.values().cloned());
-        note.encode()
+        self.note.encode_with(self.cosignatures.values().map(Arc::as_ref))
     }
 }
 
@@ -225,12 +235,13 @@ fn trusted(note: &str) -> Option<Signed> {
     let mut note = Note::parse(note).ok()?;
     let checkpoint = Checkpoint::parse(&note.text).ok()?;
     let cosignatures = note.signatures.split_off(1.min(note.signatures.len()));
-    let by_witness = |line: NoteSignature| Some((witness_of(&line.name)?, line));
-    let cosignatures = cosignatures.into_iter().filter_map(by_witness).collect();
-    Some(Signed { checkpoint: Arc::new(checkpoint), note: Arc::new(note), cosignatures })
+    let by_witness =
+        |line: NoteSignature| Some((witness_of(&line.name)?.parse().ok()?, Arc::new(line)));
+    let cosignatures: BTreeMap<_, _> = cosignatures.into_iter().filter_map(by_witness).collect();
+    Some(Signed { cosignatures: Arc::new(cosignatures), ..Signed::new(checkpoint, note) })
 }
 
-/// The exchange that cosigns under `name`.
-pub(super) fn witness_of(name: &str) -> Option<ExchangeId> {
-    name.strip_suffix("/witness")?.rsplit('/').next()?.parse().ok()
+/// The id of the exchange that cosigns under `name`.
+pub(super) fn witness_of(name: &str) -> Option<&str> {
+    name.strip_suffix("/witness")?.rsplit('/').next()
 }

@@ -359,7 +359,7 @@ impl State {
         if let (None, Asked::Acknowledgement { log }) = (&answer, &asked) {
             return self.deliver_again(log);
         }
-        let answer = match answer.map(Response::decode) {
+        let answer = match answer.map(|answer| self.oracle.response(answer)) {
             None | Some(Ok(Response::Refused(_))) => return self.unanswered(&peer, asked),
             Some(Ok(answer)) => answer,
             Some(Err(_)) => {

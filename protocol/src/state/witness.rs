@@ -6,11 +6,11 @@
 //! checkpoint to everybody. What a node cosigned is on disk before the cosignature leaves.
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use hutong_crypto::cosignature::{cosign, verify_cosignature_by};
-use hutong_crypto::note::{Note, NoteSignature, SIGNATURE_TYPE_COSIGNATURE, key_id};
+use hutong_crypto::cosignature::cosign;
+use hutong_crypto::note::{Note, NoteSignature};
 
 use super::State;
 use super::replica::{Signed, witness_of};
@@ -22,19 +22,17 @@ use crate::limits::{COSIGN_INTERVAL_MS, COSIGNATURES_MAX, DELIVER_DELAY_MS};
 use crate::message::Request;
 use crate::persist::Persist;
 
-impl State {
-    /// The name under which an exchange cosigns.
-    fn witness_name(&self, exchange: &ExchangeId) -> String {
-        self.origin(exchange).witness_name()
-    }
+/// A cosignature that holds, and whose it is.
+type New = (ExchangeId, Arc<NoteSignature>);
 
+impl State {
     /// Cosigns the newest checkpoint held of another's log, if this node is its witness.
     pub(super) fn cosign(&mut self, log: &ExchangeId) {
         let me = self.config.me.clone();
         if *log == me || !self.directory.is_witness_of(&me, log) || !self.may_cosign(log) {
             return;
         }
-        let name = self.witness_name(&me);
+        let name = self.origin(&me).witness_name();
         let Some(replica) = self.replicas.get_mut(log) else { return };
         let Some(held) = replica.held.clone() else { return };
         let wanted = replica.witnessed.is_none_or(|(size, root)| {
@@ -57,7 +55,7 @@ impl State {
         replica.witnessed = Some((size, root));
         replica.witnessed_at = Some(self.now);
         self.effect(Effect::Persist(Persist::WitnessMemory { log: log.clone(), size, root }));
-        self.add_cosignatures(log, size, alloc::vec![(me, line)]);
+        self.add_cosignatures(log, size, alloc::vec![(me, Arc::new(line))]);
         self.deliver_cosignature(log);
     }
 
@@ -84,11 +82,7 @@ impl State {
         let own = self.replicas.get(&me);
         let Some(recent) = own.and_then(|own| own.recent.get(&size)) else { return true };
         let line = NoteSignature::parse_line(line).ok();
-        let witness = line.as_ref().and_then(|line| {
-            let witness = witness_of(&line.name)?;
-            self.is_cosignature(&me, recent, line, &witness).then_some(witness)
-        });
-        let (Some(line), Some(witness)) = (&line, witness) else {
+        let Some(new) = line.as_ref().and_then(|line| self.cosigned_by(&me, recent, line)) else {
             let by_known_key = line.as_ref().is_none_or(|line| self.is_by_known_key(line));
             if !by_known_key {
                 // Its admission, or its change of keys, may not have come here or there yet.
@@ -97,7 +91,7 @@ impl State {
             self.penalise(peer, PeerFault::BadSignature);
             return false;
         };
-        if self.add_cosignatures(&me, size, alloc::vec![(witness, line.clone())]) {
+        if self.add_cosignatures(&me, size, alloc::vec![new]) {
             self.quorum_reached(size);
         }
         true
@@ -105,21 +99,16 @@ impl State {
 
     /// Whether a line is by its own words signed with the key that its witness has.
     fn is_by_known_key(&self, line: &NoteSignature) -> bool {
-        let witness = witness_of(&line.name).and_then(|witness| self.directory.member(&witness));
-        witness.is_some_and(|witness| {
-            let (name, key) = (self.witness_name(&witness.id), &witness.descriptor.witness_key);
-            line.key_id == key_id(&name, SIGNATURE_TYPE_COSIGNATURE, key)
-        })
+        let witness = witness_of(&line.name).and_then(|id| self.directory.member_named(id));
+        witness.is_some_and(|witness| line.key_id == witness.witness_note_key().id)
     }
 
     /// Takes from `note` the cosignatures of a known checkpoint that hold and are not at hand.
     pub(super) fn gather_cosignatures(&mut self, log: &ExchangeId, size: u64, note: &Note) {
         let Some(recent) = self.replicas.get(log).and_then(|r| r.recent.get(&size)) else { return };
         let new = note.signatures.iter().filter_map(|line| {
-            let witness = witness_of(&line.name)?;
-            let at_hand = recent.cosignatures.contains_key(&witness);
-            let holds = !at_hand && self.is_cosignature(log, recent, line, &witness);
-            holds.then(|| (witness, line.clone()))
+            let at_hand = recent.cosignatures.contains_key(witness_of(&line.name)?);
+            if at_hand { None } else { self.cosigned_by(log, recent, line) }
         });
         let new = new.collect();
         if self.add_cosignatures(log, size, new) && *log == self.config.me {
@@ -131,54 +120,47 @@ impl State {
     /// for any.
     pub(super) fn has_quorum(&self, log: &ExchangeId, signed: &Signed, note: &Note) -> bool {
         let (quorum, council) = (&self.charters.latest().witness_quorum, self.directory.council());
-        let witnesses = note.signatures.iter().filter_map(|line| {
-            let witness = witness_of(&line.name).filter(|witness| council.contains(witness))?;
-            self.is_cosignature(log, signed, line, &witness).then_some(witness)
-        });
-        let witnesses = witnesses.collect();
+        let council_lines = note
+            .signatures
+            .iter()
+            .filter(|line| witness_of(&line.name).is_some_and(|witness| council.contains(witness)));
+        let witnesses = council_lines.filter_map(|line| self.cosigned_by(log, signed, line));
+        let witnesses = witnesses.map(|(witness, _)| witness).collect();
         !quorum.is_none() && quorum.satisfied(&witnesses)
     }
 
-    /// Whether `line` is a valid cosignature by `witness`.
-    fn is_cosignature(
-        &self,
-        log: &ExchangeId,
-        signed: &Signed,
-        line: &NoteSignature,
-        witness: &ExchangeId,
-    ) -> bool {
-        let member = self.directory.member(witness).filter(|_| witness != log);
-        let Some(key) = member.map(|member| member.descriptor.witness_key) else { return false };
-        let name = self.witness_name(witness);
-        let rule =
-            |key: &_, message: &[u8], signature: &_| self.oracle.verify(key, message, signature);
-        verify_cosignature_by(rule, &signed.note.text, line, &name, &key).is_ok()
+    /// `line` with the member that validly cosigned by it, if one did; nobody cosigns its own log.
+    fn cosigned_by(&self, log: &ExchangeId, signed: &Signed, line: &NoteSignature) -> Option<New> {
+        let member = self.directory.member_named(witness_of(&line.name)?)?;
+        if member.id == *log {
+            return None;
+        }
+        let by = member.witness_note_key();
+        let line = self.oracle.cosignature(&signed.note.text, line, by)?;
+        Some((member.id.clone(), line))
     }
 
     /// Adds cosignatures that hold. Returns whether the quorum is reached by them for a newer
     /// checkpoint than before.
-    fn add_cosignatures(
-        &mut self,
-        log: &ExchangeId,
-        size: u64,
-        new: Vec<(ExchangeId, NoteSignature)>,
-    ) -> bool {
+    fn add_cosignatures(&mut self, log: &ExchangeId, size: u64, new: Vec<New>) -> bool {
         let Some(replica) = self.replicas.get_mut(log) else { return false };
         let Some(recent) = replica.recent.get_mut(&size) else { return false };
         let council = self.directory.council();
         let mut held = replica.held.as_mut().filter(|held| held.size() == size);
         let mut added = false;
+        // The two are of one checkpoint, and have the same cosignatures.
+        if let Some(held) = &mut held {
+            held.cosignatures = Arc::default();
+        }
+        let cosignatures = Arc::make_mut(&mut recent.cosignatures);
         for (witness, line) in new {
-            if !make_room_for(&witness, &mut recent.cosignatures, council) {
-                continue;
+            if make_room_for(&witness, cosignatures, council) {
+                cosignatures.insert(witness, line);
+                added = true;
             }
-            if let Some(held) = &mut held
-                && make_room_for(&witness, &mut held.cosignatures, council)
-            {
-                held.cosignatures.insert(witness.clone(), line.clone());
-            }
-            recent.cosignatures.insert(witness, line);
-            added = true;
+        }
+        if let Some(held) = held {
+            held.cosignatures = Arc::clone(&recent.cosignatures);
         }
         let newer = replica.cosigned.as_ref().is_none_or(|cosigned| size > cosigned.size());
         if !added || !newer {
@@ -223,7 +205,7 @@ impl State {
         }
         let mut note = Note::clone(&signed.note);
         let lines = signed.cosignatures.iter().filter(|(witness, _)| needed.contains(*witness));
-        note.signatures.extend(lines.map(|(_, line)| line.clone()));
+        note.signatures.extend(lines.map(|(_, line)| NoteSignature::clone(line)));
         note
     }
 
@@ -241,7 +223,7 @@ impl State {
 /// the place of others'.
 fn make_room_for(
     witness: &ExchangeId,
-    kept: &mut BTreeMap<ExchangeId, NoteSignature>,
+    kept: &mut BTreeMap<ExchangeId, Arc<NoteSignature>>,
     council: &BTreeSet<ExchangeId>,
 ) -> bool {
     if kept.len() < COSIGNATURES_MAX || kept.contains_key(witness) {
@@ -262,14 +244,15 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn line() -> NoteSignature {
-        NoteSignature { name: "name".into(), key_id: [0; 4], signature: [0; 64].into() }
+    fn line() -> Arc<NoteSignature> {
+        let (name, key_id, signature) = ("name".into(), [0; 4], [0; 64].into());
+        Arc::new(NoteSignature { name, key_id, signature })
     }
 
     #[test]
     fn the_councils_cosignatures_take_the_place_of_others() {
         let council = BTreeSet::from([id("cn-33"), id("cn-44")]);
-        let mut kept: BTreeMap<ExchangeId, NoteSignature> = (0..COSIGNATURES_MAX - 1)
+        let mut kept: BTreeMap<ExchangeId, Arc<NoteSignature>> = (0..COSIGNATURES_MAX - 1)
             .map(|at| (id(&alloc::format!("other-{at}")), line()))
             .collect();
         kept.insert(id("cn-33"), line());

@@ -14,6 +14,8 @@ mod slow_drip;
 mod sybil;
 mod withholder;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use hutong_crypto::checkpoint::Checkpoint;
 use hutong_crypto::digest::Hash;
@@ -188,7 +190,9 @@ impl World {
     ) {
         let log = self.id(slot).clone();
         let Ok(note) = Note::parse(note) else { return };
-        let bytes = Gossip::Announcement(Announcement { log, note, old_size, tail }).encode();
+        let bytes =
+            Gossip::Announcement(Announcement { log, note: Arc::new(note), old_size, tail })
+                .encode();
         let scope = self.scope(slot);
         self.publish_to(slot, slot, scope, bytes, to);
     }

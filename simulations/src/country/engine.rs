@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use bytes::Bytes;
 use hutong_crypto::digest::{Hash, blake3};
-use hutong_protocol::message::{Gossip, Request};
+use hutong_protocol::message::Gossip;
 use hutong_protocol::region::Scope;
 use hutong_protocol::state::{Config, Follow, State};
 use hutong_protocol::tier::Tier;
@@ -107,7 +107,6 @@ pub struct Country {
     queue: BTreeMap<u64, Vec<(u64, Event)>>,
     rng: Rng,
     window: u64,
-    answers: Answers,
 }
 
 impl Country {
@@ -156,6 +155,7 @@ impl Country {
                 archive: Archive::new(logs),
                 federation: founded.federation,
                 memory,
+                answers: Answers::default(),
                 numbers,
                 peers,
             },
@@ -170,7 +170,6 @@ impl Country {
             queue: BTreeMap::new(),
             rng,
             window: 0,
-            answers: Answers::default(),
         })
     }
 
@@ -368,7 +367,7 @@ impl Country {
             }
             Wants::Answer { to, request, bytes } => {
                 self.net.cause = answered(&bytes);
-                let bytes_sent = wire::request(self.answers.sent_bytes(&bytes));
+                let bytes_sent = wire::request(self.commons.answers.sent_bytes(&bytes));
                 if self.net.cause == Cause::Pull {
                     self.ledger.pulled(bytes.len(), bytes_sent);
                 }
@@ -469,26 +468,23 @@ impl Country {
     }
 }
 
-/// What a request is for.
+/// What a request is for, by its tag: leaves, a checkpoint, a cosignature or an announcement.
 fn asked(bytes: &Bytes) -> Cause {
-    match Request::decode(bytes.clone()) {
-        Ok(Request::Leaves(_) | Request::Checkpoint { .. }) => Cause::Pull,
-        Ok(Request::Cosignature { .. } | Request::Announcement(_)) => Cause::Cosignature,
-        Ok(_) | Err(_) => Cause::Compare,
-    }
-}
-
-/// What an answer is to, by its tag.
-fn answered(bytes: &Bytes) -> Cause {
     match bytes.first() {
-        Some(&tag) if tag == TAG_LEAVES => Cause::Pull,
-        Some(&tag) if tag == TAG_DONE => Cause::Cosignature,
+        Some(2 | 3) => Cause::Pull,
+        Some(5 | 7) => Cause::Cosignature,
         _ => Cause::Compare,
     }
 }
 
-const TAG_LEAVES: u8 = 2;
-const TAG_DONE: u8 = 5;
+/// What an answer is to, by its tag: leaves, or an acknowledgement.
+fn answered(bytes: &Bytes) -> Cause {
+    match bytes.first() {
+        Some(2) => Cause::Pull,
+        Some(5) => Cause::Cosignature,
+        _ => Cause::Compare,
+    }
+}
 
 /// How many nodes follow each log, and how many of them may see what is for the country only; the
 /// owner not counted.

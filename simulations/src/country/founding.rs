@@ -1,7 +1,7 @@
 //! The federation as it stands on the morning of the day: everybody admitted, all admissions held
 //! by all who follow the logs that they are in, and cosigned.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
@@ -94,12 +94,8 @@ impl Founded {
     /// What nodes that follow `follow` start from.
     pub fn start(&self, follow: &Follow) -> Start {
         let all = &self.federation.exchanges;
-        let followed: BTreeSet<&ExchangeId> =
-            (0..all.len()).filter(|at| self.follows(follow, *at)).map(|at| &all[at].id).collect();
-        let mut facts = Facts::new();
-        for (place, fact) in self.facts.iter().filter(|(place, _)| followed.contains(&place.log)) {
-            facts.insert((place.log.clone(), place.index), fact.entry());
-        }
+        let others = (0..all.len()).filter(|at| !self.follows(follow, *at));
+        let facts = self.facts.up_to(&others.map(|at| (all[at].id.clone(), 0)).collect());
         let stored = self.notes.iter().filter(|(log, _)| self.follows(follow, **log as usize));
         let stored = stored
             .map(|(log, note)| StoredLog {

@@ -19,6 +19,7 @@ use hutong_protocol::serve::{self, AnswerRange, Owner};
 use hutong_protocol::state::State;
 use hutong_protocol::time::{Instant, Now, Timestamp};
 
+use super::answers::Answers;
 use super::archive::{Archive, Disk, Log};
 use super::founding::MIDNIGHT_SECONDS;
 use super::load::Planned;
@@ -42,6 +43,8 @@ pub struct Commons {
     pub archive: Archive,
     /// What was computed before.
     pub memory: Arc<Memory>,
+    /// What was answered before.
+    pub answers: Answers,
     /// Numbers of exchanges.
     pub numbers: BTreeMap<ExchangeId, Log>,
     /// Numbers of peers.
@@ -329,7 +332,8 @@ impl Node {
             Effect::Serve { inbound: InboundId(inbound), range, owner, viewer } => {
                 let (to, request) = self.waiting.remove(&inbound)?;
                 let answer = self.serve(commons, &range, &owner, &viewer);
-                let bytes = answer.unwrap_or(Response::Refused(Refusal::Fault)).encode();
+                let answer = answer.unwrap_or(Response::Refused(Refusal::Fault));
+                let bytes = commons.answers.encode(answer);
                 wants.push((at, Wants::Answer { to, request, bytes }));
             }
             Effect::ReadRange { log, old_size, new_size } => {

@@ -26,7 +26,7 @@ use libp2p::{Multiaddr, PeerId, Swarm, Transport as _, noise, yamux};
 use tokio::sync::{mpsc, oneshot};
 
 use self::delay::{Delayed, Delays};
-use super::swarm::{Carried, Network, Spread, Sum};
+use super::swarm::{Carried, Network, Spread};
 
 /// Messages are published so far apart, in milliseconds: far enough for each to reach everybody.
 const MESSAGE_EVERY_MS: u64 = 1_500;
@@ -102,7 +102,7 @@ async fn measure(network: &Network, progress: impl Fn(usize)) -> Result<Spread> 
     }
     tokio::time::sleep(SETTLE).await;
     let (_, before) = totals(&orders).await?;
-    let mut sum = Sum::default();
+    let mut spreads = Vec::new();
     for number in 0..network.messages {
         let author = network.author(number);
         let (tell, told) = oneshot::channel();
@@ -110,7 +110,7 @@ async fn measure(network: &Network, progress: impl Fn(usize)) -> Result<Spread> 
             .send(Order::Publish(number, network.message_bytes, tell))
             .context("a node is gone")?;
         let begin = told.await?;
-        sum.add(&follow(number, author, nodes, begin, &mut seen).await?);
+        spreads.push(follow(number, author, nodes, begin, &mut seen).await?.spread());
         tokio::time::sleep_until((begin + Duration::from_millis(MESSAGE_EVERY_MS)).into()).await;
         progress(number + 1);
     }
@@ -119,7 +119,7 @@ async fn measure(network: &Network, progress: impl Fn(usize)) -> Result<Spread> 
     for task in tasks {
         task.await?;
     }
-    Ok(spread(&sum, nodes, network.messages, degree, after - before))
+    Ok(spread(&spreads, nodes, degree, after - before))
 }
 
 /// Degrees of all nodes, and copies that all received.
@@ -135,13 +135,13 @@ async fn totals(orders: &[mpsc::UnboundedSender<Order>]) -> Result<(usize, u64)>
 }
 
 #[expect(clippy::cast_precision_loss, reason = "means for people")]
-fn spread(sum: &Sum, nodes: usize, messages: usize, degree: usize, copies: u64) -> Spread {
-    let first = ((nodes - 1) * messages) as f64;
+fn spread(spreads: &[Spread], nodes: usize, degree: usize, copies: u64) -> Spread {
+    let first = ((nodes - 1) * spreads.len()) as f64;
     Spread {
         degree: degree as f64 / nodes as f64,
         duplicates: (copies as f64 - first) / first,
         bytes: 0.0,
-        ..sum.mean()
+        ..Spread::mean(spreads)
     }
 }
 

@@ -46,6 +46,24 @@ pub struct Spread {
     pub all_ms: f64,
 }
 
+impl Spread {
+    /// The mean of `spreads`.
+    #[expect(clippy::cast_precision_loss, reason = "spreads are few")]
+    pub fn mean(spreads: &[Self]) -> Self {
+        let n = spreads.len().max(1) as f64;
+        let mean = |of: fn(&Self) -> f64| spreads.iter().map(of).sum::<f64>() / n;
+        Self {
+            degree: mean(|one| one.degree),
+            hops: mean(|one| one.hops),
+            duplicates: mean(|one| one.duplicates),
+            bytes: mean(|one| one.bytes),
+            half_ms: mean(|one| one.half_ms),
+            most_ms: mean(|one| one.most_ms),
+            all_ms: mean(|one| one.all_ms),
+        }
+    }
+}
+
 impl Network {
     /// `nodes` nodes that each dial `dials` others; links of 50 to 250 ms, so that the
     /// processor's time is little beside them where real swarms run in real time.
@@ -76,17 +94,20 @@ impl Network {
         u32::try_from(number.wrapping_mul(7_919) % nodes).unwrap_or(0)
     }
 
-    /// What the model says.
-    pub fn model(&self) -> Spread {
-        let mut rng = Rng::new(self.seed + 1);
+    /// What the model says, on average over `meshes` meshes (at least 1) on the same connections.
+    pub fn model(&self, meshes: u64) -> Spread {
+        let over: Vec<Spread> = (1..=meshes).map(|mesh| self.model_of(mesh)).collect();
+        Spread::mean(&over)
+    }
+
+    fn model_of(&self, mesh: u64) -> Spread {
+        let mut rng = Rng::new(self.seed.wrapping_add(mesh));
         let members = (0..u32::try_from(self.connections.nodes()).unwrap_or(u32::MAX)).collect();
         let topic = Topic::form(members, &self.connections, &self.params, TOPIC_BYTES, &mut rng);
-        let mut sum = Sum::default();
-        for number in 0..self.messages {
-            let carried = self.carry(&topic, self.author(number), &mut rng);
-            sum.add(&carried);
-        }
-        Spread { degree: topic.mean_degree(), ..sum.mean() }
+        let messages = (0..self.messages)
+            .map(|number| self.carry(&topic, self.author(number), &mut rng).spread());
+        let spreads: Vec<Spread> = messages.collect();
+        Spread { degree: topic.mean_degree(), ..Spread::mean(&spreads) }
     }
 
     /// Carries one message to everybody.
@@ -141,40 +162,20 @@ pub struct Carried {
     pub nodes: u64,
 }
 
-/// Messages so far.
-#[derive(Debug, Default)]
-pub struct Sum {
-    messages: f64,
-    spread: Spread,
-}
-
-impl Sum {
-    /// Adds a message.
-    #[expect(clippy::cast_precision_loss, reason = "means for people")]
-    pub fn add(&mut self, carried: &Carried) {
-        let others = carried.nodes.saturating_sub(1).max(1) as f64;
-        let reached = carried.times_us.len() as f64;
-        let of = &mut self.spread;
-        self.messages += 1.0;
-        of.hops += carried.hops as f64 / reached.max(1.0);
-        of.duplicates += (carried.copies as f64 - reached) / others;
-        of.bytes += carried.bytes as f64 / others;
-        of.half_ms += at_share(&carried.times_us, 50);
-        of.most_ms += at_share(&carried.times_us, 99);
-        of.all_ms += at_share(&carried.times_us, 100);
-    }
-
-    /// The mean of all messages.
-    pub fn mean(&self) -> Spread {
-        let (of, n) = (&self.spread, self.messages.max(1.0));
+impl Carried {
+    /// The message as a [`Spread`], without the degree of the meshes.
+    #[expect(clippy::cast_precision_loss, reason = "numbers for people")]
+    pub fn spread(&self) -> Spread {
+        let others = self.nodes.saturating_sub(1).max(1) as f64;
+        let reached = self.times_us.len() as f64;
         Spread {
-            degree: of.degree / n,
-            hops: of.hops / n,
-            duplicates: of.duplicates / n,
-            bytes: of.bytes / n,
-            half_ms: of.half_ms / n,
-            most_ms: of.most_ms / n,
-            all_ms: of.all_ms / n,
+            degree: 0.0,
+            hops: self.hops as f64 / reached.max(1.0),
+            duplicates: (self.copies as f64 - reached) / others,
+            bytes: self.bytes as f64 / others,
+            half_ms: at_share(&self.times_us, 50),
+            most_ms: at_share(&self.times_us, 99),
+            all_ms: at_share(&self.times_us, 100),
         }
     }
 }

@@ -90,7 +90,7 @@ pub fn grow(
         network.message_bytes = 520;
         network.latency_us = (8_000, 50_000);
         network.messages = (200_000 / nodes).clamp(2, 40);
-        spreads.push((*nodes, network.model()));
+        spreads.push((*nodes, network.model(1)));
     }
     Ok((figures, spreads))
 }
