@@ -21,3 +21,4 @@ pub mod node;
 pub mod places;
 pub mod plan;
 pub mod show;
+pub mod slow;

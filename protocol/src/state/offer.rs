@@ -80,8 +80,8 @@ impl State {
             return Ok(Signed::from(signed));
         }
         let lines = || note.signatures.iter();
-        let by_other_key = !lines().any(|line| by.is_named_by(line))
-            && lines().any(|line| line.name == *by.name);
+        let by_other_key =
+            !lines().any(|line| by.is_named_by(line)) && lines().any(|line| line.name == *by.name);
         let in_form = Checkpoint::parse(&note.text).is_ok();
         Err(if by_other_key && in_form { Offer::Unknown } else { Offer::Unsigned })
     }

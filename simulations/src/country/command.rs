@@ -85,6 +85,9 @@ pub fn country(arguments: &CountryArguments) -> Result<ExitCode> {
     for missing in figures.missing.iter().take(20) {
         println!("MISSING: {missing:?}");
     }
+    for slow in &figures.slowest {
+        println!("SLOW: {slow:?}");
+    }
     for violation in figures.violations.iter().take(20) {
         println!("BROKEN: {violation}");
     }

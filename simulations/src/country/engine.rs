@@ -229,6 +229,11 @@ impl Country {
         follows && may_see && !node.disk.has(log, index)
     }
 
+    /// The topic in which a log is announced.
+    pub fn topic_of(&self, log: Log) -> Option<&Topic> {
+        self.topics.get(*self.by_scope.get(&self.scopes[log as usize])?)
+    }
+
     /// Messages that have not reached every subscriber.
     pub fn under_way(&self) -> usize {
         self.messages.values().filter(|message| message.flight.waiting() > 0).count()

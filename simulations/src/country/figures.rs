@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::archive::Log;
 use super::engine::{Country, by_cause};
 use super::net::{CAUSES, Cause};
+use super::slow::{Slow, slowest};
 use hutong_protocol::tier::Tier;
 
 /// Statements above this size are large.
@@ -23,6 +24,8 @@ pub struct Statement {
     half: Option<u64>,
     most: Option<u64>,
     all: Option<u64>,
+    /// The node that came to hold it last.
+    last: u32,
     cosigned: Option<u64>,
 }
 
@@ -38,8 +41,14 @@ impl Statement {
             half: None,
             most: None,
             all: None,
+            last: 0,
             cosigned: None,
         }
+    }
+
+    /// How long it took to reach everybody, in microseconds, and whom it reached last.
+    pub fn completed(&self) -> Option<(u64, u32)> {
+        Some((self.all?, self.last))
     }
 }
 
@@ -142,9 +151,16 @@ impl Ledger {
             statement.most = took;
         }
         if statement.holders == all {
-            statement.all = took;
+            (statement.all, statement.last) = (took, node);
         }
         self.classes[usize::from(statement.bytes > LARGE_BYTES)].held += statement.bytes as u64;
+    }
+
+    /// All statements, by log and index.
+    pub fn places(&self) -> impl Iterator<Item = (Log, u64, &Statement)> {
+        (0..).zip(&self.by_log).flat_map(move |(log, by_index)| {
+            by_index.iter().map(move |(index, place)| (log, *index, &self.statements[*place]))
+        })
     }
 
     /// The owner of a log knows a quorum for its checkpoint of `size`.
@@ -260,6 +276,8 @@ pub struct Figures {
     pub uplink_wait_ms: u64,
     /// Statements that did not reach everybody.
     pub missing: Vec<Missing>,
+    /// Those that took longest.
+    pub slowest: Vec<Slow>,
     /// Rules that were broken.
     pub violations: Vec<String>,
     /// A digest of all that was said and written.
@@ -316,6 +334,7 @@ impl Figures {
             catch_up_ms: ledger.late.map(|(_, began, last)| last.saturating_sub(began) / 1_000),
             uplink_wait_ms: country.net.waited_us_max / 1_000,
             missing: missing(country),
+            slowest: slowest(country),
             violations: all.flat_map(|node| node.violations.iter().cloned()).collect(),
             digest: country.digest().to_string(),
             wall_s,
