@@ -126,6 +126,8 @@ pub struct State {
     last_number: u64,
     /// The peer that was last chosen in rotation.
     rotation: Option<Peer>,
+    /// When each scope was last compared with a peer, and with whom in its rotation.
+    compared: BTreeMap<Scope, (Instant, Option<Peer>)>,
     effects: Vec<Effect>,
 }
 
@@ -186,6 +188,7 @@ impl State {
             timers: Timers::default(),
             last_number: 0,
             rotation: None,
+            compared: BTreeMap::new(),
             effects: Vec::new(),
         }
     }
@@ -442,17 +445,21 @@ impl State {
 
     /// The connected peer after the one chosen last, among those that `wanted` admits.
     fn next_peer(&mut self, wanted: impl Fn(&Peer) -> bool) -> Option<Peer> {
-        use core::ops::Bound::{Excluded, Unbounded};
-        let after = self.rotation.as_ref().map_or(Unbounded, Excluded);
-        let chosen = self
-            .peers
-            .range::<Peer, _>((after, Unbounded))
-            .chain(self.peers.iter())
-            .map(|(peer, _)| peer)
-            .find(|peer| wanted(peer))
-            .cloned()?;
+        let chosen = self.peer_after(self.rotation.as_ref(), |peer, _| wanted(peer))?.clone();
         self.rotation = Some(chosen.clone());
         Some(chosen)
+    }
+
+    /// The connected peer after `last`, among those that `wanted` admits; after the last one, the first.
+    fn peer_after(
+        &self,
+        last: Option<&Peer>,
+        wanted: impl Fn(&Peer, &PeerState) -> bool,
+    ) -> Option<&Peer> {
+        use core::ops::Bound::{Excluded, Unbounded};
+        let after = last.map_or(Unbounded, Excluded);
+        let mut in_order = self.peers.range::<Peer, _>((after, Unbounded)).chain(self.peers.iter());
+        in_order.find(|(peer, state)| wanted(peer, state)).map(|(peer, _)| peer)
     }
 }
 

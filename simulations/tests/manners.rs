@@ -129,6 +129,36 @@ fn a_hello_that_comes_again_and_again_is_followed_up_once() {
 }
 
 #[test]
+fn the_scope_that_was_not_compared_for_longest_is_compared_with_who_follows_it() {
+    let mut world = settled(61);
+    for slot in 1..10 {
+        let scopes: &[&str] = if slot == 9 { &["CN", "KZ"] } else { &["CN"] };
+        let (peer, bytes) = (peer(&world, slot), other_hello(&world, scopes));
+        let hello = Input::Request { inbound: InboundId(slot as u64), peer, bytes };
+        effects(&mut world, 0, hello);
+    }
+    let mut asked = Vec::new();
+    let mut now = world.now(0);
+    while asked.len() < 8 {
+        let state = world.nodes[0].state.as_mut().unwrap();
+        now = later(now, state.wake_at().unwrap().millis().saturating_sub(now.instant.millis()));
+        asked.extend(state.handle(now, Input::Tick).into_iter().filter_map(
+            |effect| match effect {
+                Effect::Send { peer, bytes, .. } => {
+                    let request = Request::decode(bytes).unwrap();
+                    matches!(request, Request::Hello(_)).then_some(peer)
+                }
+                _ => None,
+            },
+        ));
+    }
+    let only = peer(&world, 9);
+    assert_eq!(asked.iter().filter(|asked| **asked == only).count(), 4, "{asked:?}");
+    let others: BTreeSet<_> = asked.into_iter().filter(|asked| *asked != only).collect();
+    assert_eq!(others.len(), 4, "each of the others in turn: {others:?}");
+}
+
+#[test]
 fn a_hello_that_names_a_scope_twice_is_refused() {
     let mut world = settled(51);
     let from = peer(&world, 3);

@@ -34,6 +34,14 @@ impl State {
         self.summaries = Summaries::default();
     }
 
+    /// The scopes of the logs that are replicated, in order, without looking for them again.
+    pub(super) fn summed_scopes(&mut self) -> Vec<Scope> {
+        let logs = self.summaries.logs.take().unwrap_or_else(|| self.logs_by_scope());
+        let scopes = logs.keys().cloned().collect();
+        self.summaries.logs = Some(logs);
+        scopes
+    }
+
     pub(super) fn hello(&mut self) -> Hello {
         self.summarise();
         let Summaries { logs, of, frozen } = &self.summaries;

@@ -36,11 +36,20 @@ pub(super) struct PeerState {
     pub(super) charter_version: u64,
     /// Whether holdings were compared since it connected.
     compared: bool,
+    /// The scopes that it follows as this node does, in order; none before it told.
+    shared: Option<Vec<Scope>>,
     /// Scopes of which it held something else when holdings were last compared: looked into where that is
     /// so again.
     differing: BTreeSet<Scope>,
     /// Whether holdings are to be compared again soon.
     again: bool,
+}
+
+impl PeerState {
+    /// Whether the peer follows `scope` for all that is known.
+    fn may_follow(&self, scope: &Scope) -> bool {
+        self.shared.as_ref().is_none_or(|shared| shared.binary_search(scope).is_ok())
+    }
 }
 
 /// What an answer is awaited for.
@@ -114,9 +123,21 @@ impl State {
         }
     }
 
-    /// Compares holdings with the next peer in rotation.
+    /// Compares holdings with a peer: the next one of those who follow the scope that was not compared with
+    /// anybody for longest. Of many peers, few may follow a small scope.
     pub(super) fn anti_entropy(&mut self) {
-        if let Some(peer) = self.next_peer(|_| true) {
+        let mut scopes = self.summed_scopes();
+        scopes.sort_by_key(|scope| self.compared.get(scope).map(|(at, _)| *at));
+        let next = scopes.into_iter().find_map(|scope| {
+            let last = self.compared.get(&scope).and_then(|(_, last)| last.as_ref());
+            let peer = self.peer_after(last, |_, state| state.may_follow(&scope))?.clone();
+            Some((scope, peer))
+        });
+        if let Some((scope, peer)) = next {
+            self.say_hello(&peer);
+            // Even where the peer does not answer, it is the turn of the other scopes.
+            self.compared.insert(scope, (self.now, Some(peer)));
+        } else if let Some(peer) = self.next_peer(|_| true) {
             self.say_hello(&peer);
         }
         let at = self.now.plus_millis(self.config.anti_entropy_interval_ms);
@@ -207,8 +228,14 @@ impl State {
             self.ask(peer, &Request::Evidence { after: None }, Asked::Evidence);
         }
         let ours: BTreeMap<_, _> = ours.scopes.into_iter().collect();
+        let shared: BTreeSet<_> =
+            theirs.scopes.iter().map(|(it, _)| it).filter(|it| ours.contains_key(*it)).collect();
+        for scope in &shared {
+            self.compared.entry((*scope).clone()).or_default().0 = self.now;
+        }
         let mut before = None;
         if let Some(state) = self.peers.get_mut(peer) {
+            state.shared = Some(shared.into_iter().cloned().collect());
             let differing = core::mem::take(&mut state.differing);
             let compared = core::mem::replace(&mut state.compared, true);
             before = (compared && self.own.may_sign()).then_some(differing);

@@ -138,7 +138,9 @@ impl Country {
             .map(|(scope, members)| {
                 let name_bytes = scope.as_str().len();
                 let members = members.iter().copied().collect();
-                Topic::form(members, &connections, &settings.params, name_bytes, &mut rng)
+                // Exchanges join one after the other, in no order that the model would know of.
+                let came_up = |_, _| 0;
+                Topic::form(members, &connections, &settings.params, name_bytes, came_up, &mut rng)
             })
             .collect();
         let exchanges = &founded.federation.exchanges;

@@ -74,13 +74,15 @@ pub struct Topic {
 }
 
 impl Topic {
-    /// Forms the mesh among `members` (in order of node): on meeting, those below `D_low` graft;
+    /// Forms the mesh among `members` (in order of node), of which any two have been connected since the time
+    /// that `came_up` says, those of the same time in random order: on meeting, those below `D_low` graft;
     /// then heartbeats fill up and cut back until all degrees are between `D_low` and `D_high`.
     pub fn form(
         members: Vec<u32>,
         connections: &Connections,
         params: &Params,
         name_bytes: usize,
+        came_up: impl Fn(u32, u32) -> u64,
         rng: &mut Rng,
     ) -> Self {
         let places: BTreeMap<u32, u32> = members.iter().copied().zip(0..).collect();
@@ -93,7 +95,7 @@ impl Topic {
             members.iter().map(|node| local(connections.dialed_by(*node as usize))).collect();
         let mut topic =
             Self { name_bytes, mesh: vec![Vec::new(); members.len()], members, places, peers };
-        topic.meet(&dialed, params, rng);
+        topic.meet(&dialed, params, came_up, rng);
         for _ in 0..HEARTBEATS_MAX {
             if !topic.heartbeat(params, rng) {
                 break;
@@ -129,14 +131,22 @@ impl Topic {
         links as f64 / self.mesh.len().max(1) as f64
     }
 
-    /// Connections come up in random order; a node that hears of a subscriber grafts it while its
+    /// Connections come up in the order of `came_up`; a node that hears of a subscriber grafts it while its
     /// mesh is below `D_low`. Of those who graft it in the same round it hears only afterwards.
-    fn meet(&mut self, dialed: &[Vec<u32>], params: &Params, rng: &mut Rng) {
+    fn meet(
+        &mut self,
+        dialed: &[Vec<u32>],
+        params: &Params,
+        came_up: impl Fn(u32, u32) -> u64,
+        rng: &mut Rng,
+    ) {
         let mut links: Vec<(u32, u32)> = (0..)
             .zip(dialed)
             .flat_map(|(from, list)| list.iter().map(move |to| (from, *to)))
             .collect();
         shuffle(&mut links, rng);
+        let node = |place: u32| self.members[place as usize];
+        links.sort_by_key(|(from, to)| came_up(node(*from), node(*to)));
         for round in links.chunks((self.members.len() * LINKS_PER_ROUND).max(1)) {
             let mut heard: Vec<Vec<u32>> = vec![Vec::new(); self.members.len()];
             for &(a, b) in round {
@@ -204,7 +214,7 @@ const HEARTBEATS_MAX: usize = 20;
 
 /// Connections of a node that come up while a `GRAFT` is on its way, when a network is started all at
 /// once: as many as let the model's degrees be those of libp2p.
-const LINKS_PER_ROUND: usize = 5;
+const LINKS_PER_ROUND: usize = 3;
 
 pub(super) fn shuffle<T>(list: &mut [T], rng: &mut Rng) {
     for at in (1..list.len()).rev() {
@@ -226,7 +236,8 @@ mod tests {
         let mut rng = Rng::new(3);
         let connections = Connections::random(200, 10, &mut rng);
         let params = Params::HUTONG;
-        let topic = Topic::form((0..200).collect(), &connections, &params, 31, &mut rng);
+        let all = (0..200).collect();
+        let topic = Topic::form(all, &connections, &params, 31, |_, _| 0, &mut rng);
         for place in 0..200 {
             let mesh = topic.mesh(place);
             assert!((params.d_low..=params.d_high).contains(&mesh.len()), "{}", mesh.len());

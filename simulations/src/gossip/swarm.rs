@@ -103,7 +103,10 @@ impl Network {
     fn model_of(&self, mesh: u64) -> Spread {
         let mut rng = Rng::new(self.seed.wrapping_add(mesh));
         let members = (0..u32::try_from(self.connections.nodes()).unwrap_or(u32::MAX)).collect();
-        let topic = Topic::form(members, &self.connections, &self.params, TOPIC_BYTES, &mut rng);
+        // All dial at once: the fastest links come up first, and are grafted first.
+        let came_up = |a, b| self.latency(a, b);
+        let (connections, params) = (&self.connections, &self.params);
+        let topic = Topic::form(members, connections, params, TOPIC_BYTES, came_up, &mut rng);
         let messages = (0..self.messages)
             .map(|number| self.carry(&topic, self.author(number), &mut rng).spread());
         let spreads: Vec<Spread> = messages.collect();
