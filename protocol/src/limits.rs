@@ -83,8 +83,14 @@ pub const SUSPECTS_MAX: usize = 16;
 /// long as gossipsub remembers them.
 pub const UNJUDGED_PER_LOG_MAX: usize = 10;
 
-/// Batches of one log that are being checked while the next is fetched: 4 MiB of leaves.
-pub const STAGED_BATCHES_MAX: usize = 4;
+/// Ranges of one log that were asked for, or came and are being checked: 4 MiB of leaves.
+pub const RANGES_PER_LOG_MAX: usize = 4;
+
+/// Ranges of one log that are asked for at a time, each of another peer where there are so many.
+pub const FETCHES_PER_LOG_MAX: usize = 3;
+
+/// Ranges of all logs that are asked for at a time: 32 MiB of leaves.
+pub const FETCHES_MAX: usize = 32;
 
 /// The time between two cosignatures of one log by one witness, in milliseconds.
 pub const COSIGN_INTERVAL_MS: u64 = 100;

@@ -126,6 +126,10 @@ pub struct State {
     last_number: u64,
     /// The peer that was last chosen in rotation.
     rotation: Option<Peer>,
+    /// Requests for ranges of leaves that are under way.
+    fetches: usize,
+    /// Logs that go on as soon as there are fewer of them.
+    waiting: BTreeSet<ExchangeId>,
     /// When each scope was last compared with a peer, and with whom in its rotation.
     compared: BTreeMap<Scope, (Instant, Option<Peer>)>,
     effects: Vec<Effect>,
@@ -188,6 +192,8 @@ impl State {
             timers: Timers::default(),
             last_number: 0,
             rotation: None,
+            fetches: 0,
+            waiting: BTreeSet::new(),
             compared: BTreeMap::new(),
             effects: Vec::new(),
         }

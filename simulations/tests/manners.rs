@@ -611,6 +611,109 @@ fn an_owner_that_hands_out_nothing_is_not_asked_again_before_all_others() {
     assert!(!asked.contains(&owner) && !asked.contains(&passed_on));
 }
 
+/// Hangzhou's log with so many more leaves, of which peers know that the node in slot 0 does not.
+fn longer(world: &mut World, more: u64) -> (MemoryTree, Vec<Effect>) {
+    let mut tree = world.nodes[HANGZHOU].disk.log(world.id(HANGZHOU)).unwrap().tree.clone();
+    for number in 0..more {
+        tree.push(sha256(&number.to_be_bytes()));
+    }
+    let bytes = news(world, HANGZHOU, tree.size(), tree.root(), Vec::new());
+    let mut said = Vec::new();
+    for from in [3, 5, 6] {
+        let (from, author) = (peer(world, from), peer(world, HANGZHOU));
+        let (id, scope) = (GossipId(1), "CN-33".parse().unwrap());
+        let input = Input::Gossip { id, from, author, scope, bytes: bytes.clone() };
+        said.extend(effects(world, 0, input));
+    }
+    (tree, said)
+}
+
+/// Requests for leaves: of whom, and from where to where.
+fn ranges(effects: Vec<Effect>) -> Vec<(RequestId, Peer, u64, u64)> {
+    let ranges = effects.into_iter().filter_map(|effect| match effect {
+        Effect::Send { request, peer, bytes } => match Request::decode(bytes).unwrap() {
+            Request::Leaves(range) if !range.left => Some((request, peer, range.from, range.to)),
+            _ => None,
+        },
+        _ => None,
+    });
+    ranges.collect()
+}
+
+/// The first leaves of a range, twenty at most, as hashes.
+fn twenty(tree: &MemoryTree, from: u64, to: u64) -> Leaves {
+    let node = |(level, at)| tree.node(level, at).unwrap();
+    let to = to.min(from + 20);
+    let leaves = (from..to).map(|at| ServedLeaf::Withheld(node((0, at)))).collect();
+    let right = cover(to, tree.size()).into_iter().map(node).collect();
+    Leaves { from, leaves, left: Vec::new(), right }
+}
+
+#[test]
+fn a_long_log_is_fetched_in_ranges_from_several_peers_in_any_order() {
+    let mut world = settled(62);
+    let log = world.id(HANGZHOU).clone();
+    let (tree, said) = longer(&mut world, 205);
+    let mut waiting = ranges(said);
+    assert_eq!(waiting.len(), 1, "nobody knows yet how much an answer holds");
+    let (mut at_once, mut asked, mut answers) = (0, BTreeSet::new(), 0);
+    // The last one that was asked answers first.
+    while let Some((request, peer, from, to)) = waiting.pop() {
+        asked.insert(peer);
+        answers += 1;
+        let answer = Some(Response::Leaves(twenty(&tree, from, to)).encode());
+        waiting.extend(ranges(effects(&mut world, 0, Input::Response { request, answer })));
+        at_once = at_once.max(waiting.len());
+    }
+    let state = world.nodes[0].state.as_ref().unwrap();
+    let held = state.logs().find(|status| *status.log == log).map(|status| status.held);
+    assert_eq!(held, Some(tree.size()));
+    assert_eq!(at_once, 3);
+    assert!(asked.len() >= 3, "{asked:?}");
+    assert!(answers <= 18, "few answers leave a hole: {answers}");
+}
+
+#[test]
+fn a_peer_that_lies_about_one_range_costs_that_range_alone() {
+    let mut world = settled(63);
+    let log = world.id(HANGZHOU).clone();
+    let (tree, said) = longer(&mut world, 205);
+    let liar = peer(&world, 5);
+    let (mut waiting, mut lies, mut answers) = (ranges(said), 0, 0);
+    while let Some((request, peer, from, to)) = waiting.pop() {
+        let mut answer = twenty(&tree, from, to);
+        if peer == liar {
+            lies += 1;
+            answer.leaves[0] = ServedLeaf::Withheld(sha256(b"a lie"));
+        }
+        answers += 1;
+        let answer = Some(Response::Leaves(answer).encode());
+        let effects = effects(&mut world, 0, Input::Response { request, answer });
+        waiting.extend(ranges(effects));
+    }
+    let state = world.nodes[0].state.as_ref().unwrap();
+    let held = state.logs().find(|status| *status.log == log).map(|status| status.held);
+    assert_eq!(held, Some(tree.size()));
+    assert_eq!(lies, 1, "it is not asked again");
+    assert!(answers <= 20, "{answers}");
+}
+
+#[test]
+fn who_hands_out_more_than_was_asked_for_is_held_to_be_at_fault() {
+    let mut world = settled(64);
+    let (tree, said) = longer(&mut world, 40);
+    let (request, _, from, to) = ranges(said).remove(0);
+    let mut answer = twenty(&tree, from, to);
+    let too_many = usize::try_from(to - from).unwrap() + 1;
+    answer.leaves.resize(too_many, ServedLeaf::Withheld(sha256(b"more")));
+    let answer = Some(Response::Leaves(answer).encode());
+    let said = effects(&mut world, 0, Input::Response { request, answer });
+    let blamed =
+        |effect: &Effect| matches!(effect, Effect::Penalise { fault: PeerFault::WrongAnswer, .. });
+    assert!(said.iter().any(blamed));
+    assert_eq!(ranges(said).len(), 1, "another one is asked");
+}
+
 #[test]
 fn news_of_leaves_that_are_here_already_is_passed_on_at_once() {
     let mut world = settled(60);

@@ -1,17 +1,20 @@
 //! Leaves on their way into a replica.
 //!
 //! A range is asked for with the hashes that tie it to a signed root, so that each answer is
-//! checked on its own: a bad peer costs one range. What belongs to the tree is staged while its
+//! checked on its own: a bad peer costs one range. Of a long log several ranges are asked for at a time, of
+//! different peers where there are some. What belongs to the tree is staged while its
 //! signatures are checked, and handed over to be made durable in the log's order.
 
+use alloc::collections::btree_map::Entry as Slot;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Bound::{Excluded, Unbounded};
 
 use hutong_crypto::digest::Hash;
 use hutong_crypto::merkle::{Frontier, verify_extension};
 use hutong_crypto::note::Note;
 
-use super::replica::{Batch, Signed, Target};
+use super::replica::{Batch, Early, Range, Signed, Target};
 use super::sync::Asked;
 use super::timers::Timer;
 use super::{Check, State};
@@ -20,7 +23,7 @@ use crate::entry::{Entry, Leaf};
 use crate::evidence::contradict;
 use crate::id::ExchangeId;
 use crate::io::{CheckTicket, Effect, Notice, Peer, PeerFault};
-use crate::limits::{FIND_SOURCE_DELAY_MS, LEAVES_PER_ANSWER_MAX, STAGED_BATCHES_MAX};
+use crate::limits::{FETCHES_MAX, FETCHES_PER_LOG_MAX, FIND_SOURCE_DELAY_MS, RANGES_PER_LOG_MAX};
 use crate::message::{Leaves, LeavesRequest, Request, ServedLeaf};
 use crate::persist::Persist;
 
@@ -32,32 +35,60 @@ pub(super) struct FetchGoal {
 }
 
 impl State {
-    /// Asks for the next leaves of a log that is known to be longer, if nothing is under way.
+    /// Asks for the next leaves of a log that is known to be longer, several ranges at a time.
     pub(super) fn pursue(&mut self, log: &ExchangeId) {
         self.complete(log);
-        let Some(replica) = self.replicas.get_mut(log) else { return };
-        let from = replica.staged_frontier().size();
-        let busy = replica.fetching.is_some() || replica.staged.len() >= STAGED_BATCHES_MAX;
-        let Some(target) = &mut replica.target else { return };
-        if busy || target.signed.size() <= from {
-            return;
-        }
-        target.sources.retain(|peer| self.peers.contains_key(peer));
+        while self.ask_for_range(log) {}
+    }
+
+    /// Asks for the first range of a log that is neither here nor under way. Returns whether it did.
+    fn ask_for_range(&mut self, log: &ExchangeId) -> bool {
+        let Some(replica) = self.replicas.get_mut(log) else { return false };
+        let Some(target) = &mut replica.target else { return false };
         let goal = FetchGoal { signed: target.signed.clone(), note: target.offered.clone() };
-        let untried = target.sources.iter().find(|peer| !replica.tried.contains(*peer));
-        let Some(source) = untried.or(target.sources.first()).cloned() else {
-            let at = self.now.plus_millis(FIND_SOURCE_DELAY_MS);
-            self.timers.set(Timer::FindSource(log.clone()), at);
-            return;
-        };
         let size = goal.signed.size();
-        let to = size.min(from + LEAVES_PER_ANSWER_MAX as u64);
+        // How much an answer holds, the first one shows.
+        let at_a_time = if replica.answer_leaves.is_some() { FETCHES_PER_LOG_MAX } else { 1 };
+        if replica.fetching.len() >= at_a_time || replica.ranges() >= RANGES_PER_LOG_MAX {
+            return false;
+        }
+        let Some((from, to)) = replica.next_range(size) else { return false };
+        if self.fetches >= FETCHES_MAX {
+            self.waiting.insert(log.clone());
+            return false;
+        }
+        let Some(replica) = self.replicas.get_mut(log) else { return false };
+        let Some(target) = &mut replica.target else { return false };
+        target.sources.retain(|peer| self.peers.contains_key(peer));
+        let idle = |peer: &&Peer| replica.fetching.values().all(|range| range.peer != **peer);
+        let untried = |peer: &&Peer| !replica.tried.contains(*peer);
+        let sources = || target.sources.iter();
+        let source = sources().filter(untried).find(idle).or_else(|| sources().find(untried));
+        let Some(source) = source.or_else(|| sources().next()).cloned() else {
+            if replica.fetching.is_empty() {
+                let at = self.now.plus_millis(FIND_SOURCE_DELAY_MS);
+                self.timers.set(Timer::FindSource(log.clone()), at);
+            }
+            return false;
+        };
+        replica.fetching.insert(from, Range { to, peer: source.clone() });
+        self.fetches += 1;
         let request =
             Request::Leaves(LeavesRequest { log: log.clone(), from, to, size, left: false });
-        let asked = Asked::Leaves { log: log.clone(), from, goal };
-        let id = self.send(&source, &request, asked);
-        if let Some(replica) = self.replicas.get_mut(log) {
-            replica.fetching = Some(id);
+        self.send(&source, &request, Asked::Leaves { log: log.clone(), from, goal });
+        true
+    }
+
+    /// A request for leaves of `log` was answered, or will not be: logs that waited have their turn.
+    pub(super) fn fetch_ended(&mut self, log: &ExchangeId) {
+        self.fetches -= 1;
+        let mut last = log.clone();
+        while self.fetches < FETCHES_MAX {
+            let after = self.waiting.range::<ExchangeId, _>((Excluded(&last), Unbounded)).next();
+            let Some(next) = after.or(self.waiting.first()).cloned() else { return };
+            self.waiting.remove(&next);
+            self.pursue(&next);
+            last = next;
         }
     }
 
@@ -109,10 +140,11 @@ impl State {
         Some(chosen)
     }
 
-    /// A peer will not or cannot continue the log.
+    /// A peer will not or cannot continue the log. What else it was asked for of the log is asked of others.
     pub(super) fn source_failed(&mut self, log: &ExchangeId, peer: &Peer) {
         let Some(replica) = self.replicas.get_mut(log) else { return };
-        replica.fetching = None;
+        replica.fetching.retain(|_, range| range.peer != *peer);
+        replica.early.retain(|_, early| early.peer != *peer);
         replica.tried.retain(|peer| self.peers.contains_key(peer));
         replica.tried.insert(peer.clone());
         if let Some(target) = &mut replica.target {
@@ -131,15 +163,39 @@ impl State {
         answer: Leaves,
     ) {
         let Some(replica) = self.replicas.get_mut(log) else { return };
-        replica.fetching = None;
-        let target = replica.target.as_ref().map(|target| target.signed.checkpoint.root);
-        let before_freeze = replica.frozen.is_some() && target != Some(goal.signed.checkpoint.root);
-        if before_freeze || replica.staged_frontier().size() != from {
-            return self.pursue(log);
+        // Where the peer failed meanwhile, another one was asked for the range.
+        let Slot::Occupied(range) = replica.fetching.entry(from) else { return };
+        if range.get().peer != *peer {
+            return;
         }
-        if answer.from != from || answer.leaves.is_empty() {
+        let to = range.remove().to;
+        let leaves = answer.leaves.len() as u64;
+        if answer.from != from || leaves == 0 || leaves > to - from {
             self.penalise(peer, PeerFault::WrongAnswer);
             return self.source_failed(log, peer);
+        }
+        replica.answered(leaves, to - from);
+        replica.early.insert(from, Early { peer: peer.clone(), goal, answer });
+        while let Some((from, early)) = self.next_early(log) {
+            self.range_fetched(log, from, early);
+        }
+        self.pursue(log);
+    }
+
+    /// The answer that goes on from what is here, if it came. What others have brought meanwhile is let go.
+    fn next_early(&mut self, log: &ExchangeId) -> Option<(u64, Early)> {
+        let replica = self.replicas.get_mut(log)?;
+        let size = replica.staged_frontier().size();
+        replica.early = replica.early.split_off(&size);
+        replica.early.remove(&size).map(|early| (size, early))
+    }
+
+    fn range_fetched(&mut self, log: &ExchangeId, from: u64, early: Early) {
+        let Early { peer, goal, answer } = early;
+        let Some(replica) = self.replicas.get_mut(log) else { return };
+        let target = replica.target.as_ref().map(|target| target.signed.checkpoint.root);
+        if replica.frozen.is_some() && target != Some(goal.signed.checkpoint.root) {
+            return;
         }
         let hashes: Vec<Hash> = answer.leaves.iter().map(leaf_hash).collect();
         let size = goal.signed.size();
@@ -147,8 +203,8 @@ impl State {
         let extended =
             verify_extension(replica.staged_frontier(), &hashes, &answer.right, size, root);
         match extended {
-            Ok(frontier) => self.leaves_belong(peer, log, from, goal, answer.leaves, frontier),
-            Err(_) => self.leaves_do_not_belong(peer, log, goal),
+            Ok(frontier) => self.leaves_belong(&peer, log, from, goal, answer.leaves, frontier),
+            Err(_) => self.leaves_do_not_belong(&peer, log, goal),
         }
     }
 
@@ -173,7 +229,6 @@ impl State {
         let reaches = complete.then_some((goal.signed, goal.note));
         let ticket = self.check_ticket();
         self.stage(log, Batch { ticket, from, leaves, frontier, outcomes: None, reaches });
-        self.pursue(log);
     }
 
     /// Either the peer lies about the leaves, or the log exists in two versions. The peer is

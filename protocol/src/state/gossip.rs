@@ -13,8 +13,7 @@ use crate::entry::Leaf;
 use crate::evidence::Evidence;
 use crate::id::ExchangeId;
 use crate::io::{Effect, GossipId, Peer, PeerFault, Verdict};
-use crate::limits::STAGED_BATCHES_MAX;
-use crate::limits::UNJUDGED_PER_LOG_MAX;
+use crate::limits::{RANGES_PER_LOG_MAX, UNJUDGED_PER_LOG_MAX};
 use crate::message::{Announcement, Gossip, Refusal, Response, TailLeaf};
 use crate::region::Scope;
 
@@ -183,7 +182,7 @@ impl State {
             return false;
         };
         let complete = size + leaves.len() as u64 == target.signed.size();
-        let no_room = replica.staged.len() >= STAGED_BATCHES_MAX;
+        let no_room = replica.staged.len() >= RANGES_PER_LOG_MAX;
         if no_room || !complete || leaves.is_empty() || leaves.iter().any(worth_asking) {
             return false;
         }

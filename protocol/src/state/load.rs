@@ -17,6 +17,10 @@ pub struct Load {
     pub timers: usize,
     /// Batches that wait to be handed over in order, of the log that has most.
     pub staged: usize,
+    /// Ranges that wait for those before them, of the log that has most.
+    pub early: usize,
+    /// Ranges of all logs that were asked for.
+    pub fetches: usize,
     /// Older checkpoints that are being compared, of the log that has most.
     pub suspects: usize,
     /// Checkpoints remembered, of the log that has most.
@@ -35,12 +39,14 @@ impl State {
             logs: self.replicas.len(),
             asked: self.asked.len(),
             checks: self.checks.len(),
+            fetches: self.fetches,
             timers: self.timers.count(),
             facts: self.facts.len(),
             ..Load::default()
         };
         for replica in self.replicas.values() {
             load.staged = load.staged.max(replica.staged.len());
+            load.early = load.early.max(replica.early.len());
             load.suspects = load.suspects.max(replica.suspects.len());
             load.recent = load.recent.max(replica.recent.len());
             load.evidence = load.evidence.max(replica.evidence.len());

@@ -10,12 +10,14 @@ use hutong_crypto::digest::Hash;
 use hutong_crypto::merkle::Frontier;
 use hutong_crypto::note::{Note, NoteSignature};
 
+use super::fetch::FetchGoal;
 use super::ranges::Ranges;
 use crate::check::Outcome;
 use crate::entry::Leaf;
 use crate::id::ExchangeId;
 use crate::io::{CheckTicket, GossipId, Peer, RequestId};
-use crate::limits::{RECENT_CHECKPOINTS_MAX, SETTLED_CHECKPOINTS_MAX};
+use crate::limits::{LEAVES_PER_ANSWER_MAX, RECENT_CHECKPOINTS_MAX, SETTLED_CHECKPOINTS_MAX};
+use crate::message::Leaves;
 use crate::oracle::SignedCheckpoint;
 use crate::persist::StoredLog;
 use crate::time::Instant;
@@ -86,6 +88,22 @@ pub(super) struct Batch {
     pub(super) reaches: Option<(Signed, Arc<Note>)>,
 }
 
+/// A range of leaves that a peer was asked for.
+#[derive(Debug)]
+pub(super) struct Range {
+    /// The index after the last leaf.
+    pub(super) to: u64,
+    pub(super) peer: Peer,
+}
+
+/// Leaves that came before those that they follow, and cannot be checked before them.
+#[derive(Debug)]
+pub(super) struct Early {
+    pub(super) peer: Peer,
+    pub(super) goal: FetchGoal,
+    pub(super) answer: Leaves,
+}
+
 /// A smaller checkpoint than the one held, which may or may not be part of it.
 #[derive(Debug)]
 pub(super) struct Suspect {
@@ -117,8 +135,12 @@ pub(super) struct Replica {
     pub(super) unjudged: VecDeque<Unjudged>,
     /// Peers that were asked where the log goes on, or for leaves in vain, since they last gave some.
     pub(super) tried: BTreeSet<Peer>,
-    /// The request for leaves that is under way.
-    pub(super) fetching: Option<RequestId>,
+    /// Ranges of leaves that were asked for, by their first index.
+    pub(super) fetching: BTreeMap<u64, Range>,
+    /// Answers that came before the leaves that they follow.
+    pub(super) early: BTreeMap<u64, Early>,
+    /// How many leaves an answer has, by the last one; none before there was one.
+    pub(super) answer_leaves: Option<u64>,
     /// Entries that are not held and that somebody may hand out.
     pub(super) gaps: Ranges,
     /// Entries that are not held and that those who must know declined to hand out.
@@ -174,6 +196,44 @@ impl Replica {
     /// The tree after everything staged.
     pub(super) fn staged_frontier(&self) -> &Frontier {
         self.staged.back().map_or(&self.frontier, |batch| &batch.frontier)
+    }
+
+    /// The first range up to `size` that is neither here nor under way; none where there is none. An answer
+    /// with fewer leaves than were asked for leaves a hole before those that were asked for after it.
+    pub(super) fn next_range(&self, size: u64) -> Option<(u64, u64)> {
+        let mut from = self.staged_frontier().size();
+        let asked = self.fetching.iter().map(|(from, range)| (*from, range.to));
+        let early =
+            self.early.iter().map(|(from, it)| (*from, from + it.answer.leaves.len() as u64));
+        let mut under_way: Vec<(u64, u64)> = asked.chain(early).collect();
+        under_way.sort_unstable();
+        let width = self.answer_leaves.unwrap_or(LEAVES_PER_ANSWER_MAX as u64);
+        let mut to = size;
+        for (begin, end) in under_way {
+            if from < begin {
+                to = begin;
+                break;
+            }
+            from = from.max(end);
+        }
+        let to = to.min(size).min(from.saturating_add(width));
+        (from < to).then_some((from, to))
+    }
+
+    /// Ranges of leaves that were asked for, or came and are not handed over yet.
+    pub(super) fn ranges(&self) -> usize {
+        self.staged.len() + self.fetching.len() + self.early.len()
+    }
+
+    /// Remembers how many leaves an answer had of those that were asked for. Where all of them came there
+    /// may be room for more.
+    pub(super) fn answered(&mut self, leaves: u64, asked: u64) {
+        let more = if leaves < asked { leaves } else { leaves + leaves / 8 };
+        let most = LEAVES_PER_ANSWER_MAX as u64;
+        // The last range of a log says nothing of how many leaves fit.
+        if leaves < asked || self.answer_leaves.is_none_or(|known| more > known) {
+            self.answer_leaves = Some(more.clamp(1, most));
+        }
     }
 
     /// The size that this node cosigned, where `batch` leads past it by another tree: the leaves of the

@@ -383,48 +383,59 @@ impl State {
     /// The answer to a request of ours, or that there will be none.
     pub(super) fn response(&mut self, request: RequestId, answer: Option<Bytes>) {
         let Some((peer, asked)) = self.asked.remove(&request) else { return };
+        let fetched = match &asked {
+            Asked::Leaves { log, .. } => Some(log.clone()),
+            _ => None,
+        };
+        self.answered(&peer, asked, answer);
+        if let Some(log) = fetched {
+            self.fetch_ended(&log);
+        }
+    }
+
+    fn answered(&mut self, peer: &Peer, asked: Asked, answer: Option<Bytes>) {
         if let (None, Asked::Acknowledgement { log }) = (&answer, &asked) {
             return self.deliver_again(log);
         }
         let answer = match answer.map(|answer| self.oracle.response(answer)) {
-            None | Some(Ok(Response::Refused(_))) => return self.unanswered(&peer, asked),
+            None | Some(Ok(Response::Refused(_))) => return self.unanswered(peer, asked),
             Some(Ok(answer)) => answer,
             Some(Err(_)) => {
-                self.penalise(&peer, PeerFault::Malformed);
-                return self.unanswered(&peer, asked);
+                self.penalise(peer, PeerFault::Malformed);
+                return self.unanswered(peer, asked);
             }
         };
         match (asked, answer) {
-            (Asked::Hello, Response::Hello(theirs)) => self.met(&peer, &theirs, true),
+            (Asked::Hello, Response::Hello(theirs)) => self.met(peer, &theirs, true),
             (Asked::Heads { scope, after, begun }, Response::Heads { heads, more }) => {
                 // A page that does not go on from the one before would be asked for for ever.
                 let goes_on = heads.last().map(|(last, _)| last) > after.as_ref();
-                self.heads_shown(&peer, scope, &heads, (more && goes_on, begun));
+                self.heads_shown(peer, scope, &heads, (more && goes_on, begun));
             }
             (Asked::Leaves { log, from, goal }, Response::Leaves(leaves)) => {
-                self.leaves_fetched(&peer, &log, from, goal, leaves);
+                self.leaves_fetched(peer, &log, from, goal, leaves);
             }
             (Asked::Proof { log, basis, goal }, Response::Leaves(leaves)) => {
-                self.proof_fetched(&peer, &log, &basis, &goal, leaves);
+                self.proof_fetched(peer, &log, &basis, &goal, leaves);
             }
             (Asked::Gap { log, goal }, Response::Leaves(leaves)) => {
-                self.gap_fetched(&peer, &log, &goal, leaves);
+                self.gap_fetched(peer, &log, &goal, leaves);
             }
             (Asked::Checkpoint { log }, Response::Checkpoint { note }) => {
-                self.head_shown(&peer, &log, &note);
+                self.head_shown(peer, &log, &note);
             }
             (Asked::Charters, Response::Charters(charters)) => {
                 let before = self.charters.version();
                 for charter in charters {
                     self.charter_offered(&charter);
                 }
-                self.charters_shown(&peer, before);
+                self.charters_shown(peer, before);
             }
             (Asked::Evidence, Response::Evidence(evidence)) => self.evidence_shown(evidence),
             (Asked::Acknowledgement { .. } | Asked::Announcement, Response::Done) => {}
             (asked, _) => {
-                self.penalise(&peer, PeerFault::WrongAnswer);
-                self.unanswered(&peer, asked);
+                self.penalise(peer, PeerFault::WrongAnswer);
+                self.unanswered(peer, asked);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What a node keeps in memory is bounded.
 
 use hutong_protocol::limits::{
-    RECENT_CHECKPOINTS_MAX, SHOWN_PER_PEER_MAX, STAGED_BATCHES_MAX, SUSPECTS_MAX,
+    FETCHES_MAX, RANGES_PER_LOG_MAX, RECENT_CHECKPOINTS_MAX, SHOWN_PER_PEER_MAX, SUSPECTS_MAX,
 };
 use hutong_protocol::state::Load;
 
@@ -13,18 +13,21 @@ use crate::world::World;
 pub(super) struct Memory;
 
 /// What there is at most of each kind, in a federation of `exchanges` in `scopes`.
-fn bounds(load: &Load, exchanges: usize, scopes: usize) -> [(&'static str, usize, usize); 7] {
+fn bounds(load: &Load, exchanges: usize, scopes: usize) -> [(&'static str, usize, usize); 9] {
     // Of each peer: a greeting, the heads of each scope, charters, evidence; some of these twice,
-    // when a comparison begins before another has ended. Of each log: leaves, a gap, a checkpoint,
-    // a cosignature to deliver, and a proof from each of a few peers. And announcements that were shown.
-    let asked = load.peers * (2 * (scopes + 3) + SHOWN_PER_PEER_MAX) + 8 * load.logs;
+    // when a comparison begins before another has ended. Of each log: a gap, a checkpoint, a cosignature
+    // to deliver, and a proof from each of a few peers. And announcements that were shown, and leaves.
+    let of_peers = load.peers * (2 * (scopes + 3) + SHOWN_PER_PEER_MAX);
+    let asked = of_peers + 7 * load.logs + FETCHES_MAX;
     [
         ("logs", load.logs, exchanges),
         ("requests", load.asked, asked),
         // A check of each staged batch and of filled gaps.
-        ("checks", load.checks, load.logs * (STAGED_BATCHES_MAX + 2)),
+        ("checks", load.checks, load.logs * (RANGES_PER_LOG_MAX + 2)),
         ("timers", load.timers, 5 + 4 * load.logs),
-        ("staged batches", load.staged, STAGED_BATCHES_MAX + 1),
+        ("staged batches", load.staged, RANGES_PER_LOG_MAX + 1),
+        ("early ranges", load.early, RANGES_PER_LOG_MAX),
+        ("fetches", load.fetches, FETCHES_MAX),
         ("suspects", load.suspects, SUSPECTS_MAX),
         ("checkpoints", load.recent, RECENT_CHECKPOINTS_MAX),
     ]
