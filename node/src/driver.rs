@@ -171,15 +171,10 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 
 /// Checks entries; what they say is handed to the views.
 fn check_entries(store: &Store, log: &ExchangeId, entries: &[Entry]) -> Vec<check::Outcome> {
-    let (mut outcomes, mut said) = (Vec::with_capacity(entries.len()), Vec::new());
-    for (entry, checked) in entries.iter().zip(check::statements(log, entries)) {
-        outcomes.push(checked.outcome);
-        if checked.outcome != check::Outcome::Void {
-            said.extend(checked.statement.map(|statement| (entry.id(), statement)));
-        }
-    }
-    store.remember(said);
-    outcomes
+    let checked = check::statements(log, entries);
+    let sound = entries.iter().zip(&checked).filter(|(_, it)| it.outcome != check::Outcome::Void);
+    store.remember(sound.filter_map(|(entry, it)| Some((entry.id(), it.statement.as_ref()?))));
+    checked.into_iter().map(|it| it.outcome).collect()
 }
 
 /// A group of own statements that has been signed, or not.
@@ -372,8 +367,7 @@ impl Driver {
         let store = self.store.clone();
         rayon::spawn(move || match publish::sign(&me, &issuer, now(), statements) {
             Ok(entries) => {
-                let said = |it: &Prepared| (it.entry().id(), it.statement().clone());
-                store.remember(entries.iter().map(said));
+                store.remember(entries.iter().map(|it| (it.entry().id(), it.statement())));
                 replies.insert(ticket, reply);
                 let _ = signed.send(Ok((ticket, entries)));
             }

@@ -65,8 +65,9 @@ impl Examined {
     }
 
     /// How far the views came in this log.
-    pub(super) fn cursor(&self, tables: &Tables) -> Result<u64, StoreError> {
-        Ok(tables.cursor(self.head.number)?.min(self.head.size))
+    pub(super) fn cursor(&self, tables: Option<&Tables>) -> Result<u64, StoreError> {
+        let cursor = tables.map_or(Ok(0), |tables| tables.cursor(self.head.number))?;
+        Ok(cursor.min(self.head.size))
     }
 
     /// Marks must lie within the log.

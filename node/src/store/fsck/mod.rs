@@ -25,7 +25,7 @@ use super::folder::Folder;
 use super::journal;
 use super::marks::Marks;
 use super::record::{Head, Kind, decode_sequence};
-use super::views::{IdSum, Tables};
+use super::views::{Generations, IdSum, Tables};
 
 /// How grave a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -124,13 +124,16 @@ pub fn fsck(
     let db = open_index(&folder, StoreOptions::default().index_cache_bytes)?;
     let heads = db.open_tree("heads").map_err(failed("open"))?;
     let cache = StoreOptions::default().views_cache_bytes;
-    let tables = Tables::open_as_it_is(&folder.views(), cache)?;
+    let tables = Generations::open_to_read(&folder.views(), cache)?;
     let mut report = FsckReport::default();
     let all = read_heads(&heads, &folder)?;
     find_strange_folders(&folder, &all, &mut report)?;
     examine_journal(&folder, &heads, &mut report)?;
     let sizes: BTreeMap<u32, u64> = all.iter().map(|(_, head)| (head.number, head.size)).collect();
-    let ids = tables.id_sums(|log| sizes.get(&log).copied().unwrap_or(0))?;
+    let ids = match &tables {
+        Some(tables) => tables.id_sums(|log| sizes.get(&log).copied().unwrap_or(0))?,
+        None => BTreeMap::new(),
+    };
     for (exchange, head) in all {
         let examined = Examined {
             files: LogFiles::new(folder.logs().join(exchange.as_str())),
@@ -142,7 +145,7 @@ pub fn fsck(
             head,
         };
         let ids = ids.get(&examined.head.number).copied().unwrap_or_default();
-        examined.examine(&heads, &tables, ids, log_key, progress, &mut report)?;
+        examined.examine(&heads, tables.as_ref(), ids, log_key, progress, &mut report)?;
     }
     Ok(report)
 }
@@ -162,7 +165,7 @@ impl Examined {
     fn examine(
         &self,
         heads: &sled::Tree,
-        tables: &Tables,
+        tables: Option<&Tables>,
         ids: IdSum,
         log_key: &LogKey<'_>,
         progress: &mut dyn FnMut(&FsckProgress),

@@ -4,8 +4,10 @@ use hutong_crypto::keys::PublicKey;
 use hutong_protocol::entry::Entry;
 use hutong_protocol::id::{ExchangeId, StatementId};
 use hutong_protocol::statement::{Statement, StatementType};
-use serde_json::Value;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
+use super::said::{Said, What};
 use super::tables::Table;
 use crate::store::core::Held;
 
@@ -43,34 +45,35 @@ pub(super) struct Recorded {
     pub(super) index: u64,
     pub(super) id: StatementId,
     pub(super) key: PublicKey,
-    pub(super) statement: Statement,
+    pub(super) what: What,
 }
 
 impl Recorded {
     /// `None` for an entry that says nothing well formed, or speaks for another exchange.
     pub(super) fn parse(held: &Held, index: u64, entry: &Entry) -> Option<Self> {
-        Self::of(held, index, entry, Statement::parse(entry.statement_bytes()).ok()?)
+        let statement = Statement::parse(entry.statement_bytes()).ok()?;
+        Self::of(held, index, entry, Said::of(&statement))
     }
 
-    /// As [`Recorded::parse`], for an entry whose statement is known.
-    pub(super) fn of(held: &Held, index: u64, entry: &Entry, statement: Statement) -> Option<Self> {
-        let (id, key) = (entry.id(), entry.issuer_key());
-        (statement.issuer == held.exchange).then_some(Self { index, id, key, statement })
+    /// As [`Recorded::parse`], for an entry of which it is known what it says.
+    pub(super) fn of(held: &Held, index: u64, entry: &Entry, said: Said) -> Option<Self> {
+        let (id, key, what) = (entry.id(), entry.issuer_key(), said.what);
+        (said.issuer == held.exchange).then_some(Self { index, id, key, what })
     }
+}
 
-    /// Whether the directory depends on it.
-    pub(super) fn is_admin(&self) -> bool {
-        self.statement.kind.is_membership()
-    }
+/// A row's value as bytes.
+pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    let encoded = postcard::to_allocvec(value);
+    debug_assert!(encoded.is_ok(), "rows are plain values, which can all be encoded");
+    encoded.unwrap_or_default()
+}
 
-    /// A text member of the body.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
-        self.statement.body.get(name).and_then(Value::as_str)
-    }
-
-    /// A text member of the body that can be part of a key: 1 to 128 bytes, none of them zero.
-    pub(super) fn name(&self, member: &str) -> Option<&str> {
-        self.text(member).filter(|name| is_name(name))
+/// The value that [`encode`] made bytes of; `None` for any others.
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, [])) => Some(value),
+        _ => None,
     }
 }
 
@@ -147,6 +150,15 @@ mod tests {
         assert_eq!((log, name, decode_index(rest)), (7, "nr-1", Some(1 << 40)));
         assert!(decode_name(&key[..8]).is_none());
         assert_eq!(decode_index(&rest[1..]), None);
+    }
+
+    #[test]
+    fn values_come_back_and_others_are_refused() {
+        let bytes = encode(&(7_u64, Some("x")));
+        assert_eq!(decode::<(u64, Option<String>)>(&bytes), Some((7, Some("x".to_owned()))));
+        assert_eq!(decode::<(u64, Option<String>)>(&bytes[..bytes.len() - 1]), None);
+        let longer = [bytes.as_slice(), &[0]].concat();
+        assert_eq!(decode::<(u64, Option<String>)>(&longer), None);
     }
 
     #[test]
