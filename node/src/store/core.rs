@@ -71,6 +71,8 @@ pub(super) struct Core {
     pub(super) heads: Heads,
     pub(super) tables: Generations,
     pub(super) fresh: Fresh,
+    /// Started when they are first needed.
+    pub(super) parsers: OnceLock<rayon::ThreadPool>,
     _index: sled::Db,
     logs: RwLock<Logs>,
     pub(super) tiles: Mutex<TileCache>,
@@ -122,6 +124,7 @@ impl Core {
         let core = Self {
             tables: Generations::open(&folder.views(), views)?,
             fresh: Fresh::default(),
+            parsers: OnceLock::new(),
             _index: db,
             heads,
             logs: RwLock::new(logs),

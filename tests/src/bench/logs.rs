@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use hutong_crypto::checkpoint::Checkpoint;
 use hutong_crypto::digest::sha256;
 use hutong_crypto::merkle::MemoryTree;

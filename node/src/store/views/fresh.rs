@@ -57,12 +57,16 @@ impl Fresh {
         }
     }
 
-    /// The leaves from index `next` on that lie together; `None` where they are not here.
-    pub(super) fn take(&self, log: u32, next: u64) -> Option<Vec<Leaf>> {
+    /// The leaves from index `next` on that lie together, and none that a log of `size` leaves lacks: it
+    /// may be about to grow. `None` where they are not here.
+    pub(super) fn take(&self, log: u32, next: u64, size: u64) -> Option<Vec<Leaf>> {
         let mut kept = self.leaves();
         loop {
             let runs = kept.runs.get_mut(&log)?;
-            let Some((from, leaves)) = runs.pop_front_if(|(from, _)| *from <= next) else {
+            let wanted = |(from, leaves): &mut (u64, Vec<Leaf>)| {
+                *from <= next && *from + leaves.len() as u64 <= size
+            };
+            let Some((from, leaves)) = runs.pop_front_if(wanted) else {
                 if runs.is_empty() {
                     kept.runs.remove(&log);
                 }
@@ -143,11 +147,12 @@ mod tests {
         fresh.keep(1, 0, &leaves(0, 3));
         fresh.keep(1, 3, &leaves(3, 5));
         fresh.keep(2, 9, &leaves(9, 10));
-        assert_eq!(fresh.take(1, 1).unwrap(), leaves(1, 3));
-        assert_eq!(fresh.take(1, 2), None, "the next run begins behind what is wanted");
-        assert_eq!(fresh.take(1, 3).unwrap(), leaves(3, 5));
-        assert_eq!(fresh.take(1, 5), None);
-        assert_eq!(fresh.take(2, 9).unwrap(), leaves(9, 10));
+        assert_eq!(fresh.take(1, 1, u64::MAX).unwrap(), leaves(1, 3));
+        assert_eq!(fresh.take(1, 3, 4), None, "the log is not as long yet");
+        assert_eq!(fresh.take(1, 2, u64::MAX), None, "the next run begins behind what is wanted");
+        assert_eq!(fresh.take(1, 3, u64::MAX).unwrap(), leaves(3, 5));
+        assert_eq!(fresh.take(1, 5, u64::MAX), None);
+        assert_eq!(fresh.take(2, 9, u64::MAX).unwrap(), leaves(9, 10));
         let kept = fresh.leaves();
         assert_eq!((kept.bytes, kept.runs.len()), (0, 1));
     }
@@ -160,11 +165,11 @@ mod tests {
         fresh.let_go(1);
         assert_eq!(fresh.leaves().bytes, size_of::<Leaf>());
         fresh.keep(1, 3, &leaves(4, 5));
-        assert_eq!(fresh.take(1, 3), None);
+        assert_eq!(fresh.take(1, 3, u64::MAX), None);
         fresh.go_on();
         fresh.keep(1, 3, &leaves(4, 5));
-        assert_eq!(fresh.take(1, 3).unwrap(), leaves(4, 5));
-        assert_eq!(fresh.take(2, 0).unwrap(), leaves(3, 4));
+        assert_eq!(fresh.take(1, 3, u64::MAX).unwrap(), leaves(4, 5));
+        assert_eq!(fresh.take(2, 0, u64::MAX).unwrap(), leaves(3, 4));
         assert_eq!(fresh.leaves().bytes, 0);
     }
 
@@ -203,7 +208,7 @@ mod tests {
         fresh.keep(1, 0, &many);
         fresh.keep(2, 0, &many);
         fresh.keep(3, 0, &many);
-        assert!(fresh.take(1, 0).is_some() && fresh.take(2, 0).is_some());
-        assert_eq!(fresh.take(3, 0), None);
+        assert!(fresh.take(1, 0, u64::MAX).is_some() && fresh.take(2, 0, u64::MAX).is_some());
+        assert_eq!(fresh.take(3, 0, u64::MAX), None);
     }
 }

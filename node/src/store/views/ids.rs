@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use hutong_protocol::id::{ExchangeId, StatementId};
 
-use super::row::log_key;
 use super::tables::{Table, Tables};
 use crate::store::core::Core;
 use crate::store::error::StoreError;
@@ -19,9 +18,8 @@ impl Core {
         tables: &Tables,
         id: &StatementId,
     ) -> Result<Option<(ExchangeId, u64)>, StoreError> {
-        let mut prefix = id_key(id, 0, 0);
-        prefix.truncate(1 + ID_BYTES);
-        for row in tables.prefixed(prefix) {
+        let prefix = &id_key(id, 0, 0)[..=ID_BYTES];
+        for row in tables.prefixed(prefix.to_vec()) {
             let (key, _) = row?;
             let Some((_, number, index)) = decode_id(&key) else { continue };
             let Some(held) = self.held_by_number(number) else { continue };
@@ -83,10 +81,12 @@ impl Tables {
 
 /// Key of one id at one place: table, first bytes of the id, log number, index in 7 bytes. With 20
 /// bytes in all it needs no memory of its own.
-pub(super) fn id_key(id: &StatementId, log: u32, index: u64) -> Vec<u8> {
-    let mut key = log_key(Table::Id, log);
-    key.splice(1..1, id.as_bytes()[..ID_BYTES].iter().copied());
-    key.extend_from_slice(&index.to_be_bytes()[1..]);
+pub(super) fn id_key(id: &StatementId, log: u32, index: u64) -> [u8; ID_KEY_BYTES] {
+    let mut key = [0; ID_KEY_BYTES];
+    key[0] = Table::Id as u8;
+    key[1..][..ID_BYTES].copy_from_slice(&id.as_bytes()[..ID_BYTES]);
+    key[1 + ID_BYTES..][..4].copy_from_slice(&log.to_be_bytes());
+    key[1 + ID_BYTES + 4..].copy_from_slice(&index.to_be_bytes()[1..]);
     key
 }
 
@@ -102,6 +102,7 @@ fn decode_id(key: &[u8]) -> Option<([u8; ID_BYTES], u32, u64)> {
 
 /// Among 2^32 statements, two begin with the same 8 bytes once in two tries; checking is cheap.
 const ID_BYTES: usize = 8;
+const ID_KEY_BYTES: usize = 1 + ID_BYTES + 4 + 7;
 
 #[cfg(test)]
 mod tests {
@@ -111,7 +112,7 @@ mod tests {
     fn keys_come_back_and_others_are_refused() {
         let id = hutong_crypto::digest::Hash([7; 32]);
         let key = id_key(&id, 3, 1 << 40);
-        assert_eq!(key.len(), 20);
+        assert_eq!(key.len(), 20, "what fits into a key without memory of its own");
         assert_eq!(decode_id(&key), Some(([7; ID_BYTES], 3, 1 << 40)));
         assert_eq!(decode_id(&key[..19]), None);
         assert_eq!(decode_id(&[key.as_slice(), &[0]].concat()), None);

@@ -120,7 +120,7 @@ struct Standing {
 /// A row while events are taken in.
 struct Row {
     first: Event,
-    standing: Option<Standing>,
+    standing: Option<Box<Standing>>,
 }
 
 impl Event {
@@ -147,18 +147,23 @@ impl Event {
 
 impl Standing {
     /// What `before` becomes by one more event. The protocol decides whether it changes anything.
-    fn fold(before: Option<Self>, event: &Recorded) -> Option<Self> {
-        let before = before.map(|before| Self { last: event.index, ..before });
+    fn fold(mut before: Option<Box<Self>>, event: &Recorded) -> Option<Box<Self>> {
+        if let Some(before) = &mut before {
+            before.last = event.index;
+        }
         let What::Listing { event: said, audience } = &event.what else { return before };
         let state = before.as_ref().map(|before| &before.state);
         match (ListingState::apply(state, said, event.id), before, said) {
-            (Ok(state), Some(before), ListingEvent::Status(_)) => Some(Self { state, ..before }),
-            (Ok(state), ..) => Some(Self {
+            (Ok(state), Some(mut before), ListingEvent::Status(_)) => {
+                before.state = state;
+                Some(before)
+            }
+            (Ok(state), ..) => Some(Box::new(Self {
                 state,
                 audience: (*audience != Audience::Public).then(|| audience.to_value().to_string()),
                 index: event.index,
                 last: event.index,
-            }),
+            })),
             (Err(_), before, _) => before,
         }
     }
@@ -167,10 +172,10 @@ impl Standing {
         let listing = self.state.listing;
         Folded {
             revision: listing.revision,
-            kind: listing.kind.to_string(),
-            status: self.state.standing.to_string(),
+            kind: listing.kind.as_str().to_owned(),
+            status: self.state.standing.as_str().to_owned(),
             titles: listing.title,
-            region: listing.region.to_string(),
+            region: listing.region.as_str().to_owned(),
             audience: self.audience,
             index: self.index,
             last: self.last,
@@ -195,12 +200,13 @@ impl Folded {
 
     /// The state to go on from. What the row does not keep (the rest of the revision, why it stands so,
     /// which statements) decides nothing.
-    fn standing(self, id: &str) -> Option<Standing> {
+    fn standing(self, id: &str) -> Option<Box<Standing>> {
         let (kind, region) = (self.kind.parse().ok()?, self.region.parse().ok()?);
         let listing = revision_of(id.to_owned(), self.revision, kind, self.titles, region);
         let (standing, none) = (self.status.parse().ok()?, Hash([0; Hash::LEN]));
         let state = ListingState { listing, standing, status: None, revised_by: none, last: none };
-        Some(Standing { state, audience: self.audience, index: self.index, last: self.last })
+        let (audience, index, last) = (self.audience, self.index, self.last);
+        Some(Box::new(Standing { state, audience, index, last }))
     }
 
     fn audience(&self) -> Option<Audience> {
@@ -300,7 +306,7 @@ impl Core {
             } else {
                 standing
             };
-            let stored = Stored { first, folded: standing.map(Standing::folded) };
+            let stored = Stored { first, folded: standing.map(|standing| standing.folded()) };
             batch.insert(name_key(Table::Listing, held.number, id), encode(&stored));
         }
         Ok(())
@@ -311,7 +317,7 @@ impl Core {
         &self,
         held: &Held,
         events: &[EventPosition],
-    ) -> Result<Option<Standing>, StoreError> {
+    ) -> Result<Option<Box<Standing>>, StoreError> {
         let mut row = None;
         for event in events {
             if let Some(Leaf::Entry(entry)) = self.leaf(held, event.index)?

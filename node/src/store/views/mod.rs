@@ -37,7 +37,7 @@ use self::ids::id_key;
 pub use self::listings::{ListingQuery, ListingRow};
 pub use self::row::{Counts, EventPosition, Page};
 use self::row::{Recorded, decode_place, log_key, place_key};
-use self::said::What;
+use self::said::{Said, What};
 use self::tables::{Batch, Table};
 pub(super) use self::tables::{TableOptions, Tables};
 use super::core::{Core, Held};
@@ -290,10 +290,9 @@ impl Core {
 
     /// Takes in some leaves from `next` on and returns the index after them.
     fn take_in(&self, held: &Held, next: u64) -> Result<u64, StoreError> {
-        let leaves = match self.fresh.take(held.number, next) {
-            // They may have been committed since `held` was looked at.
-            Some(leaves) if next + leaves.len() as u64 <= held.size() => leaves,
-            _ => self.leaves(held, next, next + STEP_ENTRIES, STEP_BYTES)?,
+        let leaves = match self.fresh.take(held.number, next, held.size()) {
+            Some(leaves) => leaves,
+            None => self.leaves(held, next, next + STEP_ENTRIES, STEP_BYTES)?,
         };
         let end = next + leaves.len() as u64;
         let tables = self.tables.now();
@@ -321,19 +320,36 @@ impl Core {
             sound.filter_map(|(index, leaf)| Some((index, leaf.entry()?))).collect();
         let ids: Vec<StatementId> = entries.iter().map(|(_, entry)| entry.id()).collect();
         let known = self.fresh.recall(&ids);
-        let recorded: Vec<Recorded> = entries
-            .into_par_iter()
-            .zip(known)
-            .filter_map(|((index, entry), known)| match known {
-                Some(said) => Recorded::of(held, index, entry, said),
-                None => Recorded::parse(held, index, entry),
-            })
-            .collect();
+        let read = |((index, entry), known): ((u64, &Entry), Option<Said>)| match known {
+            Some(said) => Recorded::of(held, index, entry, said),
+            None => Recorded::parse(held, index, entry),
+        };
+        let unknown = known.iter().filter(|known| known.is_none()).count();
+        let recorded: Vec<Recorded> = if unknown < PARSED_ALONE_MAX {
+            entries.into_iter().zip(known).filter_map(read).collect()
+        } else {
+            self.parsers()?
+                .install(|| entries.into_par_iter().zip(known).filter_map(read).collect())
+        };
         for recorded in recorded.iter().filter(|recorded| recorded.what == What::Membership) {
             batch.insert(place_key(Table::Admin, held.number, recorded.index), []);
         }
         self.record_contracts(held, &recorded, batch);
         self.record_listings(tables, held, &recorded, batch)
+    }
+
+    /// Threads for parsing. Those that check what comes from peers are busy for long when most comes,
+    /// and the views would wait for each group of entries behind them.
+    fn parsers(&self) -> Result<&rayon::ThreadPool, StoreError> {
+        if let Some(parsers) = self.parsers.get() {
+            return Ok(parsers);
+        }
+        let parsers = rayon::ThreadPoolBuilder::new()
+            .thread_name(|number| format!("views-{number}"))
+            .build()
+            .map_err(std::io::Error::other)
+            .map_err(StoreError::io("start threads for", self.folder.root()))?;
+        Ok(self.parsers.get_or_init(|| parsers))
     }
 
     /// Takes in entries that became known after the cursor had passed them.
@@ -456,3 +472,6 @@ const RENEWALS_MAX: u32 = 3;
 
 /// How often the log is told how far the making anew has come.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
+
+/// Entries that are parsed on the views' own thread: fewer are not worth waking others.
+const PARSED_ALONE_MAX: usize = 64;

@@ -64,7 +64,7 @@ impl Recorded {
 
 /// A row's value as bytes.
 pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    let encoded = postcard::to_allocvec(value);
+    let encoded = postcard::to_extend(value, Vec::with_capacity(ROW_BYTES));
     debug_assert!(encoded.is_ok(), "rows are plain values, which can all be encoded");
     encoded.unwrap_or_default()
 }
@@ -84,14 +84,20 @@ pub(super) fn is_name(text: &str) -> bool {
 
 /// Key of what belongs to a log: table, log number.
 pub(super) fn log_key(table: Table, log: u32) -> Vec<u8> {
-    let mut key = vec![table as u8];
+    key_of(table, log, 0)
+}
+
+/// Table and log number, with room for so many bytes more.
+fn key_of(table: Table, log: u32, more: usize) -> Vec<u8> {
+    let mut key = Vec::with_capacity(5 + more);
+    key.push(table as u8);
     key.extend_from_slice(&log.to_be_bytes());
     key
 }
 
 /// Key of one entry: table, log number, index.
 pub(super) fn place_key(table: Table, log: u32, index: u64) -> Vec<u8> {
-    let mut key = log_key(table, log);
+    let mut key = key_of(table, log, 8);
     key.extend_from_slice(&index.to_be_bytes());
     key
 }
@@ -104,7 +110,7 @@ pub(super) fn decode_place(end: &[u8]) -> Option<(u32, u64)> {
 
 /// Key of what belongs to a name in a log: table, log number, name, zero.
 pub(super) fn name_key(table: Table, log: u32, name: &str) -> Vec<u8> {
-    let mut key = log_key(table, log);
+    let mut key = key_of(table, log, name.len() + 9);
     key.extend_from_slice(name.as_bytes());
     key.push(0);
     key
@@ -132,6 +138,9 @@ pub(super) fn decode_index(rest: &[u8]) -> Option<u64> {
 
 /// Listing ids and registration numbers are some 20 bytes; this leaves room for any that are not.
 const NAME_BYTES_MAX: usize = 128;
+
+/// An ordinary listing's row.
+const ROW_BYTES: usize = 192;
 
 /// Rows of one page at most.
 pub(super) const PAGE_ROWS_MAX: usize = 1_000;

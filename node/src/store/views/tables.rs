@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use lsm_tree::config::{BlockSizePolicy, CompressionPolicy};
 use lsm_tree::{
-    AbstractTree as _, AnyTree, Cache, CompressionType, Guard as _, SequenceNumberCounter,
+    AbstractTree as _, AnyTree, Cache, CompressionType, Guard as _, SequenceNumberCounter, UserKey,
     UserValue, compaction,
 };
 
@@ -72,7 +72,7 @@ pub(super) struct Rows {
 /// Rows that readers see in one step.
 pub(super) struct Batch<'a> {
     tables: &'a Tables,
-    rows: Vec<(Vec<u8>, UserValue)>,
+    rows: Vec<(UserKey, UserValue)>,
 }
 
 impl Tables {
@@ -256,8 +256,8 @@ impl std::fmt::Debug for Rows {
 }
 
 impl Batch<'_> {
-    pub(super) fn insert(&mut self, key: Vec<u8>, value: impl Into<UserValue>) {
-        self.rows.push((key, value.into()));
+    pub(super) fn insert(&mut self, key: impl Into<UserKey>, value: impl Into<UserValue>) {
+        self.rows.push((key.into(), value.into()));
     }
 
     /// Lets readers see the rows; of two under one key the later.
