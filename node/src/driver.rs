@@ -9,6 +9,7 @@
 //! Nothing is decided here. A disk that fails ends the node: it must not say what it cannot keep.
 
 mod executor;
+mod intake;
 mod notice;
 mod publish;
 mod view;
@@ -30,6 +31,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use self::executor::{Executor, QUEUE_MAX, Replies};
+use self::intake::Intake;
 use self::view::ViewKeeper;
 use crate::config::Config;
 use crate::handle::{CharterRefused, Command, DialRefused, NodeHandle, NodeView, PublishError};
@@ -203,6 +205,7 @@ struct Driver {
     signed_groups: mpsc::UnboundedReceiver<Signed>,
     inputs: mpsc::UnboundedSender<Input>,
     inner: mpsc::UnboundedReceiver<Input>,
+    intake: Intake,
     effects: mpsc::Sender<Vec<Effect>>,
     /// The beginning of the time by which the state waits.
     started: std::time::Instant,
@@ -245,6 +248,7 @@ impl Driver {
             signed_groups,
             inputs,
             inner,
+            intake: Intake::default(),
             effects,
             started: std::time::Instant::now(),
             executor,
@@ -261,6 +265,9 @@ impl Driver {
         let mut renew = tokio::time::interval(VIEW_INTERVAL);
         renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
+            while let Some(answer) = self.intake.next() {
+                self.handle(answer).await;
+            }
             let wake = self.until_wake();
             tokio::select! {
                 ended = &mut self.executor => {
@@ -270,7 +277,7 @@ impl Driver {
                     });
                     return ended.map_err(NodeFault::Store);
                 }
-                Some(input) = self.inner.recv() => self.handle(input).await,
+                Some(input) = self.inner.recv() => self.take(input).await,
                 Some(group) = self.signed_groups.recv() => {
                     if let Ok((ticket, entries)) = group {
                         self.append(ticket, entries).await;
@@ -334,7 +341,14 @@ impl Driver {
                 Input::Response { request: RequestId(request), answer: outcome.ok() }
             }
         };
-        self.handle(input).await;
+        self.take(input).await;
+    }
+
+    /// Handles an input, or puts it off.
+    async fn take(&mut self, input: Input) {
+        if let Some(input) = self.intake.admit(input) {
+            self.handle(input).await;
+        }
     }
 
     async fn command(&mut self, command: Command) {
@@ -415,6 +429,7 @@ impl Driver {
         for effect in effects {
             match effect {
                 Effect::Check { ticket, log, entries } => {
+                    self.intake.begun();
                     let (inputs, store) = (self.inputs.clone(), self.store.clone());
                     rayon::spawn(move || {
                         let outcomes = check_entries(&store, &log, &entries);

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hutong_protocol::audience::Audience;
@@ -9,7 +10,7 @@ use hutong_protocol::entry::{Entry, Leaf};
 use hutong_protocol::statement::{Draft, StatementType};
 use serde_json::json;
 
-use super::fixture::{files, key, leaves, open, unsigned, zhejiang};
+use super::fixture::{checkpoint, files, key, leaves, open, unsigned, zhejiang};
 use crate::store::core::Core;
 use crate::store::{ListingQuery, Store, StoreError, StoreOptions, fsck};
 
@@ -80,6 +81,8 @@ fn damaged_tables_are_made_anew_without_anybody_asking() {
             let len = usize::try_from(fs::metadata(&file).unwrap().len()).unwrap();
             flip(&file, part * len / 8 + 7);
         }
+        let report = fsck(place.path(), &|_| None, &mut |_| ()).unwrap();
+        assert!(report.is_sound() && report.findings.len() <= 1, "{:?}", report.findings);
         let store = Store::open(place.path(), &small()).unwrap();
         // The first answers may fail; none may be wrong.
         let mut answers = (0..20).map(|_| {
@@ -148,6 +151,34 @@ fn a_full_disk_is_no_damage() {
     let error = StoreError::views("read", Path::new("views"))(lsm_tree::Error::Io(cut));
     assert!(error.is_damage_of_views());
     assert!(!StoreError::corrupt(Path::new("views"), None, "x").is_damage_of_views());
+}
+
+#[test]
+fn readers_never_meet_what_is_not_shown_yet() {
+    let place = tempfile::tempdir().unwrap();
+    let store = open(place.path());
+    let all: Vec<Leaf> = (1..=150).map(|revision| listing(7, revision)).collect();
+    store.commit(&[leaves(&zhejiang(), 0, all[..1].to_vec())]).unwrap();
+    let ended = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for size in 2..=all.len() {
+                let leaf = leaves(&zhejiang(), size as u64 - 1, vec![all[size - 1].clone()]);
+                store.commit(&[leaf, checkpoint(&zhejiang(), &all[..size])]).unwrap();
+            }
+            ended.store(true, Ordering::Release);
+        });
+        while !ended.load(Ordering::Acquire) {
+            if let Some(row) = store.listing(&zhejiang(), "id-00007", &|_| true).unwrap() {
+                assert_eq!((row.index + 1, row.events.len() as u64), (row.revision, row.revision));
+            }
+            let head = store.head(&zhejiang()).unwrap().unwrap();
+            assert!(head.checkpoint.is_none_or(|(size, _)| size <= head.size));
+        }
+    });
+    assert!(store.settle(PATIENCE));
+    let row = store.listing(&zhejiang(), "id-00007", &|_| true).unwrap().unwrap();
+    assert_eq!(row.revision, 150);
 }
 
 #[test]

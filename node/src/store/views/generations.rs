@@ -33,6 +33,9 @@ impl Generations {
             }
             opened => opened?,
         };
+        if newest.is_none() && names(folder)?.len() > 1 {
+            tracing::info!("the views are of an earlier build and are made anew");
+        }
         remove_others(folder, tables.folder())?;
         Ok(Self { folder: folder.to_path_buf(), options, now: RwLock::new(tables) })
     }

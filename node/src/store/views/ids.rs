@@ -79,8 +79,8 @@ impl Tables {
     }
 }
 
-/// Key of one id at one place: table, first bytes of the id, log number, index in 7 bytes. With 20
-/// bytes in all it needs no memory of its own.
+/// Key of one id at one place: table, first bytes of the id, log number, index in 7 bytes, which is more
+/// than a disk holds. With 20 bytes in all it needs no memory of its own.
 pub(super) fn id_key(id: &StatementId, log: u32, index: u64) -> [u8; ID_KEY_BYTES] {
     let mut key = [0; ID_KEY_BYTES];
     key[0] = Table::Id as u8;

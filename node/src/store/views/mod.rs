@@ -146,7 +146,7 @@ impl Core {
     /// it was asked to stop.
     pub(super) fn catch_up(&self, told: &mut dyn FnMut(&ExchangeId, u64)) -> bool {
         loop {
-            let damaged = self.progress().damaged.take();
+            let damaged = self.progress().damaged.clone();
             if let Some(folder) = damaged {
                 self.renew(&folder);
             }
@@ -239,41 +239,40 @@ impl Core {
     /// Makes all rows anew, where those in `folder` are still the ones in use. Not more often than a few
     /// times, since a disk that spoils whatever is written would keep the node at it for ever.
     fn renew(&self, folder: &Path) {
-        if self.tables.now().folder() != folder {
-            // Told of those before; what was put off for it goes on.
-            self.wake_views(self.all_numbers());
-            return;
-        }
+        let all = self.all_numbers();
         let renewals = self.progress().renewals;
-        let renewed = if renewals < RENEWALS_MAX {
-            tracing::warn!(
-                attempt = renewals + 1,
-                of = RENEWALS_MAX,
-                "all views are made anew from the logs"
-            );
-            self.tables.renew().map_err(|error| error.to_string())
+        let renewed = if self.tables.now().folder() != folder {
+            // Told of those before.
+            Ok(false)
+        } else if renewals < RENEWALS_MAX {
+            let attempt = renewals + 1;
+            tracing::warn!(attempt, of = RENEWALS_MAX, "all views are made anew from the logs");
+            self.tables.renew().map(|()| true).map_err(|error| error.to_string())
         } else {
             Err(format!("they were damaged again after they were made anew {renewals} times"))
         };
-        match renewed {
-            Ok(()) => {
-                self.fresh.go_on();
-                let all = self.all_numbers();
-                let mut progress = self.progress();
-                progress.renewals += 1;
-                progress.next.clear();
-                progress.failed.clear();
-                progress.refills_failed = false;
-                progress.changed.extend(all);
-                progress.renewing = Some((Instant::now(), Instant::now()));
-            }
+        match &renewed {
+            Ok(true) => self.fresh.go_on(),
+            Ok(false) => {}
             Err(why) => {
                 tracing::error!(why, "the views stand still; check the disk, then start again");
-                for log in self.all_numbers() {
-                    self.stop_log(log, why.clone());
+                for log in &all {
+                    self.stop_log(*log, why.clone());
                 }
             }
         }
+        // In one step, so that nobody who waits takes the old rows for whole.
+        let mut progress = self.progress();
+        progress.damaged.take_if(|damaged| damaged == folder);
+        if renewed == Ok(true) {
+            progress.renewals += 1;
+            progress.next.clear();
+            progress.failed.clear();
+            progress.refills_failed = false;
+            progress.renewing = Some((Instant::now(), Instant::now()));
+        }
+        // What was put off meanwhile goes on.
+        progress.changed.extend(all);
     }
 
     /// Says now and then how far the making anew has come.
