@@ -9,6 +9,7 @@
 //! Nothing is decided here. A disk that fails ends the node: it must not say what it cannot keep.
 
 mod executor;
+mod intake;
 mod notice;
 mod publish;
 mod view;
@@ -30,6 +31,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use self::executor::{Executor, QUEUE_MAX, Replies};
+use self::intake::Intake;
 use self::view::ViewKeeper;
 use crate::config::Config;
 use crate::handle::{CharterRefused, Command, DialRefused, NodeHandle, NodeView, PublishError};
@@ -171,15 +173,10 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 
 /// Checks entries; what they say is handed to the views.
 fn check_entries(store: &Store, log: &ExchangeId, entries: &[Entry]) -> Vec<check::Outcome> {
-    let (mut outcomes, mut said) = (Vec::with_capacity(entries.len()), Vec::new());
-    for (entry, checked) in entries.iter().zip(check::statements(log, entries)) {
-        outcomes.push(checked.outcome);
-        if checked.outcome != check::Outcome::Void {
-            said.extend(checked.statement.map(|statement| (entry.id(), statement)));
-        }
-    }
-    store.remember(said);
-    outcomes
+    let checked = check::statements(log, entries);
+    let sound = entries.iter().zip(&checked).filter(|(_, it)| it.outcome != check::Outcome::Void);
+    store.remember(sound.filter_map(|(entry, it)| Some((entry.id(), it.statement.as_ref()?))));
+    checked.into_iter().map(|it| it.outcome).collect()
 }
 
 /// A group of own statements that has been signed, or not.
@@ -208,6 +205,7 @@ struct Driver {
     signed_groups: mpsc::UnboundedReceiver<Signed>,
     inputs: mpsc::UnboundedSender<Input>,
     inner: mpsc::UnboundedReceiver<Input>,
+    intake: Intake,
     effects: mpsc::Sender<Vec<Effect>>,
     /// The beginning of the time by which the state waits.
     started: std::time::Instant,
@@ -250,6 +248,7 @@ impl Driver {
             signed_groups,
             inputs,
             inner,
+            intake: Intake::default(),
             effects,
             started: std::time::Instant::now(),
             executor,
@@ -266,6 +265,9 @@ impl Driver {
         let mut renew = tokio::time::interval(VIEW_INTERVAL);
         renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
+            while let Some(answer) = self.intake.next() {
+                self.handle(answer).await;
+            }
             let wake = self.until_wake();
             tokio::select! {
                 ended = &mut self.executor => {
@@ -275,7 +277,7 @@ impl Driver {
                     });
                     return ended.map_err(NodeFault::Store);
                 }
-                Some(input) = self.inner.recv() => self.handle(input).await,
+                Some(input) = self.inner.recv() => self.take(input).await,
                 Some(group) = self.signed_groups.recv() => {
                     if let Ok((ticket, entries)) = group {
                         self.append(ticket, entries).await;
@@ -339,7 +341,14 @@ impl Driver {
                 Input::Response { request: RequestId(request), answer: outcome.ok() }
             }
         };
-        self.handle(input).await;
+        self.take(input).await;
+    }
+
+    /// Handles an input, or puts it off.
+    async fn take(&mut self, input: Input) {
+        if let Some(input) = self.intake.admit(input) {
+            self.handle(input).await;
+        }
     }
 
     async fn command(&mut self, command: Command) {
@@ -372,8 +381,7 @@ impl Driver {
         let store = self.store.clone();
         rayon::spawn(move || match publish::sign(&me, &issuer, now(), statements) {
             Ok(entries) => {
-                let said = |it: &Prepared| (it.entry().id(), it.statement().clone());
-                store.remember(entries.iter().map(said));
+                store.remember(entries.iter().map(|it| (it.entry().id(), it.statement())));
                 replies.insert(ticket, reply);
                 let _ = signed.send(Ok((ticket, entries)));
             }
@@ -421,6 +429,7 @@ impl Driver {
         for effect in effects {
             match effect {
                 Effect::Check { ticket, log, entries } => {
+                    self.intake.begun();
                     let (inputs, store) = (self.inputs.clone(), self.store.clone());
                     rayon::spawn(move || {
                         let outcomes = check_entries(&store, &log, &entries);

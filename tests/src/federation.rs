@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -28,6 +29,9 @@ pub const FOUNDERS: usize = 3;
 
 /// The statement that admits an exchange.
 const ADMIT: &str = "hutong/member-admit/v1";
+
+/// Admissions in one request.
+const ADMISSIONS_GROUP: usize = 50;
 
 /// A log as a node holds it: size and root.
 pub type Held = (u64, String);
@@ -100,8 +104,14 @@ impl Exchange {
         &self.address
     }
 
-    fn log_key(&self) -> SigningKey {
+    /// The key that signs its checkpoints.
+    pub fn log_key(&self) -> SigningKey {
         self.seed.derive(Purpose::Log)
+    }
+
+    /// The key that signs its statements.
+    pub fn issuer_key(&self) -> SigningKey {
+        self.seed.derive(Purpose::Issuer)
     }
 }
 
@@ -195,6 +205,26 @@ impl Federation {
     ///
     /// That node is not ready, or refuses.
     pub fn admit(&self, index: usize) -> anyhow::Result<()> {
+        self.admit_all(index..index + 1)
+    }
+
+    /// As [`Self::admit`], for many, some in each group.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::admit`].
+    pub fn admit_all(&self, which: Range<usize>) -> anyhow::Result<()> {
+        let registrar = &self.exchanges[0];
+        registrar.node()?.ready()?;
+        let admissions: Vec<PublishRequest> = which.map(|index| self.admission(index)).collect();
+        for group in admissions.chunks(ADMISSIONS_GROUP) {
+            registrar.publish(group.to_vec()).context("cannot admit them")?;
+        }
+        Ok(())
+    }
+
+    /// The statement that admits an exchange, approved by all the council.
+    fn admission(&self, index: usize) -> PublishRequest {
         let body = json!({
             "descriptor": self.exchanges[index].descriptor.to_value(),
             "charter_version": self.chain.version(),
@@ -207,12 +237,7 @@ impl Federation {
                 approve(&self.id, ADMIT, &body, id, &member.log_key())
             })
             .collect();
-        let body = with_approvals(body, approvals);
-        self.exchanges[0].node()?.ready()?;
-        self.exchanges[0]
-            .publish(vec![statement(ADMIT, body)])
-            .with_context(|| format!("cannot admit {}", self.exchanges[index].id))?;
-        Ok(())
+        statement(ADMIT, with_approvals(body, approvals))
     }
 
     /// Waits until the nodes `which` hold the same logs with the same roots, and in them at least what each

@@ -76,13 +76,10 @@ impl Core {
             })?;
         }
         self.hand_over(&plan.stage, changes);
-        let shown = self.move_heads(&mut writer, plan);
-        if !journaled {
+        self.show(&mut writer, plan, |writer| {
             // Longer than any journal: durable by itself, before anybody sees it.
-            self.checkpoint(&mut writer, 0)?;
-        }
-        self.publish(shown);
-        Ok(())
+            if journaled { Ok(()) } else { self.checkpoint(writer, 0) }
+        })
     }
 
     /// Makes commits again that the journal holds and the heads do not tell of, then checkpoints.
@@ -94,9 +91,7 @@ impl Core {
         for commit in commits {
             let again = self.plan(&writer, &commit.changes).and_then(|plan| {
                 let plan = self.write_files(&mut writer, plan)?;
-                let shown = self.move_heads(&mut writer, plan);
-                self.publish(shown);
-                Ok(())
+                self.show(&mut writer, plan, |_| Ok(()))
             });
             again.map_err(|error| match error {
                 StoreError::Misuse { .. } | StoreError::Beyond { .. } => {
@@ -135,6 +130,7 @@ impl Core {
         });
         if let Err(error) = closed {
             tracing::warn!(%error, "the journal is read again at the next start");
+            self.folder.leave_unsettled();
         }
     }
 
@@ -329,7 +325,8 @@ impl Core {
                 Err(error) => writer.poisoned = Some(format!("{cause}; and then {error}")),
             }
         }
-        self.publish(restored);
+        // What was committed is as before.
+        drop(self.replace_held(restored, || Ok(())));
     }
 
     /// Lets the views have new leaves without reading them.
@@ -346,8 +343,14 @@ impl Core {
         }
     }
 
-    /// The new heads, to be made durable with the next checkpoint; returns what readers are to see.
-    fn move_heads(&self, writer: &mut Writer, plan: Plan) -> Vec<Held> {
+    /// Step 4: the new heads, to be made durable with the next checkpoint, and readers see them. Nobody
+    /// sees the one without the other, and nobody sees them before `durable` has succeeded.
+    fn show(
+        &self,
+        writer: &mut Writer,
+        plan: Plan,
+        durable: impl FnOnce(&mut Writer) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         let Plan { stage, mut batch, mut charters, logs_added, .. } = plan;
         for (log, staged) in &stage {
             if staged.fresh || staged.held.size() != staged.before.size() {
@@ -356,16 +359,15 @@ impl Core {
             staged.encode_marks(&mut batch);
             staged.encode_refilled(&mut batch);
         }
-        self.heads.apply(batch);
         writer.next_log += logs_added;
         writer.charters.append(&mut charters);
-        stage.into_values().map(|staged| staged.held).collect()
-    }
-
-    /// Step 4: readers see the new heads, and the views are told.
-    fn publish(&self, published: impl IntoIterator<Item = Held>) {
-        self.replace_held(published);
-        self.wake_views();
+        let changed: Vec<u32> = stage.values().map(|staged| staged.held.number).collect();
+        self.replace_held(stage.into_values().map(|staged| staged.held), || {
+            self.heads.apply(batch);
+            durable(writer)
+        })?;
+        self.wake_views(changed);
+        Ok(())
     }
 }
 

@@ -19,7 +19,7 @@ use super::heads::Heads;
 use super::journal::Journal;
 use super::marks::Marks;
 use super::record::{Head, Kind, decode_marks, decode_sequence, number_key};
-use super::views::{Fresh, Progress, Tables};
+use super::views::{Fresh, Generations, Progress, TableOptions};
 
 /// What is committed of one log; a snapshot that never changes.
 #[derive(Debug, Clone)]
@@ -69,8 +69,10 @@ impl Logs {
 pub(super) struct Core {
     pub(super) folder: Folder,
     pub(super) heads: Heads,
-    pub(super) tables: Tables,
+    pub(super) tables: Generations,
     pub(super) fresh: Fresh,
+    /// Started when they are first needed.
+    pub(super) parsers: OnceLock<rayon::ThreadPool>,
     _index: sled::Db,
     logs: RwLock<Logs>,
     pub(super) tiles: Mutex<TileCache>,
@@ -84,7 +86,7 @@ pub(super) struct Core {
 impl Drop for Core {
     fn drop(&mut self) {
         self.close();
-        if let Err(error) = self.tables.sync() {
+        if let Err(error) = self.tables.now().sync() {
             tracing::warn!(%error, "some of the views are made again at the next start");
         }
     }
@@ -98,6 +100,7 @@ impl Core {
 
     /// As [`Core::open`], for a folder that is locked already.
     pub(super) fn open_folder(folder: Folder, options: &StoreOptions) -> Result<Self, StoreError> {
+        folder.settle_names()?;
         let db = open_index(&folder, options.index_cache_bytes)?;
         let heads = db.open_tree("heads").map_err(index_error("open", folder.index()))?;
         let failed = index_error("read", folder.index());
@@ -114,9 +117,14 @@ impl Core {
         let next_log = logs.by_number.last_key_value().map_or(0, |(last, _)| last + 1);
         let heads = Heads::new(heads);
         let writer = Writer::open(&heads, next_log, folders, journal).map_err(&failed)?;
-        let mut core = Self {
-            tables: Tables::open(&folder.views(), options.views_cache_bytes)?,
+        let views = TableOptions {
+            cache_bytes: options.views_cache_bytes,
+            memory_bytes: options.views_memory_bytes,
+        };
+        let core = Self {
+            tables: Generations::open(&folder.views(), views)?,
             fresh: Fresh::default(),
+            parsers: OnceLock::new(),
             _index: db,
             heads,
             logs: RwLock::new(logs),
@@ -129,19 +137,23 @@ impl Core {
             folder,
         };
         core.recover(&commits)?;
-        core.forget_views_ahead(options)?;
+        core.forget_views_ahead()?;
         Ok(core)
     }
 
     /// Makes the views anew if they tell of entries that no log has, as after a log or the index was
     /// replaced by an older copy.
-    fn forget_views_ahead(&mut self, options: &StoreOptions) -> Result<(), StoreError> {
+    fn forget_views_ahead(&self) -> Result<(), StoreError> {
+        let tables = self.tables.now();
         for held in self.all_held() {
-            if self.tables.cursor(held.number)? > held.size() {
+            let cursor = tables.cursor(held.number);
+            if cursor.as_ref().is_err_and(StoreError::is_damage_of_views) {
+                tracing::warn!("the views are damaged and are made anew");
+                return self.tables.renew();
+            }
+            if cursor? > held.size() {
                 tracing::warn!(log = %held.exchange, "the views are ahead of the log and are made anew");
-                Tables::remove(&self.folder.views())?;
-                self.tables = Tables::open(&self.folder.views(), options.views_cache_bytes)?;
-                return Ok(());
+                return self.tables.renew();
             }
         }
         Ok(())
@@ -169,10 +181,28 @@ impl Core {
         logs.by_number.get(&number).and_then(|log| logs.by_id.get(log)).cloned()
     }
 
-    /// Lets readers see these logs as they are now.
-    pub(super) fn replace_held(&self, changed: impl IntoIterator<Item = Held>) {
+    /// Reads what belongs to a log while no commit changes it.
+    pub(super) fn steady<T>(
+        &self,
+        log: &ExchangeId,
+        read: impl FnOnce(&Arc<Held>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let logs = self.logs.read().unwrap_or_else(PoisonError::into_inner);
+        let held = logs.by_id.get(log).ok_or_else(|| StoreError::UnknownLog(log.clone()))?;
+        read(held)
+    }
+
+    /// Lets readers see these logs as they are now, in one step with what `also` does; nothing is shown
+    /// where that fails.
+    pub(super) fn replace_held(
+        &self,
+        changed: impl IntoIterator<Item = Held>,
+        also: impl FnOnce() -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         let mut logs = self.logs.write().unwrap_or_else(PoisonError::into_inner);
+        also()?;
         changed.into_iter().for_each(|held| logs.insert(held));
+        Ok(())
     }
 
     pub(super) fn tiles(&self) -> MutexGuard<'_, TileCache> {

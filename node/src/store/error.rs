@@ -155,6 +155,19 @@ impl StoreError {
         move |source| Self::Views { folder, action, source }
     }
 
+    /// Whether the views' files are not as they were written, rather than that the disk is full or may
+    /// not be read: the views must be made anew.
+    pub(super) fn is_damage_of_views(&self) -> bool {
+        use io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
+        match self {
+            Self::Views { source: lsm_tree::Error::Io(error), .. } => {
+                matches!(error.kind(), NotFound | UnexpectedEof | InvalidData)
+            }
+            Self::Views { .. } => true,
+            _ => false,
+        }
+    }
+
     pub(super) fn corrupt(file: &Path, index: Option<u64>, what: impl Into<String>) -> Self {
         Self::Corrupt { file: file.to_path_buf(), index, what: what.into() }
     }

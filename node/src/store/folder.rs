@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::error::StoreError;
 
@@ -15,7 +16,19 @@ pub(super) const FORMAT: &str = "hutong data folder, format 1\n";
 pub(super) struct Folder {
     root: PathBuf,
     /// Unlocked by the system when it is closed, also after a crash.
-    _lock: File,
+    lock: File,
+    /// Whether the last one that worked here was broken off, and what it did may not be durable.
+    unsettled: AtomicBool,
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if !self.unsettled.load(Ordering::Acquire)
+            && let Err(error) = self.lock.set_len(0)
+        {
+            tracing::debug!(%error, "the next start takes this end for a crash");
+        }
+    }
 }
 
 impl Folder {
@@ -33,7 +46,26 @@ impl Folder {
         let logs = root.join("logs");
         fs::create_dir_all(&logs).map_err(StoreError::io("create folder", &logs))?;
         sync_folder(root)?;
-        Ok(Self { root: root.to_path_buf(), _lock: lock })
+        Ok(Self::locked(root, lock))
+    }
+
+    fn locked(root: &Path, (lock, unsettled): (File, bool)) -> Self {
+        Self { root: root.to_path_buf(), lock, unsettled: AtomicBool::new(unsettled) }
+    }
+
+    /// Makes durable whatever a process that was broken off has left in files and folders. What it had
+    /// made can be seen now and may still be lost with the power, so nothing can rest on it before.
+    pub(super) fn settle_names(&self) -> Result<(), StoreError> {
+        if !self.unsettled.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        #[cfg(target_os = "linux")]
+        rustix::fs::syncfs(&self.lock)
+            .map_err(|error| StoreError::io("sync the disk of", &self.root)(error.into()))?;
+        #[cfg(not(target_os = "linux"))]
+        rustix::fs::sync();
+        self.unsettled.store(false, Ordering::Release);
+        Ok(())
     }
 
     /// Locks a folder that must exist already and bear the marker.
@@ -41,7 +73,12 @@ impl Folder {
         let marker = root.join("format");
         let text = fs::read_to_string(&marker).map_err(StoreError::io("read", &marker))?;
         check_format(&marker, &text)?;
-        Ok(Self { root: root.to_path_buf(), _lock: lock(root)? })
+        Ok(Self::locked(root, lock(root)?))
+    }
+
+    /// Not everything became durable: the next to open the folder must see to it.
+    pub(super) fn leave_unsettled(&self) {
+        self.unsettled.store(true, Ordering::Release);
     }
 
     /// The data folder.
@@ -201,7 +238,8 @@ pub(super) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), StoreError>
     written
 }
 
-fn lock(root: &Path) -> Result<File, StoreError> {
+/// The lock, and whether whoever held it before was broken off: its id is still there.
+fn lock(root: &Path) -> Result<(File, bool), StoreError> {
     let path = root.join("lock");
     let mut file = OpenOptions::new()
         .read(true)
@@ -220,11 +258,12 @@ fn lock(root: &Path) -> Result<File, StoreError> {
         }
         Err(TryLockError::Error(error)) => return Err(StoreError::io("lock", &path)(error)),
     }
+    let broken_off = file.metadata().map_err(StoreError::io("read", &path))?.len() > 0;
     file.set_len(0)
         .and_then(|()| file.rewind())
         .and_then(|()| writeln!(file, "{}", std::process::id()))
         .map_err(StoreError::io("write", &path))?;
-    Ok(file)
+    Ok((file, broken_off))
 }
 
 /// The process that wrote its id into the lock file, with its name where the system tells it.
@@ -293,6 +332,20 @@ mod tests {
         assert!(error.contains(&std::process::id().to_string()), "{error}");
         drop(first);
         Folder::open(place.path()).unwrap();
+    }
+
+    #[test]
+    fn what_a_broken_off_process_left_is_made_durable_once() {
+        let place = tempfile::tempdir().unwrap();
+        let open = || Folder::open(place.path()).unwrap();
+        let unsettled = |folder: &Folder| folder.unsettled.load(Ordering::Acquire);
+        assert!(!unsettled(&open()));
+        assert!(!unsettled(&open()), "it ended in order");
+        fs::write(place.path().join("lock"), "4711\n").unwrap();
+        assert!(unsettled(&open()));
+        assert!(unsettled(&open()), "nobody has made it durable yet");
+        open().settle_names().unwrap();
+        assert!(!unsettled(&open()));
     }
 
     #[test]

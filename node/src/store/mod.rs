@@ -72,8 +72,11 @@ pub use self::views::{
 pub struct StoreOptions {
     /// Bytes that the index keeps in memory, 16 MiB by default.
     pub index_cache_bytes: u64,
-    /// Bytes that the views keep in memory, 32 MiB by default.
+    /// Bytes that the views keep in memory of what lies on the disk, 32 MiB by default.
     pub views_cache_bytes: u64,
+    /// Bytes of new rows after which the views write them out, 16 MiB by default. Three times as many are
+    /// in memory at most.
+    pub views_memory_bytes: u64,
     /// Bytes that the journal may grow to, 16 MiB by default; it begins with 256 KiB.
     pub journal_bytes_max: u64,
     /// Checked hash tiles kept in memory, 8 KiB each; 1,024 by default.
@@ -88,6 +91,7 @@ impl Default for StoreOptions {
         Self {
             index_cache_bytes: 16 << 20,
             views_cache_bytes: 32 << 20,
+            views_memory_bytes: 16 << 20,
             journal_bytes_max: 16 << 20,
             tile_cache_tiles: 1_024,
             free_bytes_min: 64 << 20,
@@ -157,7 +161,7 @@ impl Store {
 
     /// Lets the views know what statements say that are about to be committed, so that they need not
     /// be parsed again. What is not committed soon is forgotten.
-    pub fn remember(&self, statements: impl IntoIterator<Item = (StatementId, Statement)>) {
+    pub fn remember<'a>(&self, statements: impl IntoIterator<Item = (StatementId, &'a Statement)>) {
         self.core.fresh.remember(statements);
     }
 
@@ -167,11 +171,12 @@ impl Store {
     ///
     /// [`StoreError::Index`] or [`StoreError::Corrupt`] when the index cannot be read.
     pub fn restore(&self) -> Result<Vec<StoredLog>, StoreError> {
-        self.core.all_held().iter().map(|held| self.restore_log(held)).collect()
+        self.logs().iter().map(|log| self.restore_log(log)).collect()
     }
 
-    fn restore_log(&self, held: &Held) -> Result<StoredLog, StoreError> {
-        let known = self.head_of(held)?;
+    fn restore_log(&self, log: &ExchangeId) -> Result<StoredLog, StoreError> {
+        let (held, known) =
+            self.core.steady(log, |held| Ok((Arc::clone(held), self.head_of(held)?)))?;
         let frontier = held.edge.frontier().ok_or_else(|| {
             let what = format!("log {} has an impossible size {}", known.log, known.size);
             StoreError::corrupt(&self.core.folder.index(), None, what)
@@ -199,13 +204,14 @@ impl Store {
     ///
     /// [`StoreError::Index`] or [`StoreError::Corrupt`] when the index cannot be read.
     pub fn head(&self, log: &ExchangeId) -> Result<Option<LogHead>, StoreError> {
-        match self.core.held(log) {
-            Ok(held) => self.head_of(&held).map(Some),
+        match self.core.steady(log, |held| self.head_of(held)) {
+            Ok(head) => Ok(Some(head)),
             Err(StoreError::UnknownLog(_)) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
+    /// No commit may change anything meanwhile: a checkpoint must not be of a size that `held` lacks.
     fn head_of(&self, held: &Held) -> Result<LogHead, StoreError> {
         let log = &held.exchange;
         let frozen = self.core.value(&log_key(Kind::Frozen, log))?;
@@ -330,22 +336,28 @@ impl Store {
     ///
     /// [`StoreError::Index`] or [`StoreError::Corrupt`].
     pub fn find(&self, id: &StatementId) -> Result<Option<(ExchangeId, u64)>, StoreError> {
-        if let Some(place) = self.core.find(id)? {
+        if let Some(place) = self.core.look_up(|tables| self.core.find(tables, id))? {
             return Ok(Some(place));
         }
         self.settle(FIND_WAIT);
-        self.core.find(id)
+        self.core.look_up(|tables| self.core.find(tables, id))
     }
 
     /// Every entry of a member type, of all logs, that is not void: the facts that the directory
-    /// rests on. Waits until the views have caught up.
+    /// rests on. Waits until the views have caught up, also where they must be made anew first.
     ///
     /// # Errors
     ///
     /// As [`Store::leaf`].
     pub fn admin_facts(&self) -> Result<Vec<(ExchangeId, u64, Entry)>, StoreError> {
-        self.settle(std::time::Duration::MAX);
-        self.core.admin_facts()
+        loop {
+            self.settle(std::time::Duration::MAX);
+            match self.core.look_up(|tables| self.core.admin_facts(tables)) {
+                // After a few times the views have failed, which is another error.
+                Err(error) if error.is_damage_of_views() => {}
+                facts => return facts,
+            }
+        }
     }
 
     /// Listings that fit `query`, ordered by log and listing id, each folded from the events for
@@ -361,7 +373,7 @@ impl Store {
         query: &ListingQuery,
         counts: &Counts<'_>,
     ) -> Result<Page<ListingRow>, StoreError> {
-        self.core.listings(query, counts)
+        self.core.look_up(|tables| self.core.listings(tables, query, counts))
     }
 
     /// One listing, folded from the events that count; `None` where none does.
@@ -375,7 +387,7 @@ impl Store {
         listing_id: &str,
         counts: &Counts<'_>,
     ) -> Result<Option<ListingRow>, StoreError> {
-        self.core.listing(exchange, listing_id, counts)
+        self.core.look_up(|tables| self.core.listing(tables, exchange, listing_id, counts))
     }
 
     /// Contracts that fit `query`, ordered by log and registration number, each with the events for
@@ -389,7 +401,7 @@ impl Store {
         query: &ContractQuery,
         counts: &Counts<'_>,
     ) -> Result<Page<ContractRow>, StoreError> {
-        self.core.contracts(query, counts)
+        self.core.look_up(|tables| self.core.contracts(tables, query, counts))
     }
 
     /// What is recorded under a registration number, a row for each log that uses it.
@@ -402,7 +414,7 @@ impl Store {
         registration_no: &str,
         counts: &Counts<'_>,
     ) -> Result<Vec<ContractRow>, StoreError> {
-        self.core.contract(registration_no, counts)
+        self.core.look_up(|tables| self.core.contract(tables, registration_no, counts))
     }
 
     /// Waits until the views hold everything that is committed now, at most `patience`; tells

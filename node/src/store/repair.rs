@@ -13,7 +13,7 @@ use super::core::{Core, index_error, open_index, read_heads};
 use super::error::StoreError;
 use super::folder::Folder;
 use super::record::{Head, Kind, decode_sequence, log_key, number_key};
-use super::views::Tables;
+use super::views::Generations;
 
 /// What [`rebuild`] did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -39,10 +39,11 @@ pub fn rebuild(
     progress: &mut dyn FnMut(&ExchangeId, u64),
 ) -> Result<RebuildReport, StoreError> {
     let folder = Folder::open_existing(path)?;
-    Tables::remove(&folder.views())?;
+    Generations::remove(&folder.views())?;
     let core = Core::open_folder(folder, options)?;
+    core.wake_views(core.all_held().iter().map(|held| held.number));
     core.catch_up(progress);
-    core.tables.sync()?;
+    core.tables.now().sync()?;
     let told = core.view_progress();
     let held = core.all_held();
     Ok(RebuildReport {
@@ -78,7 +79,7 @@ pub fn drop_log(path: &Path, log: &ExchangeId) -> Result<(), StoreError> {
         _ => true,
     })?;
     // The views go first: should the rest not be reached, they are made anew.
-    Tables::remove(&folder.views())?;
+    Generations::remove(&folder.views())?;
     let mut batch = sled::Batch::default();
     let empty = Head { number: head.number, size: 0, root: empty_root() };
     batch.insert(log_key(Kind::Head, log), empty.encode());

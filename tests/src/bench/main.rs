@@ -5,6 +5,7 @@
 //! drift, ratios hold. See `docs/PERFORMANCE.md`.
 
 mod load;
+mod logs;
 mod machine;
 mod receipts;
 mod report;
@@ -40,7 +41,10 @@ struct Arguments {
     /// For `load`: nodes, three or more.
     #[arg(long, default_value_t = 10)]
     nodes: usize,
-    /// What to measure; everything but `load` unless given.
+    /// For `logs`: how many logs hold the `entries`.
+    #[arg(long, default_value_t = 400)]
+    logs: usize,
+    /// What to measure; everything but `load` and `logs` unless given.
     #[arg(value_enum)]
     only: Vec<Subject>,
     /// Print JSON.
@@ -61,6 +65,8 @@ enum Subject {
     Receipts,
     /// Every node publishes at an even rate for a long time; then all logs must be equal.
     Load,
+    /// A node that holds all entries in many logs, and a second one that fetches them.
+    Logs,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -85,6 +91,10 @@ fn main() -> anyhow::Result<()> {
         let load =
             load::Load { rate: arguments.rate, seconds: arguments.seconds, nodes: arguments.nodes };
         load.run(&mut report)?;
+    }
+    if arguments.only.contains(&Subject::Logs) {
+        let logs = logs::Logs { logs: arguments.logs, entries: arguments.entries };
+        logs.run(&machine, &mut report)?;
     }
     report.print(arguments.json)
 }

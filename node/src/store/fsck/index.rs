@@ -9,7 +9,6 @@ use super::{Examined, Finding, LogKey, LogReport};
 use crate::store::core::index_error;
 use crate::store::error::StoreError;
 use crate::store::record::{Kind, decode_sized, log_key};
-use crate::store::views::Tables;
 
 impl Examined {
     /// The two checkpoints that are kept: readable, of this log, with this tree's root, signed.
@@ -62,11 +61,6 @@ impl Examined {
         Checkpoint::verify_log_signature(&note, &checkpoint.origin, &key)
             .map(|_| true)
             .map_err(|error| format!("the log's signature on size {size} fails: {error}"))
-    }
-
-    /// How far the views came in this log.
-    pub(super) fn cursor(&self, tables: &Tables) -> Result<u64, StoreError> {
-        Ok(tables.cursor(self.head.number)?.min(self.head.size))
     }
 
     /// Marks must lie within the log.

@@ -25,7 +25,7 @@ use super::folder::Folder;
 use super::journal;
 use super::marks::Marks;
 use super::record::{Head, Kind, decode_sequence};
-use super::views::{IdSum, Tables};
+use super::views::{Generations, IdSum};
 
 /// How grave a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -123,14 +123,12 @@ pub fn fsck(
     }
     let db = open_index(&folder, StoreOptions::default().index_cache_bytes)?;
     let heads = db.open_tree("heads").map_err(failed("open"))?;
-    let cache = StoreOptions::default().views_cache_bytes;
-    let tables = Tables::open_as_it_is(&folder.views(), cache)?;
     let mut report = FsckReport::default();
     let all = read_heads(&heads, &folder)?;
     find_strange_folders(&folder, &all, &mut report)?;
     examine_journal(&folder, &heads, &mut report)?;
     let sizes: BTreeMap<u32, u64> = all.iter().map(|(_, head)| (head.number, head.size)).collect();
-    let ids = tables.id_sums(|log| sizes.get(&log).copied().unwrap_or(0))?;
+    let views = Views::look(&folder, &sizes, &mut report)?;
     for (exchange, head) in all {
         let examined = Examined {
             files: LogFiles::new(folder.logs().join(exchange.as_str())),
@@ -141,10 +139,53 @@ pub fn fsck(
             exchange,
             head,
         };
-        let ids = ids.get(&examined.head.number).copied().unwrap_or_default();
-        examined.examine(&heads, &tables, ids, log_key, progress, &mut report)?;
+        examined.examine(&heads, &views, log_key, progress, &mut report)?;
     }
     Ok(report)
+}
+
+/// How far the views came in each log, and what the ids in them amount to.
+#[derive(Default)]
+struct Views(BTreeMap<u32, (u64, IdSum)>);
+
+impl Views {
+    /// Where they are damaged, that is a note, and they are as good as none: the node makes them anew.
+    fn look(
+        folder: &Folder,
+        sizes: &BTreeMap<u32, u64>,
+        report: &mut FsckReport,
+    ) -> Result<Self, StoreError> {
+        let read = || -> Result<Self, StoreError> {
+            let cache = StoreOptions::default().views_cache_bytes;
+            let Some(tables) = Generations::open_to_read(&folder.views(), cache)? else {
+                return Ok(Self::default());
+            };
+            let ids = tables.id_sums(|log| sizes.get(&log).copied().unwrap_or(0))?;
+            let known = sizes.iter().map(|(log, size)| {
+                let ids = ids.get(log).copied().unwrap_or_default();
+                Ok((*log, (tables.cursor(*log)?.min(*size), ids)))
+            });
+            Ok(Self(known.collect::<Result<_, StoreError>>()?))
+        };
+        read().or_else(|error| {
+            if !error.is_damage_of_views() {
+                return Err(error);
+            }
+            report.findings.push(Finding {
+                severity: Severity::Note,
+                log: None,
+                file: Some(folder.views()),
+                index: None,
+                what: "the views are damaged; the logs are not concerned".to_owned(),
+                advice: VIEWS_DAMAGED,
+            });
+            Ok(Self::default())
+        })
+    }
+
+    fn of(&self, head: &Head) -> (u64, IdSum) {
+        self.0.get(&head.number).copied().unwrap_or_default()
+    }
 }
 
 /// One log under examination.
@@ -162,8 +203,7 @@ impl Examined {
     fn examine(
         &self,
         heads: &sled::Tree,
-        tables: &Tables,
-        ids: IdSum,
+        views: &Views,
         log_key: &LogKey<'_>,
         progress: &mut dyn FnMut(&FsckProgress),
         report: &mut FsckReport,
@@ -176,7 +216,7 @@ impl Examined {
             ..LogReport::default()
         };
         let tree = self.examine_tiles(&mut report.findings)?;
-        let cursor = self.cursor(tables)?;
+        let (cursor, ids) = views.of(&self.head);
         self.examine_entries(&tree, cursor, ids, progress, &mut log, &mut report.findings);
         self.examine_checkpoints(&tree, heads, log_key, &mut log, &mut report.findings)?;
         self.examine_marks(&mut report.findings);
@@ -281,4 +321,6 @@ const REPLACE_FILE: &str = "restore this file from a backup, or drop the log so 
 const JOURNAL_WAITS: &str = "the node stopped without notice; its next start puts them there";
 const JOURNAL_LOST: &str = "restore the whole data folder from a backup; the last commits are lost \
                             otherwise";
+const VIEWS_DAMAGED: &str = "the node makes them anew when it meets the damage, and `hutong rebuild` \
+                             does so now; check the disk";
 const CHECK_DISK: &str = "check the disk, the permissions and the system's messages";

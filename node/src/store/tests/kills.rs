@@ -8,7 +8,7 @@ use hutong_protocol::entry::Leaf;
 use hutong_protocol::persist::Persist;
 
 use super::fixture::{checkpoint, exchange, leaves, open, tree, unsigned, zhejiang};
-use crate::store::{Store, fsck};
+use crate::store::{Store, StoreOptions, fsck};
 
 /// Names the folder to the child process.
 const FOLDER: &str = "HUTONG_TEST_KILLED_WRITER";
@@ -22,7 +22,9 @@ const LEAVES: usize = 40_000;
 fn the_writer_that_is_killed() {
     let folder = PathBuf::from(std::env::var_os(FOLDER).expect(FOLDER));
     let all = unsigned(0, LEAVES as u64);
-    let store = open(&folder);
+    // Rows of the views are written out and tidied all the time.
+    let options = StoreOptions { views_memory_bytes: 32 << 10, ..StoreOptions::default() };
+    let store = Store::open(&folder, &options).unwrap();
     let other = exchange("kz-national");
     for step in (1..150).cycle() {
         let from = store.head(&zhejiang()).unwrap().map_or(0, |head| head.size);

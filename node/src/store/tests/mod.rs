@@ -7,3 +7,4 @@ mod fixture;
 mod kills;
 mod large;
 mod lookups;
+mod views;

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use hutong_crypto::digest::Hash;
 use hutong_crypto::keys::PublicKey;
 use hutong_protocol::codes::ContractEventKind;
 use hutong_protocol::contract::{Contract, ContractState};
@@ -13,10 +14,11 @@ use hutong_protocol::statement::StatementType;
 use serde::{Deserialize, Serialize};
 
 use super::row::{
-    Counts, EventPosition, PAGE_ROWS_MAX, PAGE_SCAN_MAX, Page, Recorded, decode_index, decode_name,
-    event_key, is_name, name_key,
+    Counts, EventPosition, PAGE_ROWS_MAX, PAGE_SCAN_MAX, Page, Recorded, decode, decode_index,
+    decode_name, encode, event_key, is_name, name_key,
 };
-use super::tables::{Batch, Table};
+use super::said::What;
+use super::tables::{Batch, Table, Tables};
 use crate::store::core::{Core, Held};
 use crate::store::error::StoreError;
 
@@ -68,12 +70,11 @@ pub struct ContractRow {
 /// The stored part of an event.
 #[derive(Debug, Serialize, Deserialize)]
 struct Stored {
-    id: String,
-    key: String,
+    id: [u8; 32],
+    key: [u8; 32],
     event: String,
-    #[serde(rename = "type")]
     contract_type: Option<String>,
-    previous: Option<String>,
+    previous: Option<[u8; 32]>,
 }
 
 impl Core {
@@ -85,27 +86,28 @@ impl Core {
         recorded: &[Recorded],
         batch: &mut Batch<'_>,
     ) {
-        let contracts =
-            recorded.iter().filter(|recorded| recorded.statement.kind == StatementType::Contract);
-        for recorded in contracts {
-            let Some(number) = recorded.name("registration_no") else { continue };
-            let stored = Stored {
-                id: recorded.id.to_string(),
-                key: recorded.key.to_string(),
-                event: recorded.text("event").unwrap_or_default().to_owned(),
-                contract_type: recorded.text("contract_type").map(str::to_owned),
-                previous: recorded.text("previous").map(str::to_owned),
-            };
-            if let Ok(value) = serde_json::to_vec(&stored) {
-                let key = event_key(Table::Contract, held.number, number, recorded.index);
-                batch.insert(key, value);
+        for recorded in recorded {
+            let What::Contract(said) = &recorded.what else { continue };
+            if !is_name(&said.number) {
+                continue;
             }
+            let stored = Stored {
+                id: recorded.id.0,
+                key: *recorded.key.as_bytes(),
+                event: said.event.clone(),
+                contract_type: said.contract_type.clone(),
+                previous: said.previous.map(|previous| previous.0),
+            };
+            let key = event_key(Table::Contract, held.number, &said.number, recorded.index);
+            batch.insert(key, encode(&stored));
         }
     }
 
     /// The contract under `number` in one log; `None` where no event counts.
+    #[expect(clippy::unused_self, reason = "one of the views of this store")]
     fn contract_in(
         &self,
+        tables: &Tables,
         held: &Held,
         number: &str,
         counts: &Counts<'_>,
@@ -113,14 +115,14 @@ impl Core {
         let prefix = name_key(Table::Contract, held.number, number);
         let mut events = Vec::new();
         let mut state = None;
-        for row in self.tables.prefixed(prefix.clone()) {
+        for row in tables.prefixed(prefix.clone()) {
             let (key, value) = row?;
-            let (Some(index), Ok(stored)) =
-                (decode_index(&key[prefix.len()..]), serde_json::from_slice::<Stored>(&value))
+            let (Some(index), Some(stored)) =
+                (decode_index(&key[prefix.len()..]), decode::<Stored>(&value))
             else {
                 continue;
             };
-            let Some(mut event) = event_row(held, index, &stored) else { continue };
+            let mut event = event_row(held, index, &stored);
             if !counts(&event.position) {
                 continue;
             }
@@ -140,13 +142,14 @@ impl Core {
 
     pub(in crate::store) fn contract(
         &self,
+        tables: &Tables,
         number: &str,
         counts: &Counts<'_>,
     ) -> Result<Vec<ContractRow>, StoreError> {
         let mut rows = Vec::new();
         if is_name(number) {
             for held in self.all_held() {
-                rows.extend(self.contract_in(&held, number, counts)?);
+                rows.extend(self.contract_in(tables, &held, number, counts)?);
             }
         }
         Ok(rows)
@@ -154,12 +157,14 @@ impl Core {
 
     pub(in crate::store) fn contracts(
         &self,
+        tables: &Tables,
         query: &ContractQuery,
         counts: &Counts<'_>,
     ) -> Result<Page<ContractRow>, StoreError> {
         let mut page = Page { rows: Vec::new(), next: None, behind: self.view_progress().behind };
         let mut last: Option<(u32, String)> = None;
-        let rows = self.rows(Table::Contract, query.exchange.as_ref(), query.after.as_deref())?;
+        let rows =
+            self.rows(tables, Table::Contract, query.exchange.as_ref(), query.after.as_deref())?;
         for (seen, row) in rows.enumerate() {
             let (key, _) = row?;
             let Some((log, number, _)) = decode_name(&key) else { continue };
@@ -170,7 +175,7 @@ impl Core {
             last = Some((log, number.to_owned()));
             if query.number_prefix.as_ref().is_none_or(|prefix| number.starts_with(prefix))
                 && let Some(held) = self.held_by_number(log)
-                && let Some(row) = self.contract_in(&held, number, counts)?
+                && let Some(row) = self.contract_in(tables, &held, number, counts)?
                 && fits(&row, query)
             {
                 page.rows.push(row);
@@ -193,16 +198,16 @@ fn fits(row: &ContractRow, query: &ContractQuery) -> bool {
         && query.contract_type.as_deref().is_none_or(|wanted| contract_type == Some(wanted))
 }
 
-fn event_row(held: &Held, index: u64, stored: &Stored) -> Option<ContractEventRow> {
-    let key: PublicKey = stored.key.parse().ok()?;
+fn event_row(held: &Held, index: u64, stored: &Stored) -> ContractEventRow {
+    let key = PublicKey::from_bytes(stored.key);
     let (log, kind) = (held.exchange.clone(), StatementType::Contract);
-    Some(ContractEventRow {
+    ContractEventRow {
         position: EventPosition { log, index, key, kind },
-        statement: stored.id.parse().ok()?,
+        statement: Hash(stored.id),
         event: stored.event.clone(),
         contract_type: stored.contract_type.clone(),
         effective: false,
-    })
+    }
 }
 
 /// The state after one more event, where it takes effect.
@@ -214,10 +219,7 @@ fn follow(
     stored: &Stored,
     id: StatementId,
 ) -> Option<ContractState> {
-    let previous = match &stored.previous {
-        Some(previous) => Some(previous.parse().ok()?),
-        None => None,
-    };
+    let previous = stored.previous.map(Hash);
     let contract = Contract {
         registration_no: number.to_owned(),
         event: stored.event.parse().ok()?,

@@ -2,15 +2,17 @@
 //!
 //! A convenience of bounded size: what is not here is read from the disk.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hutong_protocol::entry::Leaf;
 use hutong_protocol::id::StatementId;
 use hutong_protocol::statement::Statement;
-use serde_json::Value;
 
-/// Leaves that the views have not taken in yet, and statements that were parsed on their way in.
+use super::said::Said;
+
+/// Leaves that the views have not taken in yet, and what statements say that were parsed on their way
+/// in.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Fresh {
     leaves: Mutex<Leaves>,
@@ -21,8 +23,10 @@ pub(in crate::store) struct Fresh {
 /// since its entry was never committed, goes.
 #[derive(Debug, Default)]
 struct Statements {
-    young: BTreeMap<StatementId, Statement>,
-    old: BTreeMap<StatementId, Statement>,
+    young: BTreeMap<StatementId, Said>,
+    /// Bytes that the young ones took when they came.
+    young_bytes: usize,
+    old: BTreeMap<StatementId, Said>,
 }
 
 #[derive(Debug, Default)]
@@ -30,6 +34,8 @@ struct Leaves {
     /// Log number → runs of leaves, each with the index of its first, in order.
     runs: BTreeMap<u32, VecDeque<(u64, Vec<Leaf>)>>,
     bytes: usize,
+    /// Logs whose views stand still: nobody comes for their leaves.
+    standing: BTreeSet<u32>,
 }
 
 impl Fresh {
@@ -45,18 +51,22 @@ impl Fresh {
     pub(in crate::store) fn keep(&self, log: u32, from: u64, leaves: &[Leaf]) {
         let bytes = leaves.iter().map(bytes_of).sum::<usize>();
         let mut kept = self.leaves();
-        if kept.bytes + bytes <= LEAVES_BYTES_MAX {
+        if kept.bytes + bytes <= LEAVES_BYTES_MAX && !kept.standing.contains(&log) {
             kept.bytes += bytes;
             kept.runs.entry(log).or_default().push_back((from, leaves.to_vec()));
         }
     }
 
-    /// The leaves from index `next` on that lie together; `None` where they are not here.
-    pub(super) fn take(&self, log: u32, next: u64) -> Option<Vec<Leaf>> {
+    /// The leaves from index `next` on that lie together, and none that a log of `size` leaves lacks: it
+    /// may be about to grow. `None` where they are not here.
+    pub(super) fn take(&self, log: u32, next: u64, size: u64) -> Option<Vec<Leaf>> {
         let mut kept = self.leaves();
         loop {
             let runs = kept.runs.get_mut(&log)?;
-            let Some((from, leaves)) = runs.pop_front_if(|(from, _)| *from <= next) else {
+            let wanted = |(from, leaves): &mut (u64, Vec<Leaf>)| {
+                *from <= next && *from + leaves.len() as u64 <= size
+            };
+            let Some((from, leaves)) = runs.pop_front_if(wanted) else {
                 if runs.is_empty() {
                     kept.runs.remove(&log);
                 }
@@ -70,26 +80,43 @@ impl Fresh {
         }
     }
 
+    /// Lets go of a log whose views stand still, and keeps nothing of it from now on.
+    pub(super) fn let_go(&self, log: u32) {
+        let mut kept = self.leaves();
+        let runs = kept.runs.remove(&log).unwrap_or_default();
+        kept.bytes -= runs.iter().flat_map(|(_, leaves)| leaves).map(bytes_of).sum::<usize>();
+        kept.standing.insert(log);
+    }
+
+    /// Every log's views go on.
+    pub(super) fn go_on(&self) {
+        self.leaves().standing.clear();
+    }
+
     /// Keeps what statements say, by the id of each.
-    pub(in crate::store) fn remember(
+    pub(in crate::store) fn remember<'a>(
         &self,
-        statements: impl IntoIterator<Item = (StatementId, Statement)>,
+        statements: impl IntoIterator<Item = (StatementId, &'a Statement)>,
     ) {
+        let said: Vec<(StatementId, Said)> =
+            statements.into_iter().map(|(id, statement)| (id, Said::of(statement))).collect();
         let mut kept = self.statements();
-        // Many small members take far more room than their text: those are parsed again.
-        let small = |said: &(StatementId, Statement)| values_in(&said.1.body) <= VALUES_MAX;
-        for (id, statement) in statements.into_iter().filter(small) {
-            if kept.young.len() >= STATEMENTS_MAX / 2 {
+        for (id, said) in said {
+            let bytes = said.bytes();
+            if kept.young_bytes + bytes > STATEMENTS_BYTES_MAX / 2 {
                 kept.old = std::mem::take(&mut kept.young);
+                kept.young_bytes = 0;
             }
-            kept.young.insert(id, statement);
+            kept.young_bytes += bytes;
+            kept.young.insert(id, said);
         }
     }
 
-    /// What the statement with this id says, if that is known.
-    pub(super) fn recall(&self, id: &StatementId) -> Option<Statement> {
+    /// What each of these statements says, where that is known.
+    pub(super) fn recall(&self, ids: &[StatementId]) -> Vec<Option<Said>> {
         let mut kept = self.statements();
-        kept.young.remove(id).or_else(|| kept.old.remove(id))
+        let recall = |id| kept.young.remove(id).or_else(|| kept.old.remove(id));
+        ids.iter().map(recall).collect()
     }
 }
 
@@ -100,23 +127,8 @@ fn bytes_of(leaf: &Leaf) -> usize {
 /// Bytes of leaves kept at most.
 const LEAVES_BYTES_MAX: usize = 16 << 20;
 
-/// How many values a JSON value is made of.
-fn values_in(value: &Value) -> usize {
-    1 + match value {
-        Value::Array(items) => items.iter().map(values_in).sum(),
-        Value::Object(members) => members.values().map(values_in).sum(),
-        Value::String(text) => text.len() / VALUE_BYTES,
-        _ => 0,
-    }
-}
-
-/// Statements kept at most; some 3 KB each.
-const STATEMENTS_MAX: usize = 8_192;
-
-/// Values in a statement that is kept at most: with some 200 bytes for each, and for as many bytes of
-/// text, 25 KB.
-const VALUES_MAX: usize = 128;
-const VALUE_BYTES: usize = 200;
+/// Bytes of what statements say kept at most: some 16,000 of them.
+const STATEMENTS_BYTES_MAX: usize = 12 << 20;
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
@@ -135,13 +147,58 @@ mod tests {
         fresh.keep(1, 0, &leaves(0, 3));
         fresh.keep(1, 3, &leaves(3, 5));
         fresh.keep(2, 9, &leaves(9, 10));
-        assert_eq!(fresh.take(1, 1).unwrap(), leaves(1, 3));
-        assert_eq!(fresh.take(1, 2), None, "the next run begins behind what is wanted");
-        assert_eq!(fresh.take(1, 3).unwrap(), leaves(3, 5));
-        assert_eq!(fresh.take(1, 5), None);
-        assert_eq!(fresh.take(2, 9).unwrap(), leaves(9, 10));
+        assert_eq!(fresh.take(1, 1, u64::MAX).unwrap(), leaves(1, 3));
+        assert_eq!(fresh.take(1, 3, 4), None, "the log is not as long yet");
+        assert_eq!(fresh.take(1, 2, u64::MAX), None, "the next run begins behind what is wanted");
+        assert_eq!(fresh.take(1, 3, u64::MAX).unwrap(), leaves(3, 5));
+        assert_eq!(fresh.take(1, 5, u64::MAX), None);
+        assert_eq!(fresh.take(2, 9, u64::MAX).unwrap(), leaves(9, 10));
         let kept = fresh.leaves();
         assert_eq!((kept.bytes, kept.runs.len()), (0, 1));
+    }
+
+    #[test]
+    fn nothing_is_kept_of_a_log_whose_views_stand_still() {
+        let fresh = Fresh::default();
+        fresh.keep(1, 0, &leaves(0, 3));
+        fresh.keep(2, 0, &leaves(3, 4));
+        fresh.let_go(1);
+        assert_eq!(fresh.leaves().bytes, size_of::<Leaf>());
+        fresh.keep(1, 3, &leaves(4, 5));
+        assert_eq!(fresh.take(1, 3, u64::MAX), None);
+        fresh.go_on();
+        fresh.keep(1, 3, &leaves(4, 5));
+        assert_eq!(fresh.take(1, 3, u64::MAX).unwrap(), leaves(4, 5));
+        assert_eq!(fresh.take(2, 0, u64::MAX).unwrap(), leaves(3, 4));
+        assert_eq!(fresh.leaves().bytes, 0);
+    }
+
+    fn statement() -> Statement {
+        Statement {
+            audience: hutong_protocol::audience::Audience::Public,
+            issued_at: hutong_protocol::time::Timestamp::default(),
+            issuer: "kz-national".parse().unwrap(),
+            salt: [0; 16],
+            kind: hutong_protocol::statement::StatementType::Evidence,
+            body: serde_json::json!({}),
+        }
+    }
+
+    #[test]
+    fn what_nobody_comes_for_is_forgotten_and_what_is_young_is_not() {
+        let (fresh, statement) = (Fresh::default(), statement());
+        let id = |number: u64| {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&number.to_be_bytes());
+            Hash(bytes)
+        };
+        let many = (2 * STATEMENTS_BYTES_MAX / Said::of(&statement).bytes()) as u64;
+        fresh.remember((0..many).map(|number| (id(number), &statement)));
+        let kept = fresh.statements();
+        assert!((kept.young.len() + kept.old.len()) as u64 <= many / 2);
+        drop(kept);
+        let said = fresh.recall(&[id(0), id(many - 1), id(many - 1)]);
+        assert_eq!(said, [None, Some(Said::of(&statement)), None]);
     }
 
     #[test]
@@ -151,7 +208,7 @@ mod tests {
         fresh.keep(1, 0, &many);
         fresh.keep(2, 0, &many);
         fresh.keep(3, 0, &many);
-        assert!(fresh.take(1, 0).is_some() && fresh.take(2, 0).is_some());
-        assert_eq!(fresh.take(3, 0), None);
+        assert!(fresh.take(1, 0, u64::MAX).is_some() && fresh.take(2, 0, u64::MAX).is_some());
+        assert_eq!(fresh.take(3, 0, u64::MAX), None);
     }
 }

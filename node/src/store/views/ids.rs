@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use hutong_protocol::id::{ExchangeId, StatementId};
 
-use super::row::{decode_place, place_key};
 use super::tables::{Table, Tables};
 use crate::store::core::Core;
 use crate::store::error::StoreError;
@@ -16,13 +15,13 @@ impl Core {
     /// The first recorded place of a statement.
     pub(in crate::store) fn find(
         &self,
+        tables: &Tables,
         id: &StatementId,
     ) -> Result<Option<(ExchangeId, u64)>, StoreError> {
-        let mut prefix = id_key(id, 0, 0);
-        prefix.truncate(1 + ID_BYTES);
-        for row in self.tables.prefixed(prefix) {
+        let prefix = &id_key(id, 0, 0)[..=ID_BYTES];
+        for row in tables.prefixed(prefix.to_vec()) {
             let (key, _) = row?;
-            let Some((number, index)) = decode_place(&key[1 + ID_BYTES..]) else { continue };
+            let Some((_, number, index)) = decode_id(&key) else { continue };
             let Some(held) = self.held_by_number(number) else { continue };
             if index < held.size() && self.leaf_hash(&held, index)? == *id {
                 return Ok(Some((held.exchange.clone(), index)));
@@ -71,22 +70,51 @@ impl Tables {
         let mut sums = BTreeMap::<u32, IdSum>::new();
         for row in self.prefixed(vec![Table::Id as u8]) {
             let (key, _) = row?;
-            let Some((start, place)) = key[1..].split_first_chunk::<ID_BYTES>() else { continue };
-            let Some((log, index)) = decode_place(place) else { continue };
+            let Some((start, log, index)) = decode_id(&key) else { continue };
             if index < ends(log) {
-                sums.entry(log).or_default().add_start(*start, index);
+                sums.entry(log).or_default().add_start(start, index);
             }
         }
         Ok(sums)
     }
 }
 
-/// Key of one id at one place.
-pub(super) fn id_key(id: &StatementId, log: u32, index: u64) -> Vec<u8> {
-    let mut key = place_key(Table::Id, log, index);
-    key.splice(1..1, id.as_bytes()[..ID_BYTES].iter().copied());
+/// Key of one id at one place: table, first bytes of the id, log number, index in 7 bytes, which is more
+/// than a disk holds. With 20 bytes in all it needs no memory of its own.
+pub(super) fn id_key(id: &StatementId, log: u32, index: u64) -> [u8; ID_KEY_BYTES] {
+    let mut key = [0; ID_KEY_BYTES];
+    key[0] = Table::Id as u8;
+    key[1..][..ID_BYTES].copy_from_slice(&id.as_bytes()[..ID_BYTES]);
+    key[1 + ID_BYTES..][..4].copy_from_slice(&log.to_be_bytes());
+    key[1 + ID_BYTES + 4..].copy_from_slice(&index.to_be_bytes()[1..]);
     key
+}
+
+/// First bytes of the id, log number and index of [`id_key`].
+fn decode_id(key: &[u8]) -> Option<([u8; ID_BYTES], u32, u64)> {
+    let (start, place) = key.get(1..)?.split_first_chunk::<ID_BYTES>()?;
+    let (log, end) = place.split_first_chunk::<4>()?;
+    let end: [u8; 7] = end.try_into().ok()?;
+    let mut index = [0; 8];
+    index[1..].copy_from_slice(&end);
+    Some((*start, u32::from_be_bytes(*log), u64::from_be_bytes(index)))
 }
 
 /// Among 2^32 statements, two begin with the same 8 bytes once in two tries; checking is cheap.
 const ID_BYTES: usize = 8;
+const ID_KEY_BYTES: usize = 1 + ID_BYTES + 4 + 7;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_back_and_others_are_refused() {
+        let id = hutong_crypto::digest::Hash([7; 32]);
+        let key = id_key(&id, 3, 1 << 40);
+        assert_eq!(key.len(), 20, "what fits into a key without memory of its own");
+        assert_eq!(decode_id(&key), Some(([7; ID_BYTES], 3, 1 << 40)));
+        assert_eq!(decode_id(&key[..19]), None);
+        assert_eq!(decode_id(&[key.as_slice(), &[0]].concat()), None);
+    }
+}

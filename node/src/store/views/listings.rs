@@ -6,22 +6,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hutong_crypto::digest::Hash;
 use hutong_crypto::keys::PublicKey;
 use hutong_protocol::audience::Audience;
 use hutong_protocol::entry::Leaf;
 use hutong_protocol::id::{ExchangeId, StatementId};
-use hutong_protocol::listing::{Listing, ListingEvent, ListingState, ListingStatus};
+use hutong_protocol::listing::{ListingEvent, ListingState};
 use hutong_protocol::region::Region;
 use hutong_protocol::statement::StatementType;
 use lsm_tree::UserValue;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::row::{
-    Counts, EventPosition, PAGE_ROWS_MAX, PAGE_SCAN_MAX, Page, Recorded, decode_index, decode_name,
-    event_key, is_name, log_key, name_key,
+    Counts, EventPosition, PAGE_ROWS_MAX, PAGE_SCAN_MAX, Page, Recorded, decode, decode_name,
+    encode, event_key, is_name, log_key, name_key,
 };
-use super::tables::{Batch, Table};
+use super::said::{What, revision_of};
+use super::tables::{Batch, Table, Tables};
 use crate::store::core::{Core, Held};
 use crate::store::error::StoreError;
 
@@ -73,7 +74,25 @@ pub struct ListingRow {
     pub events: Vec<EventPosition>,
 }
 
-/// The stored part of a row.
+/// A row as it is stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Stored {
+    /// The event that was taken in first. Most listings have no other.
+    first: Event,
+    /// Where the listing stands; `None` where its events amount to nothing, for want of a first revision.
+    folded: Option<Folded>,
+}
+
+/// An event as it is stored.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Event {
+    index: u64,
+    signer: [u8; 32],
+    /// The letter of its type.
+    mark: u8,
+}
+
+/// Where a listing stands, as it is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Folded {
     revision: u64,
@@ -81,7 +100,8 @@ struct Folded {
     status: String,
     titles: BTreeMap<String, String>,
     region: String,
-    audience: Value,
+    /// JSON of the audience; `None` for everybody.
+    audience: Option<String>,
     index: u64,
     /// Index of the last event taken in.
     last: u64,
@@ -91,43 +111,59 @@ struct Folded {
 struct Standing {
     state: ListingState,
     /// Audience and index of the newest revision.
-    audience: Value,
+    audience: Option<String>,
     index: u64,
     /// Index of the last event taken in.
     last: u64,
 }
 
-/// What is known of a listing before an event is taken in.
-enum Before {
-    /// Nothing at all.
-    Nothing,
-    /// Events that amount to nothing, for want of a first revision.
-    Events,
-    /// Where it stands.
-    Stands(Box<Standing>),
+/// A row while events are taken in.
+struct Row {
+    first: Event,
+    standing: Option<Box<Standing>>,
+}
+
+impl Event {
+    /// `None` where it is not about a listing.
+    fn of(recorded: &Recorded) -> Option<Self> {
+        let What::Listing { event, .. } = &recorded.what else { return None };
+        let mark = match event {
+            ListingEvent::Revision(_) => REVISION,
+            ListingEvent::Status(_) => STATUS,
+        };
+        Some(Self { index: recorded.index, signer: *recorded.key.as_bytes(), mark })
+    }
+
+    fn position(&self, log: &ExchangeId) -> Option<EventPosition> {
+        let kind = match self.mark {
+            REVISION => StatementType::Listing,
+            STATUS => StatementType::ListingStatus,
+            _ => return None,
+        };
+        let key = PublicKey::from_bytes(self.signer);
+        Some(EventPosition { log: log.clone(), index: self.index, key, kind })
+    }
 }
 
 impl Standing {
     /// What `before` becomes by one more event. The protocol decides whether it changes anything.
-    fn fold(before: Option<Self>, event: &Recorded) -> Option<Self> {
-        let before = before.map(|before| Self { last: event.index, ..before });
-        let body = &event.statement.body;
-        let said = match event.statement.kind {
-            StatementType::Listing => {
-                Listing::from_body(body).map(|listing| ListingEvent::Revision(Box::new(listing)))
-            }
-            _ => ListingStatus::from_body(body).map(ListingEvent::Status),
-        };
-        let Ok(said) = said else { return before };
+    fn fold(mut before: Option<Box<Self>>, event: &Recorded) -> Option<Box<Self>> {
+        if let Some(before) = &mut before {
+            before.last = event.index;
+        }
+        let What::Listing { event: said, audience } = &event.what else { return before };
         let state = before.as_ref().map(|before| &before.state);
-        match (ListingState::apply(state, &said, event.id), before, &said) {
-            (Ok(state), Some(before), ListingEvent::Status(_)) => Some(Self { state, ..before }),
-            (Ok(state), ..) => Some(Self {
+        match (ListingState::apply(state, said, event.id), before, said) {
+            (Ok(state), Some(mut before), ListingEvent::Status(_)) => {
+                before.state = state;
+                Some(before)
+            }
+            (Ok(state), ..) => Some(Box::new(Self {
                 state,
-                audience: event.statement.audience.to_value(),
+                audience: (*audience != Audience::Public).then(|| audience.to_value().to_string()),
                 index: event.index,
                 last: event.index,
-            }),
+            })),
             (Err(_), before, _) => before,
         }
     }
@@ -136,10 +172,10 @@ impl Standing {
         let listing = self.state.listing;
         Folded {
             revision: listing.revision,
-            kind: listing.kind.to_string(),
-            status: self.state.standing.to_string(),
+            kind: listing.kind.as_str().to_owned(),
+            status: self.state.standing.as_str().to_owned(),
             titles: listing.title,
-            region: listing.region.to_string(),
+            region: listing.region.as_str().to_owned(),
             audience: self.audience,
             index: self.index,
             last: self.last,
@@ -152,7 +188,7 @@ impl Folded {
         let same = |wanted: &Option<String>, met: &str| wanted.as_ref().is_none_or(|w| w == met);
         same(&query.kind, &self.kind)
             && same(&query.status, &self.status)
-            && (!query.public_only || self.audience == "public")
+            && (!query.public_only || self.audience.is_none())
             && query.region.as_ref().is_none_or(|wanted| {
                 self.region.parse().is_ok_and(|region| wanted.contains(&region))
             })
@@ -162,6 +198,24 @@ impl Folded {
             })
     }
 
+    /// The state to go on from. What the row does not keep (the rest of the revision, why it stands so,
+    /// which statements) decides nothing.
+    fn standing(self, id: &str) -> Option<Box<Standing>> {
+        let (kind, region) = (self.kind.parse().ok()?, self.region.parse().ok()?);
+        let listing = revision_of(id.to_owned(), self.revision, kind, self.titles, region);
+        let (standing, none) = (self.status.parse().ok()?, Hash([0; Hash::LEN]));
+        let state = ListingState { listing, standing, status: None, revised_by: none, last: none };
+        let (audience, index, last) = (self.audience, self.index, self.last);
+        Some(Box::new(Standing { state, audience, index, last }))
+    }
+
+    fn audience(&self) -> Option<Audience> {
+        match &self.audience {
+            None => Some(Audience::Public),
+            Some(text) => Audience::from_value(&serde_json::from_str(text).ok()?).ok(),
+        }
+    }
+
     fn row(
         self,
         log: &ExchangeId,
@@ -169,6 +223,7 @@ impl Folded {
         statement: StatementId,
         events: Vec<EventPosition>,
     ) -> Option<ListingRow> {
+        let audience = self.audience()?;
         Some(ListingRow {
             log: log.clone(),
             listing_id: id.to_owned(),
@@ -177,7 +232,7 @@ impl Folded {
             status: self.status,
             titles: self.titles,
             region: self.region,
-            audience: Audience::from_value(&self.audience).ok()?,
+            audience,
             index: self.index,
             statement,
             events,
@@ -189,98 +244,72 @@ impl Core {
     /// Takes listings and their status changes in.
     pub(super) fn record_listings(
         &self,
+        tables: &Tables,
         held: &Held,
         recorded: &[Recorded],
         batch: &mut Batch<'_>,
     ) -> Result<(), StoreError> {
-        let mut events = self.tables.batch();
-        let mut standing: BTreeMap<&str, Before> = BTreeMap::new();
+        let mut others = Vec::new();
+        let mut rows: BTreeMap<&str, Row> = BTreeMap::new();
         let mut late: BTreeSet<&str> = BTreeSet::new();
         for event in recorded {
-            let (Some(id), Some(mark)) = (event.name("listing_id"), mark(&event.statement.kind))
+            let (What::Listing { event: said, .. }, Some(stored)) = (&event.what, Event::of(event))
             else {
                 continue;
             };
-            let mut value = event.key.as_bytes().to_vec();
-            value.push(mark);
-            events.insert(event_key(Table::ListingEvent, held.number, id, event.index), value);
-            let before = match standing.remove(id) {
-                Some(before) => before,
-                None => self.standing(held, id)?,
+            let id = said.listing_id();
+            if !is_name(id) {
+                continue;
+            }
+            let before = match rows.remove(id) {
+                Some(row) => Some(row),
+                None => stored_row(tables, held, id)?,
             };
-            let after = match before {
-                Before::Stands(row) if row.last >= event.index => {
+            let Some(Row { first, standing }) = before else {
+                rows.insert(id, Row { first: stored, standing: Standing::fold(None, event) });
+                continue;
+            };
+            if stored.index != first.index {
+                let key = event_key(Table::ListingEvent, held.number, id, event.index);
+                others.push((key, encode(&stored)));
+            }
+            let standing = match standing {
+                Some(standing) if standing.last >= event.index => {
                     // An entry that became known later, or one that is taken in again.
                     late.insert(id);
-                    Some(row)
+                    Some(standing)
                 }
-                Before::Stands(row) => Standing::fold(Some(*row), event).map(Box::new),
-                Before::Nothing => Standing::fold(None, event).map(Box::new),
-                Before::Events => {
+                None => {
                     // Events behind a first revision that was withheld so far count from now on.
                     late.insert(id);
-                    Standing::fold(None, event).map(Box::new)
+                    None
                 }
+                standing => Standing::fold(standing, event),
             };
-            standing.insert(id, after.map_or(Before::Events, Before::Stands));
+            rows.insert(id, Row { first, standing });
         }
-        // First, since late events are folded from what is written.
-        events.commit()?;
-        for (id, row) in standing {
-            let row = match row {
-                _ if late.contains(id) => {
-                    self.fold_listing(held, &self.listing_events(held, id)?)?
-                }
-                Before::Stands(row) => Some(*row),
-                Before::Nothing | Before::Events => None,
+        if !late.is_empty() {
+            // First, since late events are folded from what is written.
+            let mut written = tables.batch();
+            for (key, value) in others.drain(..) {
+                written.insert(key, value);
+            }
+            written.commit()?;
+        }
+        for (key, value) in others {
+            batch.insert(key, value);
+        }
+        for (id, Row { first, standing }) in rows {
+            let standing = if late.contains(id) {
+                let events = listing_events(tables, held, id, first)?;
+                self.fold_listing(held, &events)?
+            } else {
+                standing
             };
-            // An empty row says that there are events.
-            let row = row.and_then(|row| serde_json::to_vec(&row.folded()).ok());
-            batch.insert(name_key(Table::Listing, held.number, id), row.unwrap_or_default());
+            let stored = Stored { first, folded: standing.map(|standing| standing.folded()) };
+            batch.insert(name_key(Table::Listing, held.number, id), encode(&stored));
         }
         Ok(())
-    }
-
-    /// What the row says of a listing, with its newest revision read from the log.
-    fn standing(&self, held: &Held, id: &str) -> Result<Before, StoreError> {
-        let Some(row) = self.tables.get(&name_key(Table::Listing, held.number, id))? else {
-            return Ok(Before::Nothing);
-        };
-        let Ok(folded) = serde_json::from_slice::<Folded>(&row) else { return Ok(Before::Events) };
-        let Some(Leaf::Entry(entry)) = self.leaf(held, folded.index)? else {
-            return Ok(Before::Events);
-        };
-        let revision = Recorded::parse(held, folded.index, &entry);
-        let read = revision.and_then(|revision| {
-            let listing = Listing::from_body(&revision.statement.body).ok()?;
-            Some((listing, folded.status.parse().ok()?, revision.id))
-        });
-        let Some((listing, standing, revised_by)) = read else { return Ok(Before::Events) };
-        // What the row does not keep (why it stands so, the last statement) decides nothing.
-        let state = ListingState { listing, standing, status: None, revised_by, last: revised_by };
-        let (audience, index, last) = (folded.audience, folded.index, folded.last);
-        Ok(Before::Stands(Box::new(Standing { state, audience, index, last })))
-    }
-
-    fn folded(&self, log: u32, id: &str) -> Result<Option<Folded>, StoreError> {
-        let value = self.tables.get(&name_key(Table::Listing, log, id))?;
-        Ok(value.and_then(|value| serde_json::from_slice(&value).ok()))
-    }
-
-    fn listing_events(&self, held: &Held, id: &str) -> Result<Vec<EventPosition>, StoreError> {
-        let mut events = Vec::new();
-        let prefix = name_key(Table::ListingEvent, held.number, id);
-        for row in self.tables.prefixed(prefix.clone()) {
-            let (key, value) = row?;
-            let index = decode_index(&key[prefix.len()..]);
-            let signed = value.split_last().and_then(|(mark, signer)| {
-                Some((kind_of(*mark)?, PublicKey::try_from(signer).ok()?))
-            });
-            if let (Some(index), Some((kind, key))) = (index, signed) {
-                events.push(EventPosition { log: held.exchange.clone(), index, key, kind });
-            }
-        }
-        Ok(events)
     }
 
     /// Folds a listing from its entries.
@@ -288,7 +317,7 @@ impl Core {
         &self,
         held: &Held,
         events: &[EventPosition],
-    ) -> Result<Option<Standing>, StoreError> {
+    ) -> Result<Option<Box<Standing>>, StoreError> {
         let mut row = None;
         for event in events {
             if let Some(Leaf::Entry(entry)) = self.leaf(held, event.index)?
@@ -303,12 +332,16 @@ impl Core {
     /// The row with the events that count only.
     fn counted(
         &self,
+        tables: &Tables,
         held: &Held,
         id: &str,
-        folded: Folded,
+        stored: Stored,
         counts: &Counts<'_>,
     ) -> Result<Option<(Folded, Vec<EventPosition>)>, StoreError> {
-        let mut events = self.listing_events(held, id)?;
+        let Stored { first, folded: Some(folded) } = stored else { return Ok(None) };
+        let mut events = listing_events(tables, held, id, first)?;
+        // Some may have come since the row was read.
+        events.retain(|event| event.index <= folded.last);
         let all = events.len();
         events.retain(counts);
         if events.len() == all {
@@ -319,20 +352,26 @@ impl Core {
 
     pub(in crate::store) fn listing(
         &self,
+        tables: &Tables,
         log: &ExchangeId,
         id: &str,
         counts: &Counts<'_>,
     ) -> Result<Option<ListingRow>, StoreError> {
-        let held = match self.held(log) {
-            Ok(held) => held,
+        let number = match self.held(log) {
+            Ok(held) => held.number,
             Err(StoreError::UnknownLog(_)) => return Ok(None),
             Err(error) => return Err(error),
         };
         if !is_name(id) {
             return Ok(None);
         }
-        let Some(folded) = self.folded(held.number, id)? else { return Ok(None) };
-        let counted = self.counted(&held, id, folded, counts)?;
+        let value = tables.get(&name_key(Table::Listing, number, id))?;
+        let Some(stored) = value.and_then(|value| decode::<Stored>(&value)) else {
+            return Ok(None);
+        };
+        // After the row, which may tell of entries that came a moment ago.
+        let held = self.held(log)?;
+        let counted = self.counted(tables, &held, id, stored, counts)?;
         let Some((folded, events)) = counted else { return Ok(None) };
         let statement = self.leaf_hash(&held, folded.index)?;
         Ok(folded.row(log, id, statement, events))
@@ -340,19 +379,22 @@ impl Core {
 
     pub(in crate::store) fn listings(
         &self,
+        tables: &Tables,
         query: &ListingQuery,
         counts: &Counts<'_>,
     ) -> Result<Page<ListingRow>, StoreError> {
         let mut page = Page { rows: Vec::new(), next: None, behind: self.view_progress().behind };
         let text = query.text.as_ref().map(|text| text.to_lowercase());
-        let rows = self.rows(Table::Listing, query.exchange.as_ref(), query.after.as_deref())?;
+        let after = query.after.as_deref();
+        let rows = self.rows(tables, Table::Listing, query.exchange.as_ref(), after)?;
         for (seen, row) in rows.enumerate() {
             let (key, value) = row?;
             let Some((log, id, _)) = decode_name(&key) else { continue };
-            if let Ok(folded) = serde_json::from_slice::<Folded>(&value)
+            if let Some(stored) = decode::<Stored>(&value)
+                && let Some(folded) = &stored.folded
                 && folded.fits(id, query, text.as_deref())
                 && let Some(held) = self.held_by_number(log)
-                && let Some((folded, events)) = self.counted(&held, id, folded, counts)?
+                && let Some((folded, events)) = self.counted(tables, &held, id, stored, counts)?
                 && folded.fits(id, query, text.as_deref())
             {
                 let statement = self.leaf_hash(&held, folded.index)?;
@@ -369,6 +411,7 @@ impl Core {
     /// The rows of a table, of one exchange or all, behind the one that `after` names.
     pub(super) fn rows(
         &self,
+        tables: &Tables,
         table: Table,
         exchange: Option<&ExchangeId>,
         after: Option<&str>,
@@ -383,21 +426,38 @@ impl Core {
         // The smallest key behind the one that was last seen.
         let mut start = after.and_then(|after| hex::decode(after).ok()).unwrap_or_default();
         start.push(0);
-        Ok(prefix.map(|prefix| self.tables.scan(prefix, start)).into_iter().flatten())
+        Ok(prefix.map(|prefix| tables.scan(prefix, start)).into_iter().flatten())
     }
 }
 
-/// The letter of a type in the events' table; `None` for types that are not about listings.
-fn mark(kind: &StatementType) -> Option<u8> {
-    match kind {
-        StatementType::Listing => Some(b'l'),
-        StatementType::ListingStatus => Some(b's'),
-        _ => None,
-    }
+/// What is stored of a listing.
+fn stored_row(tables: &Tables, held: &Held, id: &str) -> Result<Option<Row>, StoreError> {
+    let value = tables.get(&name_key(Table::Listing, held.number, id))?;
+    let stored = value.and_then(|value| decode::<Stored>(&value));
+    Ok(stored.map(|Stored { first, folded }| {
+        let standing = folded.and_then(|folded| folded.standing(id));
+        Row { first, standing }
+    }))
 }
 
-fn kind_of(mark: u8) -> Option<StatementType> {
-    [StatementType::Listing, StatementType::ListingStatus]
-        .into_iter()
-        .find(|kind| self::mark(kind) == Some(mark))
+/// Every event of a listing, of which `first` was taken in first, in order.
+fn listing_events(
+    tables: &Tables,
+    held: &Held,
+    id: &str,
+    first: Event,
+) -> Result<Vec<EventPosition>, StoreError> {
+    let mut events = Vec::from_iter(first.position(&held.exchange));
+    let prefix = name_key(Table::ListingEvent, held.number, id);
+    for row in tables.prefixed(prefix) {
+        let (_, value) = row?;
+        let event = decode::<Event>(&value).filter(|event| event.index != first.index);
+        events.extend(event.and_then(|event| event.position(&held.exchange)));
+    }
+    events.sort_by_key(|event| event.index);
+    Ok(events)
 }
+
+/// Letters of the types of events.
+const REVISION: u8 = b'l';
+const STATUS: u8 = b's';

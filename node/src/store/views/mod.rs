@@ -3,33 +3,43 @@
 //! A worker follows the committed logs with one cursor for each and writes rows, then the cursor; so
 //! after a crash some rows are written again, which changes nothing. Rows name the positions and keys
 //! that they rest on; whether those had authority is asked of the caller when a query is answered,
-//! since the directory may change without any log of the exchange changing.
+//! since the directory may change without any log of the exchange changing. Where rows are damaged,
+//! the worker makes all of them anew, a few times at most.
 
 mod contracts;
 mod fresh;
+mod generations;
 mod ids;
 mod listings;
 mod row;
+mod said;
 mod tables;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+mod tests;
+mod tidier;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use hutong_protocol::entry::{Entry, Leaf};
-use hutong_protocol::id::ExchangeId;
+use hutong_protocol::id::{ExchangeId, StatementId};
 use rayon::prelude::*;
 
 pub use self::contracts::{ContractEventRow, ContractQuery, ContractRow};
 pub(super) use self::fresh::Fresh;
+pub(super) use self::generations::Generations;
 pub(super) use self::ids::IdSum;
 use self::ids::id_key;
 pub use self::listings::{ListingQuery, ListingRow};
 pub use self::row::{Counts, EventPosition, Page};
 use self::row::{Recorded, decode_place, log_key, place_key};
-pub(super) use self::tables::Tables;
+use self::said::{Said, What};
 use self::tables::{Batch, Table};
+pub(super) use self::tables::{TableOptions, Tables};
 use super::core::{Core, Held};
 use super::error::StoreError;
 use super::heads::HeadChanges;
@@ -42,7 +52,14 @@ pub(super) struct Progress {
     next: BTreeMap<u32, u64>,
     failed: BTreeMap<u32, String>,
     refills_failed: bool,
-    wakes: u64,
+    /// Logs of which something was committed since the worker looked.
+    changed: BTreeSet<u32>,
+    /// Where damaged rows were met.
+    damaged: Option<PathBuf>,
+    /// How often all rows were made anew.
+    renewals: u32,
+    /// Since when, and when it was last told how far that came.
+    renewing: Option<(Instant, Instant)>,
     stop: bool,
 }
 
@@ -91,16 +108,16 @@ impl Core {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells the worker that something was committed.
-    pub(super) fn wake_views(&self) {
-        self.progress().wakes += 1;
+    /// Tells the worker of which logs something was committed.
+    pub(super) fn wake_views(&self, changed: impl IntoIterator<Item = u32>) {
+        self.progress().changed.extend(changed);
         self.progressed.notify_all();
     }
 
     /// Reads how far the views came before.
     pub(super) fn load_cursors(&self) -> Result<(), StoreError> {
         let mut next = BTreeMap::new();
-        for row in self.tables.prefixed(vec![Table::Cursor as u8]) {
+        for row in self.tables.now().prefixed(vec![Table::Cursor as u8]) {
             let (key, value) = row?;
             if let (Ok(log), Ok(index)) = (key[1..].try_into(), value.as_ref().try_into()) {
                 next.insert(u32::from_be_bytes(log), u64::from_be_bytes(index));
@@ -112,102 +129,226 @@ impl Core {
 
     /// The worker: takes in what is committed, then waits for more.
     fn follow_logs(&self) {
-        loop {
-            let wakes = self.progress().wakes;
-            if !self.catch_up(&mut |_, _| ()) {
-                return;
-            }
+        self.wake_views(self.all_numbers());
+        while self.catch_up(&mut |_, _| ()) {
             let mut progress = self.progress();
-            while progress.wakes == wakes && !progress.stop {
+            while progress.changed.is_empty() && progress.damaged.is_none() && !progress.stop {
                 progress = self.progressed.wait(progress).unwrap_or_else(PoisonError::into_inner);
             }
-            if progress.stop {
-                return;
-            }
         }
+    }
+
+    fn all_numbers(&self) -> BTreeSet<u32> {
+        self.all_held().iter().map(|held| held.number).collect()
     }
 
     /// Takes in everything that is committed; `told(log, next)` after each step. Returns false when
     /// it was asked to stop.
     pub(super) fn catch_up(&self, told: &mut dyn FnMut(&ExchangeId, u64)) -> bool {
-        for held in self.all_held() {
-            loop {
-                let progress = self.progress();
-                if progress.stop {
+        loop {
+            let damaged = self.progress().damaged.clone();
+            if let Some(folder) = damaged {
+                self.renew(&folder);
+            }
+            let changed = std::mem::take(&mut self.progress().changed);
+            for log in changed {
+                if !self.catch_up_with(log, told) {
                     return false;
                 }
-                let next = progress.next.get(&held.number).copied().unwrap_or(0);
-                if next >= held.size() || progress.failed.contains_key(&held.number) {
-                    break;
+            }
+            if let Err(error) = self.take_in_refilled() {
+                self.meet(&error, || {
+                    tracing::error!(%error, "views lack entries that became known");
+                    self.progress().refills_failed = true;
+                });
+            }
+            // Held while the others are told, so that nobody looks just before and waits just after.
+            let mut progress = self.progress();
+            self.progressed.notify_all();
+            if progress.changed.is_empty() && progress.damaged.is_none() {
+                if let Some((begun, _)) = progress.renewing.take() {
+                    let seconds = begun.elapsed().as_secs();
+                    tracing::info!(seconds, "the views are whole again");
                 }
-                drop(progress);
-                let outcome = self.take_in(&held, next);
-                let mut progress = self.progress();
-                match outcome {
-                    Ok(next) => {
-                        progress.next.insert(held.number, next);
-                        told(&held.exchange, next);
-                    }
-                    Err(error) => {
-                        tracing::error!(log = %held.exchange, %error, "views stopped for a log");
-                        progress.failed.insert(held.number, error.to_string());
-                    }
-                }
-                drop(progress);
-                self.progressed.notify_all();
+                return !progress.stop;
             }
         }
-        if let Err(error) = self.take_in_refilled() {
-            tracing::error!(%error, "views lack entries that became known");
-            self.progress().refills_failed = true;
+    }
+
+    /// As [`Core::catch_up`], for one log.
+    fn catch_up_with(&self, log: u32, told: &mut dyn FnMut(&ExchangeId, u64)) -> bool {
+        loop {
+            let Some(held) = self.held_by_number(log) else { return true };
+            let progress = self.progress();
+            if progress.stop {
+                return false;
+            }
+            let next = progress.next.get(&log).copied().unwrap_or(0);
+            let failed = progress.failed.contains_key(&log);
+            let damaged = progress.damaged.is_some();
+            drop(progress);
+            if next >= held.size() || failed || damaged {
+                return true;
+            }
+            match self.take_in(&held, next) {
+                Ok(next) => {
+                    self.progress().next.insert(log, next);
+                    self.tell_renewal();
+                    told(&held.exchange, next);
+                }
+                Err(error) => self.meet(&error, || {
+                    tracing::error!(log = %held.exchange, %error, "views stopped for a log");
+                    self.stop_log(log, error.to_string());
+                }),
+            }
+            self.progressed.notify_all();
         }
-        // Held while the others are told, so that nobody looks just before and waits just after.
-        let _progress = self.progress();
-        self.progressed.notify_all();
-        true
+    }
+
+    /// A log's views stand still from now on.
+    fn stop_log(&self, log: u32, why: String) {
+        self.fresh.let_go(log);
+        self.progress().failed.insert(log, why);
+    }
+
+    /// Notes damaged rows, which are made anew; does `otherwise` about any other failure.
+    fn meet(&self, error: &StoreError, otherwise: impl FnOnce()) {
+        if error.is_damage_of_views() {
+            tracing::warn!(%error, "the views are damaged");
+            self.progress().damaged = Some(self.tables.now().folder().to_path_buf());
+        } else {
+            otherwise();
+        }
+    }
+
+    /// Answers a question by the tables in use. Where they turn out to be damaged, the worker is told.
+    pub(super) fn look_up<T>(
+        &self,
+        answer: impl FnOnce(&Tables) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let tables = self.tables.now();
+        answer(&tables).inspect_err(|error| {
+            if error.is_damage_of_views() {
+                tracing::warn!(%error, "the views are damaged");
+                self.progress().damaged = Some(tables.folder().to_path_buf());
+                self.progressed.notify_all();
+            }
+        })
+    }
+
+    /// Makes all rows anew, where those in `folder` are still the ones in use. Not more often than a few
+    /// times, since a disk that spoils whatever is written would keep the node at it for ever.
+    fn renew(&self, folder: &Path) {
+        let all = self.all_numbers();
+        let renewals = self.progress().renewals;
+        let renewed = if self.tables.now().folder() != folder {
+            // Told of those before.
+            Ok(false)
+        } else if renewals < RENEWALS_MAX {
+            let attempt = renewals + 1;
+            tracing::warn!(attempt, of = RENEWALS_MAX, "all views are made anew from the logs");
+            self.tables.renew().map(|()| true).map_err(|error| error.to_string())
+        } else {
+            Err(format!("they were damaged again after they were made anew {renewals} times"))
+        };
+        match &renewed {
+            Ok(true) => self.fresh.go_on(),
+            Ok(false) => {}
+            Err(why) => {
+                tracing::error!(why, "the views stand still; check the disk, then start again");
+                for log in &all {
+                    self.stop_log(*log, why.clone());
+                }
+            }
+        }
+        // In one step, so that nobody who waits takes the old rows for whole.
+        let mut progress = self.progress();
+        progress.damaged.take_if(|damaged| damaged == folder);
+        if renewed == Ok(true) {
+            progress.renewals += 1;
+            progress.next.clear();
+            progress.failed.clear();
+            progress.refills_failed = false;
+            progress.renewing = Some((Instant::now(), Instant::now()));
+        }
+        // What was put off meanwhile goes on.
+        progress.changed.extend(all);
+    }
+
+    /// Says now and then how far the making anew has come.
+    fn tell_renewal(&self) {
+        let mut progress = self.progress();
+        let Some((_, told)) = &mut progress.renewing else { return };
+        if told.elapsed() >= TOLD_EVERY {
+            *told = Instant::now();
+            drop(progress);
+            let behind = self.view_progress().behind;
+            tracing::info!(behind, "the views are being made anew");
+        }
     }
 
     /// Takes in some leaves from `next` on and returns the index after them.
     fn take_in(&self, held: &Held, next: u64) -> Result<u64, StoreError> {
-        let leaves = match self.fresh.take(held.number, next) {
-            // They may have been committed since `held` was looked at.
-            Some(leaves) if next + leaves.len() as u64 <= held.size() => leaves,
-            _ => self.leaves(held, next, next + STEP_ENTRIES, STEP_BYTES)?,
+        let leaves = match self.fresh.take(held.number, next, held.size()) {
+            Some(leaves) => leaves,
+            None => self.leaves(held, next, next + STEP_ENTRIES, STEP_BYTES)?,
         };
         let end = next + leaves.len() as u64;
-        let mut batch = self.tables.batch();
+        let tables = self.tables.now();
+        let mut batch = tables.batch();
         for (index, leaf) in (next..).zip(&leaves) {
             batch.insert(id_key(&leaf.hash(), held.number, index), []);
         }
-        self.record(held, (next..).zip(leaves).collect(), &mut batch)?;
+        self.record(&tables, held, next, &leaves, &mut batch)?;
         batch.insert(log_key(Table::Cursor, held.number), end.to_be_bytes());
         batch.commit()?;
         Ok(end)
     }
 
-    /// Parses entries in parallel and adds the rows of each table.
+    /// Adds the rows of each table; parses in parallel what is not known from before.
     fn record(
         &self,
+        tables: &Tables,
         held: &Held,
-        leaves: Vec<(u64, Leaf)>,
+        from: u64,
+        leaves: &[Leaf],
         batch: &mut Batch<'_>,
     ) -> Result<(), StoreError> {
-        let recorded: Vec<Recorded> = leaves
-            .into_par_iter()
-            .filter(|(index, _)| !held.void.contains(*index))
-            .filter_map(|(index, leaf)| match leaf {
-                Leaf::Entry(entry) => match self.fresh.recall(&entry.id()) {
-                    Some(statement) => Recorded::of(held, index, &entry, statement),
-                    None => Recorded::parse(held, index, &entry),
-                },
-                Leaf::Withheld(_) => None,
-            })
-            .collect();
-        for recorded in recorded.iter().filter(|recorded| recorded.is_admin()) {
+        let sound = (from..).zip(leaves).filter(|(index, _)| !held.void.contains(*index));
+        let entries: Vec<(u64, &Entry)> =
+            sound.filter_map(|(index, leaf)| Some((index, leaf.entry()?))).collect();
+        let ids: Vec<StatementId> = entries.iter().map(|(_, entry)| entry.id()).collect();
+        let known = self.fresh.recall(&ids);
+        let read = |((index, entry), known): ((u64, &Entry), Option<Said>)| match known {
+            Some(said) => Recorded::of(held, index, entry, said),
+            None => Recorded::parse(held, index, entry),
+        };
+        let unknown = known.iter().filter(|known| known.is_none()).count();
+        let recorded: Vec<Recorded> = if unknown < PARSED_ALONE_MAX {
+            entries.into_iter().zip(known).filter_map(read).collect()
+        } else {
+            self.parsers()?
+                .install(|| entries.into_par_iter().zip(known).filter_map(read).collect())
+        };
+        for recorded in recorded.iter().filter(|recorded| recorded.what == What::Membership) {
             batch.insert(place_key(Table::Admin, held.number, recorded.index), []);
         }
         self.record_contracts(held, &recorded, batch);
-        self.record_listings(held, &recorded, batch)
+        self.record_listings(tables, held, &recorded, batch)
+    }
+
+    /// Threads for parsing. Those that check what comes from peers are busy for long when most comes,
+    /// and the views would wait for each group of entries behind them.
+    fn parsers(&self) -> Result<&rayon::ThreadPool, StoreError> {
+        if let Some(parsers) = self.parsers.get() {
+            return Ok(parsers);
+        }
+        let parsers = rayon::ThreadPoolBuilder::new()
+            .thread_name(|number| format!("views-{number}"))
+            .build()
+            .map_err(std::io::Error::other)
+            .map_err(StoreError::io("start threads for", self.folder.root()))?;
+        Ok(self.parsers.get_or_init(|| parsers))
     }
 
     /// Takes in entries that became known after the cursor had passed them.
@@ -216,6 +357,7 @@ impl Core {
         if !self.heads.any(&prefix) {
             return Ok(());
         }
+        let tables = self.tables.now();
         let mut taken = HeadChanges::default();
         for key in self.heads.prefixed(&prefix).map_err(self.index_error("read"))?.into_keys() {
             if let Some((number, index)) = decode_place(&key[1..])
@@ -226,14 +368,14 @@ impl Core {
                     continue;
                 };
                 // One by one: each may be folded into the row that the one before has changed.
-                let mut batch = self.tables.batch();
-                self.record(&held, vec![(index, leaf)], &mut batch)?;
+                let mut batch = tables.batch();
+                self.record(&tables, &held, index, &[leaf], &mut batch)?;
                 batch.commit()?;
             }
             taken.remove(key);
         }
         // No cursor says that they are missing, once their marks are gone.
-        self.tables.sync()?;
+        tables.sync()?;
         self.heads.apply(taken);
         Ok(())
     }
@@ -241,9 +383,12 @@ impl Core {
     /// Waits for the views of `log`, or of all logs for none.
     pub(super) fn settle(&self, log: Option<&ExchangeId>, patience: Duration) -> bool {
         let deadline = Instant::now().checked_add(patience);
-        let held = self.all_held();
-        let chosen = held.iter().filter(|held| log.is_none_or(|log| held.exchange == *log));
-        let targets: Vec<(u32, u64)> = chosen.map(|held| (held.number, held.size())).collect();
+        let chosen = match log {
+            None => self.all_held(),
+            Some(log) => self.held(log).into_iter().collect(),
+        };
+        let targets: Vec<(u32, u64)> =
+            chosen.iter().map(|held| (held.number, held.size())).collect();
         let mut progress = self.progress();
         loop {
             let reached = targets.iter().all(|(log, size)| {
@@ -251,7 +396,10 @@ impl Core {
                     || *size == 0
                     || progress.failed.contains_key(log)
             });
-            if reached && (progress.refills_failed || !self.refills_wait()) {
+            if reached
+                && progress.damaged.is_none()
+                && (progress.refills_failed || !self.refills_wait())
+            {
                 return true;
             }
             progress = match deadline {
@@ -287,7 +435,10 @@ impl Core {
     }
 
     /// Fails where the views of a log could not be made: a decision would be missing.
-    pub(super) fn admin_facts(&self) -> Result<Vec<(ExchangeId, u64, Entry)>, StoreError> {
+    pub(super) fn admin_facts(
+        &self,
+        tables: &Tables,
+    ) -> Result<Vec<(ExchangeId, u64, Entry)>, StoreError> {
         let (failed, refills) = {
             let progress = self.progress();
             (progress.failed.values().next().cloned(), progress.refills_failed)
@@ -297,7 +448,7 @@ impl Core {
             return Err(StoreError::corrupt(&self.folder.views(), None, why));
         }
         let mut facts = Vec::new();
-        for row in self.tables.prefixed(vec![Table::Admin as u8]) {
+        for row in tables.prefixed(vec![Table::Admin as u8]) {
             let (key, _) = row?;
             let Some((number, index)) = decode_place(&key[1..]) else { continue };
             let Some(held) = self.held_by_number(number) else { continue };
@@ -314,3 +465,12 @@ const STEP_ENTRIES: u64 = 4 * TILE_WIDTH;
 
 /// Bytes taken in at a time: four bundles of 8 KiB entries; larger entries make shorter steps.
 const STEP_BYTES: usize = 8 << 20;
+
+/// Rows are made anew so often at most between two starts.
+const RENEWALS_MAX: u32 = 3;
+
+/// How often the log is told how far the making anew has come.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
+
+/// Entries that are parsed on the views' own thread: fewer are not worth waking others.
+const PARSED_ALONE_MAX: usize = 64;

@@ -4,8 +4,10 @@ use hutong_crypto::keys::PublicKey;
 use hutong_protocol::entry::Entry;
 use hutong_protocol::id::{ExchangeId, StatementId};
 use hutong_protocol::statement::{Statement, StatementType};
-use serde_json::Value;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
+use super::said::{Said, What};
 use super::tables::Table;
 use crate::store::core::Held;
 
@@ -43,34 +45,35 @@ pub(super) struct Recorded {
     pub(super) index: u64,
     pub(super) id: StatementId,
     pub(super) key: PublicKey,
-    pub(super) statement: Statement,
+    pub(super) what: What,
 }
 
 impl Recorded {
     /// `None` for an entry that says nothing well formed, or speaks for another exchange.
     pub(super) fn parse(held: &Held, index: u64, entry: &Entry) -> Option<Self> {
-        Self::of(held, index, entry, Statement::parse(entry.statement_bytes()).ok()?)
+        let statement = Statement::parse(entry.statement_bytes()).ok()?;
+        Self::of(held, index, entry, Said::of(&statement))
     }
 
-    /// As [`Recorded::parse`], for an entry whose statement is known.
-    pub(super) fn of(held: &Held, index: u64, entry: &Entry, statement: Statement) -> Option<Self> {
-        let (id, key) = (entry.id(), entry.issuer_key());
-        (statement.issuer == held.exchange).then_some(Self { index, id, key, statement })
+    /// As [`Recorded::parse`], for an entry of which it is known what it says.
+    pub(super) fn of(held: &Held, index: u64, entry: &Entry, said: Said) -> Option<Self> {
+        let (id, key, what) = (entry.id(), entry.issuer_key(), said.what);
+        (said.issuer == held.exchange).then_some(Self { index, id, key, what })
     }
+}
 
-    /// Whether the directory depends on it.
-    pub(super) fn is_admin(&self) -> bool {
-        self.statement.kind.is_membership()
-    }
+/// A row's value as bytes.
+pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    let encoded = postcard::to_extend(value, Vec::with_capacity(ROW_BYTES));
+    debug_assert!(encoded.is_ok(), "rows are plain values, which can all be encoded");
+    encoded.unwrap_or_default()
+}
 
-    /// A text member of the body.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
-        self.statement.body.get(name).and_then(Value::as_str)
-    }
-
-    /// A text member of the body that can be part of a key: 1 to 128 bytes, none of them zero.
-    pub(super) fn name(&self, member: &str) -> Option<&str> {
-        self.text(member).filter(|name| is_name(name))
+/// The value that [`encode`] made bytes of; `None` for any others.
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, [])) => Some(value),
+        _ => None,
     }
 }
 
@@ -81,14 +84,20 @@ pub(super) fn is_name(text: &str) -> bool {
 
 /// Key of what belongs to a log: table, log number.
 pub(super) fn log_key(table: Table, log: u32) -> Vec<u8> {
-    let mut key = vec![table as u8];
+    key_of(table, log, 0)
+}
+
+/// Table and log number, with room for so many bytes more.
+fn key_of(table: Table, log: u32, more: usize) -> Vec<u8> {
+    let mut key = Vec::with_capacity(5 + more);
+    key.push(table as u8);
     key.extend_from_slice(&log.to_be_bytes());
     key
 }
 
 /// Key of one entry: table, log number, index.
 pub(super) fn place_key(table: Table, log: u32, index: u64) -> Vec<u8> {
-    let mut key = log_key(table, log);
+    let mut key = key_of(table, log, 8);
     key.extend_from_slice(&index.to_be_bytes());
     key
 }
@@ -101,7 +110,7 @@ pub(super) fn decode_place(end: &[u8]) -> Option<(u32, u64)> {
 
 /// Key of what belongs to a name in a log: table, log number, name, zero.
 pub(super) fn name_key(table: Table, log: u32, name: &str) -> Vec<u8> {
-    let mut key = log_key(table, log);
+    let mut key = key_of(table, log, name.len() + 9);
     key.extend_from_slice(name.as_bytes());
     key.push(0);
     key
@@ -130,6 +139,9 @@ pub(super) fn decode_index(rest: &[u8]) -> Option<u64> {
 /// Listing ids and registration numbers are some 20 bytes; this leaves room for any that are not.
 const NAME_BYTES_MAX: usize = 128;
 
+/// An ordinary listing's row.
+const ROW_BYTES: usize = 192;
+
 /// Rows of one page at most.
 pub(super) const PAGE_ROWS_MAX: usize = 1_000;
 
@@ -147,6 +159,15 @@ mod tests {
         assert_eq!((log, name, decode_index(rest)), (7, "nr-1", Some(1 << 40)));
         assert!(decode_name(&key[..8]).is_none());
         assert_eq!(decode_index(&rest[1..]), None);
+    }
+
+    #[test]
+    fn values_come_back_and_others_are_refused() {
+        let bytes = encode(&(7_u64, Some("x")));
+        assert_eq!(decode::<(u64, Option<String>)>(&bytes), Some((7, Some("x".to_owned()))));
+        assert_eq!(decode::<(u64, Option<String>)>(&bytes[..bytes.len() - 1]), None);
+        let longer = [bytes.as_slice(), &[0]].concat();
+        assert_eq!(decode::<(u64, Option<String>)>(&longer), None);
     }
 
     #[test]
