@@ -14,7 +14,7 @@ use crate::audience::Audience;
 use crate::entry::{Entry, SUITE_ED25519};
 use crate::id::ExchangeId;
 use crate::limits::MEMBERSHIP_ENTRY_BYTES_MAX;
-use crate::statement::{Statement, StatementType};
+use crate::statement::{Said, StatementType};
 
 /// What checking one entry found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,10 +40,10 @@ pub struct Checked {
     /// Whether it counts.
     pub outcome: Outcome,
     /// What it says; `None` where that was not looked at, or cannot be read.
-    pub statement: Option<Statement>,
+    pub said: Option<Said>,
 }
 
-/// As [`entries`], for callers that need the statements too.
+/// As [`entries`], for callers that need what the entries say, too.
 pub fn statements(log: &ExchangeId, entries: &[Entry]) -> Vec<Checked> {
     let messages: Vec<Vec<u8>> = entries.iter().map(Entry::signed_message).collect();
     let signed: Vec<SignedMessage<'_>> = entries
@@ -62,22 +62,21 @@ pub fn statements(log: &ExchangeId, entries: &[Entry]) -> Vec<Checked> {
             // The signature does not cover the suite: one that is good in suite 1 proves nothing in
             // another.
             let readable = signed && entry.suite() == SUITE_ED25519;
-            let statement =
-                if readable { Statement::parse(entry.statement_bytes()).ok() } else { None };
-            let outcome = statement.as_ref().map_or(Outcome::Void, |met| outcome(log, entry, met));
-            Checked { outcome, statement }
+            let said = if readable { Said::parse(entry.statement_bytes()).ok() } else { None };
+            let outcome = said.as_ref().map_or(Outcome::Void, |said| outcome(log, entry, said));
+            Checked { outcome, said }
         })
         .collect()
 }
 
-fn outcome(log: &ExchangeId, entry: &Entry, statement: &Statement) -> Outcome {
-    if statement.issuer != *log {
+fn outcome(log: &ExchangeId, entry: &Entry, said: &Said) -> Outcome {
+    if said.issuer != *log {
         return Outcome::Void;
     }
-    match outcome_of(&statement.kind) {
+    match outcome_of(&said.kind) {
         // Who is a member is for everybody to know, or nodes would disagree on it.
         Outcome::Membership
-            if statement.audience != Audience::Public
+            if said.audience != Audience::Public
                 || entry.as_bytes().len() > MEMBERSHIP_ENTRY_BYTES_MAX =>
         {
             Outcome::Void

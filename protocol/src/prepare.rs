@@ -1,9 +1,19 @@
-//! Own statements, signed and ready for the log.
+//! Own statements: made, signed, and ready for the log.
+
+use alloc::vec::Vec;
 
 use hutong_crypto::keys::SigningKey;
 
+use crate::audience::Audience;
 use crate::entry::Entry;
-use crate::statement::{Draft, Statement, StatementError};
+use crate::statement::{Draft, Frame, Said, StatementError, StatementType};
+
+/// A statement that is well formed and has no signature yet.
+#[derive(Debug, Clone)]
+pub struct Unsigned {
+    bytes: Vec<u8>,
+    said: Said,
+}
 
 /// A statement that is well formed and signed by a key of ours.
 ///
@@ -11,7 +21,52 @@ use crate::statement::{Draft, Statement, StatementError};
 #[derive(Debug, Clone)]
 pub struct Prepared {
     entry: Entry,
-    statement: Statement,
+    kind: StatementType,
+    public: bool,
+}
+
+impl Unsigned {
+    /// Takes canonical statement bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`StatementError`] where other nodes would refuse the statement.
+    pub fn read(bytes: Vec<u8>) -> Result<Self, StatementError> {
+        let said = Said::parse(&bytes)?;
+        Ok(Self { bytes, said })
+    }
+
+    /// Makes a statement.
+    ///
+    /// # Errors
+    ///
+    /// [`StatementError`] where other nodes would refuse the statement.
+    pub fn make(draft: &Draft) -> Result<Self, StatementError> {
+        Self::read(draft.to_canonical())
+    }
+
+    /// Makes a statement whose body is the text `body`, in canonical form.
+    ///
+    /// # Errors
+    ///
+    /// [`StatementError`] where other nodes would refuse the statement, so also where `body` is in
+    /// another form.
+    pub fn frame(frame: &Frame<'_>, body: &str) -> Result<Self, StatementError> {
+        Self::read(frame.around(body.as_bytes()))
+    }
+
+    /// What it says.
+    pub fn said(&self) -> &Said {
+        &self.said
+    }
+
+    /// Signs it; what it says comes back for those who keep it.
+    pub fn sign(self, key: &SigningKey) -> (Prepared, Said) {
+        let Self { bytes, said } = self;
+        let entry = Entry::sign(key, &bytes).expect("a statement that was read fits an entry");
+        let public = said.audience == Audience::Public;
+        (Prepared { entry, kind: said.kind.clone(), public }, said)
+    }
 }
 
 impl Prepared {
@@ -21,10 +76,7 @@ impl Prepared {
     ///
     /// [`StatementError`] where other nodes would refuse the statement.
     pub fn sign(statement: &[u8], key: &SigningKey) -> Result<Self, StatementError> {
-        let parsed = Statement::parse(statement)?;
-        let entry =
-            Entry::sign(key, statement).map_err(|_| StatementError::Long(statement.len()))?;
-        Ok(Self { entry, statement: parsed })
+        Ok(Unsigned::read(statement.to_vec())?.sign(key).0)
     }
 
     /// Makes a statement and signs it.
@@ -32,8 +84,8 @@ impl Prepared {
     /// # Errors
     ///
     /// [`StatementError`] where other nodes would refuse the statement.
-    pub fn make(draft: Draft, key: &SigningKey) -> Result<Self, StatementError> {
-        Self::sign(&draft.into_canonical(), key)
+    pub fn make(draft: &Draft, key: &SigningKey) -> Result<Self, StatementError> {
+        Ok(Unsigned::make(draft)?.sign(key).0)
     }
 
     /// The signed entry.
@@ -41,18 +93,18 @@ impl Prepared {
         &self.entry
     }
 
-    /// What it says.
-    pub fn statement(&self) -> &Statement {
-        &self.statement
-    }
-
     /// The statement type, for instance `hutong/listing/v1`.
     pub fn kind(&self) -> &str {
-        self.statement.kind.as_str()
+        self.kind.as_str()
+    }
+
+    /// Whether everybody may see it.
+    pub fn is_public(&self) -> bool {
+        self.public
     }
 
     /// Whether the directory depends on the statement.
     pub fn is_membership(&self) -> bool {
-        self.statement.kind.is_membership()
+        self.kind.is_membership()
     }
 }

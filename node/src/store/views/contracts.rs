@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use hutong_crypto::keys::PublicKey;
+use hutong_protocol::body::Content;
 use hutong_protocol::codes::ContractEventKind;
 use hutong_protocol::contract::{Contract, ContractState};
 use hutong_protocol::id::{ExchangeId, StatementId};
@@ -85,16 +86,19 @@ impl Core {
         recorded: &[Recorded],
         batch: &mut Batch<'_>,
     ) {
-        let contracts =
-            recorded.iter().filter(|recorded| recorded.statement.kind == StatementType::Contract);
-        for recorded in contracts {
-            let Some(number) = recorded.name("registration_no") else { continue };
+        for recorded in recorded {
+            let (Content::Contract(contract), Some(number)) =
+                (&recorded.said.content, recorded.subject())
+            else {
+                continue;
+            };
+            let description = contract.description.as_ref();
             let stored = Stored {
                 id: recorded.id.to_string(),
                 key: recorded.key.to_string(),
-                event: recorded.text("event").unwrap_or_default().to_owned(),
-                contract_type: recorded.text("contract_type").map(str::to_owned),
-                previous: recorded.text("previous").map(str::to_owned),
+                event: contract.event.to_string(),
+                contract_type: description.map(|said| said.contract_type.to_string()),
+                previous: contract.previous.map(|previous| previous.to_string()),
             };
             if let Ok(value) = serde_json::to_vec(&stored) {
                 let key = event_key(Table::Contract, held.number, number, recorded.index);

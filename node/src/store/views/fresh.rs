@@ -5,10 +5,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use hutong_protocol::entry::Leaf;
+use hutong_protocol::entry::{Entry, Leaf};
 use hutong_protocol::id::StatementId;
-use hutong_protocol::statement::Statement;
-use serde_json::Value;
+use hutong_protocol::statement::Said;
 
 /// Leaves that the views have not taken in yet, and statements that were parsed on their way in.
 #[derive(Debug, Default)]
@@ -21,8 +20,8 @@ pub(in crate::store) struct Fresh {
 /// since its entry was never committed, goes.
 #[derive(Debug, Default)]
 struct Statements {
-    young: BTreeMap<StatementId, Statement>,
-    old: BTreeMap<StatementId, Statement>,
+    young: BTreeMap<StatementId, Said>,
+    old: BTreeMap<StatementId, Said>,
 }
 
 #[derive(Debug, Default)]
@@ -70,24 +69,24 @@ impl Fresh {
         }
     }
 
-    /// Keeps what statements say, by the id of each.
-    pub(in crate::store) fn remember(
+    /// Keeps what entries say.
+    pub(in crate::store) fn remember<'a>(
         &self,
-        statements: impl IntoIterator<Item = (StatementId, Statement)>,
+        statements: impl IntoIterator<Item = (&'a Entry, Said)>,
     ) {
         let mut kept = self.statements();
-        // Many small members take far more room than their text: those are parsed again.
-        let small = |said: &(StatementId, Statement)| values_in(&said.1.body) <= VALUES_MAX;
-        for (id, statement) in statements.into_iter().filter(small) {
+        // Those that would take much room are read again.
+        let small = |(entry, _): &(&Entry, Said)| entry.as_bytes().len() <= ENTRY_BYTES_MAX;
+        for (entry, said) in statements.into_iter().filter(small) {
             if kept.young.len() >= STATEMENTS_MAX / 2 {
                 kept.old = std::mem::take(&mut kept.young);
             }
-            kept.young.insert(id, statement);
+            kept.young.insert(entry.id(), said);
         }
     }
 
     /// What the statement with this id says, if that is known.
-    pub(super) fn recall(&self, id: &StatementId) -> Option<Statement> {
+    pub(super) fn recall(&self, id: &StatementId) -> Option<Said> {
         let mut kept = self.statements();
         kept.young.remove(id).or_else(|| kept.old.remove(id))
     }
@@ -100,23 +99,11 @@ fn bytes_of(leaf: &Leaf) -> usize {
 /// Bytes of leaves kept at most.
 const LEAVES_BYTES_MAX: usize = 16 << 20;
 
-/// How many values a JSON value is made of.
-fn values_in(value: &Value) -> usize {
-    1 + match value {
-        Value::Array(items) => items.iter().map(values_in).sum(),
-        Value::Object(members) => members.values().map(values_in).sum(),
-        Value::String(text) => text.len() / VALUE_BYTES,
-        _ => 0,
-    }
-}
-
-/// Statements kept at most; some 3 KB each.
+/// Statements kept at most; some 2 KB each.
 const STATEMENTS_MAX: usize = 8_192;
 
-/// Values in a statement that is kept at most: with some 200 bytes for each, and for as many bytes of
-/// text, 25 KB.
-const VALUES_MAX: usize = 128;
-const VALUE_BYTES: usize = 200;
+/// Bytes of an entry whose statement is kept at most: read, it takes up to three times as many.
+const ENTRY_BYTES_MAX: usize = 8_192;
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]

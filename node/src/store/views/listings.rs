@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hutong_crypto::keys::PublicKey;
 use hutong_protocol::audience::Audience;
+use hutong_protocol::body::Content;
 use hutong_protocol::entry::Leaf;
 use hutong_protocol::id::{ExchangeId, StatementId};
-use hutong_protocol::listing::{Listing, ListingEvent, ListingState, ListingStatus};
+use hutong_protocol::listing::{ListingEvent, ListingState};
 use hutong_protocol::region::Region;
 use hutong_protocol::statement::StatementType;
 use lsm_tree::UserValue;
@@ -111,20 +112,13 @@ impl Standing {
     /// What `before` becomes by one more event. The protocol decides whether it changes anything.
     fn fold(before: Option<Self>, event: &Recorded) -> Option<Self> {
         let before = before.map(|before| Self { last: event.index, ..before });
-        let body = &event.statement.body;
-        let said = match event.statement.kind {
-            StatementType::Listing => {
-                Listing::from_body(body).map(|listing| ListingEvent::Revision(Box::new(listing)))
-            }
-            _ => ListingStatus::from_body(body).map(ListingEvent::Status),
-        };
-        let Ok(said) = said else { return before };
+        let Content::Listing(said) = &event.said.content else { return before };
         let state = before.as_ref().map(|before| &before.state);
-        match (ListingState::apply(state, &said, event.id), before, &said) {
+        match (ListingState::apply(state, said, event.id), before, said) {
             (Ok(state), Some(before), ListingEvent::Status(_)) => Some(Self { state, ..before }),
             (Ok(state), ..) => Some(Self {
                 state,
-                audience: event.statement.audience.to_value(),
+                audience: event.said.audience.to_value(),
                 index: event.index,
                 last: event.index,
             }),
@@ -197,8 +191,7 @@ impl Core {
         let mut standing: BTreeMap<&str, Before> = BTreeMap::new();
         let mut late: BTreeSet<&str> = BTreeSet::new();
         for event in recorded {
-            let (Some(id), Some(mark)) = (event.name("listing_id"), mark(&event.statement.kind))
-            else {
+            let (Some(id), Some(mark)) = (event.subject(), mark(&event.said.kind)) else {
                 continue;
             };
             let mut value = event.key.as_bytes().to_vec();
@@ -252,8 +245,10 @@ impl Core {
         };
         let revision = Recorded::parse(held, folded.index, &entry);
         let read = revision.and_then(|revision| {
-            let listing = Listing::from_body(&revision.statement.body).ok()?;
-            Some((listing, folded.status.parse().ok()?, revision.id))
+            let Content::Listing(ListingEvent::Revision(listing)) = revision.said.content else {
+                return None;
+            };
+            Some((*listing, folded.status.parse().ok()?, revision.id))
         });
         let Some((listing, standing, revised_by)) = read else { return Ok(Before::Events) };
         // What the row does not keep (why it stands so, the last statement) decides nothing.

@@ -197,7 +197,7 @@ impl Core {
             .filter(|(index, _)| !held.void.contains(*index))
             .filter_map(|(index, leaf)| match leaf {
                 Leaf::Entry(entry) => match self.fresh.recall(&entry.id()) {
-                    Some(statement) => Recorded::of(held, index, &entry, statement),
+                    Some(said) => Recorded::of(held, index, &entry, said),
                     None => Recorded::parse(held, index, &entry),
                 },
                 Leaf::Withheld(_) => None,

@@ -1,10 +1,10 @@
 //! What the tables' rows have in common: entries as they are taken in, positions, pages.
 
 use hutong_crypto::keys::PublicKey;
+use hutong_protocol::body::Content;
 use hutong_protocol::entry::Entry;
 use hutong_protocol::id::{ExchangeId, StatementId};
-use hutong_protocol::statement::{Statement, StatementType};
-use serde_json::Value;
+use hutong_protocol::statement::{Said, StatementType};
 
 use super::tables::Table;
 use crate::store::core::Held;
@@ -43,34 +43,34 @@ pub(super) struct Recorded {
     pub(super) index: u64,
     pub(super) id: StatementId,
     pub(super) key: PublicKey,
-    pub(super) statement: Statement,
+    pub(super) said: Said,
 }
 
 impl Recorded {
     /// `None` for an entry that says nothing well formed, or speaks for another exchange.
     pub(super) fn parse(held: &Held, index: u64, entry: &Entry) -> Option<Self> {
-        Self::of(held, index, entry, Statement::parse(entry.statement_bytes()).ok()?)
+        Self::of(held, index, entry, Said::parse(entry.statement_bytes()).ok()?)
     }
 
-    /// As [`Recorded::parse`], for an entry whose statement is known.
-    pub(super) fn of(held: &Held, index: u64, entry: &Entry, statement: Statement) -> Option<Self> {
+    /// As [`Recorded::parse`], where it is known what the entry says.
+    pub(super) fn of(held: &Held, index: u64, entry: &Entry, said: Said) -> Option<Self> {
         let (id, key) = (entry.id(), entry.issuer_key());
-        (statement.issuer == held.exchange).then_some(Self { index, id, key, statement })
+        (said.issuer == held.exchange).then_some(Self { index, id, key, said })
     }
 
     /// Whether the directory depends on it.
     pub(super) fn is_admin(&self) -> bool {
-        self.statement.kind.is_membership()
+        self.said.kind.is_membership()
     }
 
-    /// A text member of the body.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
-        self.statement.body.get(name).and_then(Value::as_str)
-    }
-
-    /// A text member of the body that can be part of a key: 1 to 128 bytes, none of them zero.
-    pub(super) fn name(&self, member: &str) -> Option<&str> {
-        self.text(member).filter(|name| is_name(name))
+    /// The listing or contract that it is about, where its name can be part of a key.
+    pub(super) fn subject(&self) -> Option<&str> {
+        let name = match &self.said.content {
+            Content::Listing(event) => event.listing_id(),
+            Content::Contract(contract) => &contract.registration_no,
+            Content::Other => return None,
+        };
+        is_name(name).then_some(name)
     }
 }
 
