@@ -18,9 +18,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hutong_crypto::keys::{Purpose, Seed};
 use hutong_protocol::charter::CharterChain;
-use hutong_protocol::check::{self, Outcome};
+use hutong_protocol::check;
 use hutong_protocol::directory::Facts;
-use hutong_protocol::entry::Entry;
 use hutong_protocol::id::ExchangeId;
 use hutong_protocol::io::{Effect, GossipId, InboundId, Input, Peer, RequestId, Ticket};
 use hutong_protocol::prepare::Prepared;
@@ -168,15 +167,6 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
-}
-
-/// Checks entries; what they say is handed to the views.
-fn check_entries(store: &Store, log: &ExchangeId, entries: &[Entry]) -> Vec<Outcome> {
-    let checked = check::statements(log, entries);
-    let outcomes = checked.iter().map(|checked| checked.outcome).collect();
-    let counting = entries.iter().zip(checked).filter(|(_, it)| it.outcome != Outcome::Void);
-    store.remember(counting.filter_map(|(entry, checked)| Some((entry, checked.said?))));
-    outcomes
 }
 
 /// Where results of work beside the loop come back. The loop must never wait for a place in its own queue.
@@ -379,9 +369,9 @@ impl Driver {
         for effect in effects {
             match effect {
                 Effect::Check { ticket, log, entries } => {
-                    let (inputs, store) = (self.inputs.clone(), self.store.clone());
+                    let inputs = self.inputs.clone();
                     rayon::spawn(move || {
-                        let outcomes = check_entries(&store, &log, &entries);
+                        let outcomes = check::entries(&log, &entries);
                         let _ = inputs.send(Input::Checked { ticket, outcomes });
                     });
                 }

@@ -13,7 +13,6 @@ use hutong_protocol::charter::CharterChain;
 use hutong_protocol::directory::Directory;
 use hutong_protocol::id::{ExchangeId, StatementId};
 use hutong_protocol::prepare::Prepared;
-use hutong_protocol::statement::Said;
 use hutong_protocol::time::Timestamp;
 use serde_json::Value;
 use thiserror::Error;
@@ -331,9 +330,7 @@ impl NodeHandle {
         let statements = publish::make(&view.me, crate::driver::now(), statements)?;
         let reserved = self.reservations.reserve(&statements)?;
         continuity::check(&view, &self.store, &statements, continuity::SETTLE)?;
-        let (statements, said): (Vec<Prepared>, Vec<Said>) =
-            publish::sign(&self.issuer, statements).into_iter().unzip();
-        self.store.remember(statements.iter().map(Prepared::entry).zip(said));
+        let statements = publish::sign(&self.issuer, statements);
         let (reply, answer) = oneshot::channel();
         let command = Command::Publish { statements, reserved, reply };
         self.send(command).map_err(|refused| match refused {

@@ -6,7 +6,7 @@ use hutong_crypto::keys::SigningKey;
 use hutong_protocol::audience::Audience;
 use hutong_protocol::id::ExchangeId;
 use hutong_protocol::prepare::{Prepared, Unsigned};
-use hutong_protocol::statement::{Draft, Frame, Said, StatementError, StatementType};
+use hutong_protocol::statement::{Draft, Frame, StatementError, StatementType};
 use hutong_protocol::time::Timestamp;
 use rayon::prelude::*;
 
@@ -40,7 +40,7 @@ pub(crate) fn make(
 }
 
 /// Signs statements, in order.
-pub(crate) fn sign(key: &SigningKey, statements: Vec<Unsigned>) -> Vec<(Prepared, Said)> {
+pub(crate) fn sign(key: &SigningKey, statements: Vec<Unsigned>) -> Vec<Prepared> {
     if statements.len() <= STATEMENTS_PER_THREAD {
         return statements.into_iter().map(|statement| statement.sign(key)).collect();
     }
@@ -111,7 +111,7 @@ mod tests {
     }
 
     fn body(statement: Unsigned) -> String {
-        let (prepared, _) = statement.sign(&SigningKey::from_bytes(&[7; 32]));
+        let prepared = statement.sign(&SigningKey::from_bytes(&[7; 32]));
         let bytes = prepared.entry().statement_bytes();
         hutong_protocol::statement::Statement::parse(bytes).unwrap().body.to_string()
     }

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::ToString as _;
+use alloc::sync::Arc;
 
 use serde_json::{Number, Value};
 
@@ -39,7 +40,7 @@ impl Content {
         check_members(body, Path::Root("body"))?;
         Ok(match kind {
             StatementType::Listing => {
-                Self::Listing(ListingEvent::Revision(Box::new(Listing::read(body)?)))
+                Self::Listing(ListingEvent::Revision(Arc::new(Listing::read(body)?)))
             }
             StatementType::ListingStatus => {
                 Self::Listing(ListingEvent::Status(ListingStatus::read(body)?))

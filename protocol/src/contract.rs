@@ -244,7 +244,7 @@ fn claims(body: &Object<'_, '_>) -> Result<BTreeMap<String, Hash>, StatementErro
         known.map_err(|error| members.problem(name, error.to_string()))?;
         Ok((name.to_string(), members.read(name)?))
     };
-    members.members().map(|(name, _)| commitment(name)).collect()
+    members.members().into_iter().map(|(name, _)| commitment(name)).collect()
 }
 
 /// Refuses confidential values in clear: members of claims' names anywhere but in `claims`.

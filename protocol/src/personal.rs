@@ -127,7 +127,7 @@ fn names_in(name: &str, room: &mut [u8]) -> bool {
     let ends = |ending: &&str| {
         ending.as_bytes().last() == letters.last() && letters.ends_with(ending.as_bytes())
     };
-    is_part(&letters[part..]) || ENDINGS.iter().any(|ending| ends(&ending))
+    is_part(&letters[part..]) || ENDINGS.iter().any(ends)
 }
 
 /// Full-width forms as their ASCII ones.

@@ -1,16 +1,19 @@
 //! Own statements: made, signed, and ready for the log.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use hutong_crypto::keys::SigningKey;
 
 use crate::audience::Audience;
-use crate::entry::Entry;
+use crate::entry::{Entry, STATEMENT_AT};
+use crate::json::canonicalize;
 use crate::statement::{Draft, Frame, Said, StatementError, StatementType};
 
 /// A statement that is well formed and has no signature yet.
 #[derive(Debug, Clone)]
 pub struct Unsigned {
+    /// Its entry to be: room for key and signature, then the statement.
     bytes: Vec<u8>,
     said: Said,
 }
@@ -31,9 +34,8 @@ impl Unsigned {
     /// # Errors
     ///
     /// [`StatementError`] where other nodes would refuse the statement.
-    pub fn read(bytes: Vec<u8>) -> Result<Self, StatementError> {
-        let said = Said::parse(&bytes)?;
-        Ok(Self { bytes, said })
+    pub fn read(statement: &[u8]) -> Result<Self, StatementError> {
+        Self::written(|out| out.extend_from_slice(statement))
     }
 
     /// Makes a statement.
@@ -42,7 +44,7 @@ impl Unsigned {
     ///
     /// [`StatementError`] where other nodes would refuse the statement.
     pub fn make(draft: &Draft) -> Result<Self, StatementError> {
-        Self::read(draft.to_canonical())
+        Self::written(|out| draft.frame().append(&canonicalize(&draft.body), out))
     }
 
     /// Makes a statement whose body is the text `body`, in canonical form.
@@ -52,7 +54,14 @@ impl Unsigned {
     /// [`StatementError`] where other nodes would refuse the statement, so also where `body` is in
     /// another form.
     pub fn frame(frame: &Frame<'_>, body: &str) -> Result<Self, StatementError> {
-        Self::read(frame.around(body.as_bytes()))
+        Self::written(|out| frame.append(body.as_bytes(), out))
+    }
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> Result<Self, StatementError> {
+        let mut bytes = vec![0; STATEMENT_AT];
+        write(&mut bytes);
+        let said = Said::parse(&bytes[STATEMENT_AT..])?;
+        Ok(Self { bytes, said })
     }
 
     /// What it says.
@@ -60,12 +69,13 @@ impl Unsigned {
         &self.said
     }
 
-    /// Signs it; what it says comes back for those who keep it.
-    pub fn sign(self, key: &SigningKey) -> (Prepared, Said) {
+    /// Signs it.
+    pub fn sign(self, key: &SigningKey) -> Prepared {
         let Self { bytes, said } = self;
-        let entry = Entry::sign(key, &bytes).expect("a statement that was read fits an entry");
+        let entry =
+            Entry::sign_in_place(key, bytes).expect("a statement that was read fits an entry");
         let public = said.audience == Audience::Public;
-        (Prepared { entry, kind: said.kind.clone(), public }, said)
+        Prepared { entry, kind: said.kind, public }
     }
 }
 
@@ -76,7 +86,7 @@ impl Prepared {
     ///
     /// [`StatementError`] where other nodes would refuse the statement.
     pub fn sign(statement: &[u8], key: &SigningKey) -> Result<Self, StatementError> {
-        Ok(Unsigned::read(statement.to_vec())?.sign(key).0)
+        Ok(Unsigned::read(statement)?.sign(key))
     }
 
     /// Makes a statement and signs it.
@@ -85,7 +95,7 @@ impl Prepared {
     ///
     /// [`StatementError`] where other nodes would refuse the statement.
     pub fn make(draft: &Draft, key: &SigningKey) -> Result<Self, StatementError> {
-        Ok(Unsigned::make(draft)?.sign(key).0)
+        Ok(Unsigned::make(draft)?.sign(key))
     }
 
     /// The signed entry.

@@ -14,13 +14,11 @@ use serde_json::Value;
 
 use crate::audience::Audience;
 use crate::body::Content;
+use crate::entry::STATEMENT_AT;
 use crate::id::ExchangeId;
 use crate::json::{Document, JsonError, Members, Node, append_canonical, canonicalize};
 use crate::limits::ENTRY_BYTES_MAX;
 use crate::time::Timestamp;
-
-/// Bytes of an entry that are not the statement.
-const ENTRY_FRAME_BYTES: usize = 98;
 
 /// A statement's type.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -171,10 +169,16 @@ impl Draft {
     }
 
     /// As [`Draft::encode`], not looked at yet.
-    pub(crate) fn to_canonical(&self) -> Vec<u8> {
-        let Self { audience, issued_at, issuer, salt, kind, body } = self;
-        let frame = Frame { audience, issued_at: *issued_at, issuer, salt: *salt, kind };
-        frame.around(&canonicalize(body))
+    fn to_canonical(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.frame().append(&canonicalize(&self.body), &mut out);
+        out
+    }
+
+    /// All of it but the body.
+    pub(crate) fn frame(&self) -> Frame<'_> {
+        let Self { audience, issued_at, issuer, salt, kind, body: _ } = self;
+        Frame { audience, issued_at: *issued_at, issuer, salt: *salt, kind }
     }
 }
 
@@ -194,11 +198,11 @@ pub struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    /// The statement's bytes where `body` is canonical JSON; nothing is looked at.
-    pub(crate) fn around(&self, body: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(FRAME_BYTES + body.len());
+    /// Appends the statement's bytes where `body` is canonical JSON; nothing is looked at.
+    pub(crate) fn append(&self, body: &[u8], out: &mut Vec<u8>) {
+        out.reserve(FRAME_BYTES + body.len());
         out.extend_from_slice(b"{\"audience\":");
-        append_canonical(&self.audience.to_value(), &mut out);
+        append_canonical(&self.audience.to_value(), out);
         out.extend_from_slice(b",\"body\":");
         out.extend_from_slice(body);
         // None of the three has a character that is escaped.
@@ -208,9 +212,8 @@ impl Frame<'_> {
             ",\"issued_at\":\"{issued_at}\",\"issuer\":\"{issuer}\",\"salt\":\"{salt}\",\"type\":"
         );
         out.extend_from_slice(middle.as_bytes());
-        append_canonical(&self.kind.as_str().into(), &mut out);
+        append_canonical(&self.kind.as_str().into(), out);
         out.push(b'}');
-        out
     }
 }
 
@@ -260,7 +263,7 @@ impl Said {
 }
 
 fn document(bytes: &[u8]) -> Result<Document<'_>, StatementError> {
-    if bytes.len() > ENTRY_BYTES_MAX - ENTRY_FRAME_BYTES {
+    if bytes.len() > ENTRY_BYTES_MAX - STATEMENT_AT {
         return Err(StatementError::Long(bytes.len()));
     }
     Ok(Document::parse(bytes)?)
@@ -290,7 +293,7 @@ impl<'d> Parts<'d> {
         if body.members().is_none() {
             return Err(StatementError::member("body", "expected an object"));
         }
-        if let Some((name, _)) = { members }.find(|(name, _)| !MEMBERS.contains(name)) {
+        if let Some((name, _)) = members.into_iter().find(|(name, _)| !MEMBERS.contains(name)) {
             return Err(StatementError::member(name, "no such member"));
         }
         Ok(Self { audience, issued_at, issuer, salt, kind, body })

@@ -146,7 +146,7 @@ mod tests {
             let read: Option<Timestamp> = text.parse().ok();
             prop_assert_eq!(
                 read.map(|time| i64::try_from(time.seconds()).unwrap()),
-                time.map(|time| time.as_second())
+                time.map(jiff::Timestamp::as_second)
             );
         }
     }

@@ -208,7 +208,7 @@ fn put_entries(store: &Store, data: &Path) {
 
 fn statement(kind: &str, body: Value) -> Entry {
     let [statement] = unsigned(kind, body);
-    statement.sign(&issuer()).0.entry().clone()
+    statement.sign(&issuer()).entry().clone()
 }
 
 fn issuer() -> SigningKey {

@@ -52,7 +52,6 @@ use hutong_crypto::merkle::cover;
 use hutong_protocol::entry::{Entry, Leaf};
 use hutong_protocol::id::{ExchangeId, StatementId};
 use hutong_protocol::persist::{Persist, StoredLog};
-use hutong_protocol::statement::Said;
 
 use self::core::{Core, Held};
 pub use self::error::StoreError;
@@ -153,12 +152,6 @@ impl Store {
     /// changed, and the store stays usable. [`StoreError::Poisoned`] once it is unknown what is on disk: reading goes on.
     pub fn commit(&self, changes: &[Persist]) -> Result<(), StoreError> {
         self.core.commit(changes)
-    }
-
-    /// Lets the views know what entries say that are about to be committed, so that they need not
-    /// be read again. What is not committed soon is forgotten.
-    pub fn remember<'a>(&self, said: impl IntoIterator<Item = (&'a Entry, Said)>) {
-        self.core.fresh.remember(said);
     }
 
     /// Every log, as the protocol's state needs it at the start.

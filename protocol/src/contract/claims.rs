@@ -191,7 +191,9 @@ impl Disclosure {
         let document = Document::of(value);
         let members = Object::open(document.root(), Path::Root("disclosure"))?;
         let known = ["name", "salt", "value"];
-        if let Some((name, _)) = members.members().find(|(name, _)| !known.contains(name)) {
+        if let Some((name, _)) =
+            members.members().into_iter().find(|(name, _)| !known.contains(name))
+        {
             return Err(members.problem(name, "no such member"));
         }
         let name = members.read::<ClaimName>("name")?.to_string();

@@ -74,7 +74,9 @@ fn push<'a>(value: &'a Value, tokens: &mut Vec<Token<'a>>) {
         Value::String(text) => tokens.push(Token::Text(Cow::Borrowed(text))),
         Value::Array(items) => {
             tokens.push(Token::Null);
-            items.iter().for_each(|item| push(item, tokens));
+            for item in items {
+                push(item, tokens);
+            }
             tokens[at] = Token::Array { count: short(items.len()), span: short(tokens.len() - at) };
         }
         Value::Object(members) => {
@@ -138,7 +140,7 @@ impl<'d> Node<'d> {
     pub(crate) fn members(self) -> Option<Members<'d>> {
         match self.token() {
             Token::Object { count, .. } => {
-                Some(Members { left: *count as usize, tokens: &self.tokens[1..] })
+                Some(Members { count: *count as usize, tokens: &self.tokens[1..] })
             }
             _ => None,
         }
@@ -184,34 +186,43 @@ impl<'d> Iterator for Items<'d> {
 
 impl ExactSizeIterator for Items<'_> {}
 
-/// Names with their values.
+/// What an object holds: names with their values.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Members<'d> {
-    left: usize,
+    count: usize,
     tokens: &'d [Token<'d>],
 }
 
 impl<'d> Members<'d> {
-    /// The value of that name, from here on.
-    pub(crate) fn get(mut self, name: &str) -> Option<Node<'d>> {
-        self.find_map(|(met, value)| (met == name).then_some(value))
+    pub(crate) fn len(self) -> usize {
+        self.count
+    }
+
+    /// The value of that name.
+    pub(crate) fn get(self, name: &str) -> Option<Node<'d>> {
+        self.into_iter().find_map(|(met, value)| (met == name).then_some(value))
     }
 }
 
-impl<'d> Iterator for Members<'d> {
+impl<'d> IntoIterator for Members<'d> {
+    type Item = (&'d str, Node<'d>);
+    type IntoIter = NamedItems<'d>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        NamedItems(Items { left: self.count, tokens: self.tokens })
+    }
+}
+
+/// Names with their values, one after the other.
+#[derive(Debug, Clone)]
+pub(crate) struct NamedItems<'d>(Items<'d>);
+
+impl<'d> Iterator for NamedItems<'d> {
     type Item = (&'d str, Node<'d>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.left = self.left.checked_sub(1)?;
-        let [Token::Text(name), tokens @ ..] = self.tokens else { return None };
-        let node = Node { tokens };
-        self.tokens = node.rest();
-        Some((name, node))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
+        let [Token::Text(name), tokens @ ..] = self.0.tokens else { return None };
+        self.0.tokens = tokens;
+        self.0.next().map(|value| (&**name, value))
     }
 }
-
-impl ExactSizeIterator for Members<'_> {}

@@ -16,10 +16,13 @@ const SMALL_DIGITS_MAX: usize = 15;
 /// Bytes of text for one token, as statements have them: a guess that saves growing.
 const TOKEN_BYTES: usize = 24;
 
+/// Tokens for which there is room at first: what allocators hand out fast is at most a kibibyte.
+const TOKENS_FIRST: usize = 40;
+
 /// The tokens of a text that is canonical JSON of at most [`NESTING_MAX`] levels, with no integer
 /// beyond [`INTEGER_MAX`]; `None` of any other.
 pub(super) fn canonical(text: &str) -> Option<Vec<Token<'_>>> {
-    let tokens = Vec::with_capacity(text.len() / TOKEN_BYTES + 1);
+    let tokens = Vec::with_capacity((text.len() / TOKEN_BYTES + 1).min(TOKENS_FIRST));
     let mut reader = Reader { text, at: 0, tokens };
     reader.value(0)?;
     (reader.at == text.len()).then_some(reader.tokens)

@@ -1,27 +1,16 @@
-//! What was committed a moment ago, so that the views need not read and parse it again.
+//! What was committed a moment ago, so that the views need not read it from the disk.
 //!
-//! A convenience of bounded size: what is not here is read from the disk.
+//! A convenience of bounded size: what is not here is read there.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use hutong_protocol::entry::{Entry, Leaf};
-use hutong_protocol::id::StatementId;
-use hutong_protocol::statement::Said;
+use hutong_protocol::entry::Leaf;
 
-/// Leaves that the views have not taken in yet, and statements that were parsed on their way in.
+/// Leaves that the views have not taken in yet.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Fresh {
     leaves: Mutex<Leaves>,
-    statements: Mutex<Statements>,
-}
-
-/// Two generations: when the young one is full it becomes the old one, and what nobody came for,
-/// since its entry was never committed, goes.
-#[derive(Debug, Default)]
-struct Statements {
-    young: BTreeMap<StatementId, Said>,
-    old: BTreeMap<StatementId, Said>,
 }
 
 #[derive(Debug, Default)]
@@ -34,10 +23,6 @@ struct Leaves {
 impl Fresh {
     fn leaves(&self) -> MutexGuard<'_, Leaves> {
         self.leaves.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn statements(&self) -> MutexGuard<'_, Statements> {
-        self.statements.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps leaves that were committed from index `from` on.
@@ -68,28 +53,6 @@ impl Fresh {
             }
         }
     }
-
-    /// Keeps what entries say.
-    pub(in crate::store) fn remember<'a>(
-        &self,
-        statements: impl IntoIterator<Item = (&'a Entry, Said)>,
-    ) {
-        let mut kept = self.statements();
-        // Those that would take much room are read again.
-        let small = |(entry, _): &(&Entry, Said)| entry.as_bytes().len() <= ENTRY_BYTES_MAX;
-        for (entry, said) in statements.into_iter().filter(small) {
-            if kept.young.len() >= STATEMENTS_MAX / 2 {
-                kept.old = std::mem::take(&mut kept.young);
-            }
-            kept.young.insert(entry.id(), said);
-        }
-    }
-
-    /// What the statement with this id says, if that is known.
-    pub(super) fn recall(&self, id: &StatementId) -> Option<Said> {
-        let mut kept = self.statements();
-        kept.young.remove(id).or_else(|| kept.old.remove(id))
-    }
 }
 
 fn bytes_of(leaf: &Leaf) -> usize {
@@ -98,12 +61,6 @@ fn bytes_of(leaf: &Leaf) -> usize {
 
 /// Bytes of leaves kept at most.
 const LEAVES_BYTES_MAX: usize = 16 << 20;
-
-/// Statements kept at most; some 2 KB each.
-const STATEMENTS_MAX: usize = 8_192;
-
-/// Bytes of an entry whose statement is kept at most: read, it takes up to three times as many.
-const ENTRY_BYTES_MAX: usize = 8_192;
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]

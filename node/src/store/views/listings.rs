@@ -5,6 +5,7 @@
 //! not count.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use hutong_crypto::keys::PublicKey;
 use hutong_protocol::audience::Audience;
@@ -127,7 +128,7 @@ impl Standing {
     }
 
     fn folded(self) -> Folded {
-        let listing = self.state.listing;
+        let listing = Arc::unwrap_or_clone(self.state.listing);
         Folded {
             revision: listing.revision,
             kind: listing.kind.to_string(),
@@ -248,7 +249,7 @@ impl Core {
             let Content::Listing(ListingEvent::Revision(listing)) = revision.said.content else {
                 return None;
             };
-            Some((*listing, folded.status.parse().ok()?, revision.id))
+            Some((listing, folded.status.parse().ok()?, revision.id))
         });
         let Some((listing, standing, revised_by)) = read else { return Ok(Before::Events) };
         // What the row does not keep (why it stands so, the last statement) decides nothing.

@@ -196,10 +196,7 @@ impl Core {
             .into_par_iter()
             .filter(|(index, _)| !held.void.contains(*index))
             .filter_map(|(index, leaf)| match leaf {
-                Leaf::Entry(entry) => match self.fresh.recall(&entry.id()) {
-                    Some(said) => Recorded::of(held, index, &entry, said),
-                    None => Recorded::parse(held, index, &entry),
-                },
+                Leaf::Entry(entry) => Recorded::parse(held, index, &entry),
                 Leaf::Withheld(_) => None,
             })
             .collect();

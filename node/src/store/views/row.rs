@@ -49,11 +49,7 @@ pub(super) struct Recorded {
 impl Recorded {
     /// `None` for an entry that says nothing well formed, or speaks for another exchange.
     pub(super) fn parse(held: &Held, index: u64, entry: &Entry) -> Option<Self> {
-        Self::of(held, index, entry, Said::parse(entry.statement_bytes()).ok()?)
-    }
-
-    /// As [`Recorded::parse`], where it is known what the entry says.
-    pub(super) fn of(held: &Held, index: u64, entry: &Entry, said: Said) -> Option<Self> {
+        let said = Said::parse(entry.statement_bytes()).ok()?;
         let (id, key) = (entry.id(), entry.issuer_key());
         (said.issuer == held.exchange).then_some(Self { index, id, key, said })
     }
