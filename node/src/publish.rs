@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_group_keeps_its_order_and_names_the_first_that_is_wrong() {
+    fn a_large_group_keeps_its_order_and_names_what_is_wrong() {
         let request = |number: usize| PublishRequest {
             kind: "example/note/v1".to_owned(),
             audience: json!("public"),
