@@ -50,7 +50,12 @@ fn signatures(c: &mut Criterion) {
     let batch: Vec<SignedMessage<'_>> = messages
         .iter()
         .zip(&signed)
-        .map(|(message, signature)| SignedMessage { key: public, message, signature: *signature })
+        .map(|(message, signature)| SignedMessage {
+            key: public,
+            head: &[],
+            message,
+            signature: *signature,
+        })
         .collect();
     for size in [16, 128, BATCH] {
         group.throughput(Throughput::Elements(size as u64));

@@ -28,7 +28,10 @@ use crate::{
 pub struct SignedMessage<'a> {
     /// The key claimed to have signed.
     pub key: PublicKey,
-    /// The bytes signed.
+    /// What the bytes signed begin with, apart so that it need not be copied to the rest; may be
+    /// empty.
+    pub head: &'a [u8],
+    /// The rest of the bytes signed.
     pub message: &'a [u8],
     /// The signature claimed.
     pub signature: Signature,
@@ -89,7 +92,8 @@ fn read_terms(items: &[SignedMessage<'_>], keys: &mut Keys) -> Vec<Term> {
     let mut terms: Vec<Term> = Vec::with_capacity(items.len());
     for (item, signed) in items.iter().enumerate() {
         let Some(key) = keys.place(&signed.key) else { continue };
-        let Some(equation) = Equation::read(&signed.key, signed.message, &signed.signature) else {
+        let message = [signed.head, signed.message];
+        let Some(equation) = Equation::read(&signed.key, &message, &signed.signature) else {
             continue;
         };
         // A || R || s || k, where k already binds A, R and the message

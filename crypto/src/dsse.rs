@@ -1,6 +1,6 @@
 //! The pre-authentication encoding of DSSE v1: the bytes that an envelope's signature is over.
 
-use alloc::{format, vec::Vec};
+use alloc::{format, string::String, vec::Vec};
 
 /// Joins payload type and payload so that no two pairs give the same bytes.
 ///
@@ -8,11 +8,16 @@ use alloc::{format, vec::Vec};
 ///
 /// Source: DSSE v1, protocol, "PAE definition".
 pub fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
-    let head = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len());
+    let head = pae_head(payload_type, payload.len());
     let mut bytes = Vec::with_capacity(head.len() + payload.len());
     bytes.extend_from_slice(head.as_bytes());
     bytes.extend_from_slice(payload);
     bytes
+}
+
+/// What [`pae`] puts before a payload of `payload_bytes` bytes, for those who need not join the two.
+pub fn pae_head(payload_type: &str, payload_bytes: usize) -> String {
+    format!("DSSEv1 {} {payload_type} {payload_bytes} ", payload_type.len())
 }
 
 #[cfg(test)]

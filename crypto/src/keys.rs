@@ -4,7 +4,7 @@
 //! comes from the caller.
 
 use curve25519_dalek::edwards::CompressedEdwardsY;
-use ed25519_dalek::Signer as _;
+use ed25519_dalek::ed25519::signature::MultipartSigner as _;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::fixed::fixed_bytes;
@@ -109,7 +109,12 @@ impl SigningKey {
     ///
     /// Source: RFC 8032 §5.1.6.
     pub fn sign(&self, message: &[u8]) -> Signature {
-        Signature(self.0.sign(message).to_bytes())
+        self.sign_parts(&[message])
+    }
+
+    /// As [`SigningKey::sign`], of the concatenation of `parts`, without copying them together.
+    pub fn sign_parts(&self, parts: &[&[u8]]) -> Signature {
+        Signature(self.0.multipart_sign(parts).to_bytes())
     }
 }
 

@@ -66,7 +66,7 @@ impl PreparedKey {
         let Some(s) = Option::<Scalar>::from(Scalar::from_canonical_bytes(sig.s_bytes())) else {
             return false;
         };
-        let k = challenge(&self.key, message, sig);
+        let k = challenge(&self.key, &[message], sig);
         let mut r = EdwardsPoint::identity();
         for (window, (s, k)) in digits(&s).zip(digits(&k)).enumerate() {
             r = self.base.plus(&r, window, s);

@@ -22,7 +22,7 @@ use crate::keys::{PublicKey, Signature};
 /// Source: ZIP 215.
 pub fn verify(key: &PublicKey, message: &[u8], sig: &Signature) -> bool {
     let Some(a) = CompressedEdwardsY(key.0).decompress() else { return false };
-    Equation::read(key, message, sig).is_some_and(|equation| equation.holds(&a))
+    Equation::read(key, &[message], sig).is_some_and(|equation| equation.holds(&a))
 }
 
 /// Whether `sig` is `key`'s signature on `message` by the strictest reading of RFC 8032.
@@ -55,7 +55,7 @@ pub(crate) struct Equation {
 
 impl Equation {
     /// Reads R and s and computes k; `None` when R is no point or s is not below the group order.
-    pub(crate) fn read(key: &PublicKey, message: &[u8], sig: &Signature) -> Option<Self> {
+    pub(crate) fn read(key: &PublicKey, message: &[&[u8]], sig: &Signature) -> Option<Self> {
         let r = CompressedEdwardsY(sig.r_bytes()).decompress()?;
         let s = Option::from(Scalar::from_canonical_bytes(sig.s_bytes()))?;
         Some(Self { r, s, k: challenge(key, message, sig) })
@@ -68,12 +68,15 @@ impl Equation {
     }
 }
 
-/// What ties R, the key and the message together, with the encodings as they came.
-pub(crate) fn challenge(key: &PublicKey, message: &[u8], sig: &Signature) -> Scalar {
+/// What ties R, the key and the message, which comes in parts, together, with the encodings as they
+/// came.
+pub(crate) fn challenge(key: &PublicKey, message: &[&[u8]], sig: &Signature) -> Scalar {
     // SHA-512(R || A || message)
     let mut hasher = Sha512::new();
     hasher.update(sig.r_bytes());
     hasher.update(key.0);
-    hasher.update(message);
+    for part in message {
+        hasher.update(part);
+    }
     Scalar::from_bytes_mod_order_wide(&hasher.finalize().into())
 }

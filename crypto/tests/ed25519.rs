@@ -57,7 +57,12 @@ struct Crafted {
 
 impl Crafted {
     fn signed(&self) -> SignedMessage<'_> {
-        SignedMessage { key: self.key, message: &self.message, signature: self.signature }
+        SignedMessage {
+            key: self.key,
+            head: &[],
+            message: &self.message,
+            signature: self.signature,
+        }
     }
 }
 
@@ -389,7 +394,12 @@ fn batch_finds_each_culprit_wherever_it_stands() {
     let messages: Vec<[u8; 8]> = (0..1_030u64).map(u64::to_le_bytes).collect();
     let honest: Vec<SignedMessage<'_>> = messages
         .iter()
-        .map(|message| SignedMessage { key: key.public(), message, signature: key.sign(message) })
+        .map(|message| SignedMessage {
+            key: key.public(),
+            head: &[],
+            message,
+            signature: key.sign(message),
+        })
         .collect();
     assert_eq!(verify_batch(&honest), vec![true; honest.len()]);
     assert_eq!(verify_batch(&[]), Vec::<bool>::new());
@@ -414,7 +424,12 @@ fn batch_refuses_errors_that_cancel_out() {
     let messages: Vec<[u8; 8]> = (0..32u64).map(u64::to_le_bytes).collect();
     let mut items: Vec<SignedMessage<'_>> = messages
         .iter()
-        .map(|message| SignedMessage { key: key.public(), message, signature: key.sign(message) })
+        .map(|message| SignedMessage {
+            key: key.public(),
+            head: &[],
+            message,
+            signature: key.sign(message),
+        })
         .collect();
     for (index, change) in [(7, Scalar::ONE), (8, -Scalar::ONE)] {
         let s = &mut items[index].signature.0[32..];
@@ -446,4 +461,21 @@ fn key_check_accepts_what_an_honest_holder_publishes_and_nothing_else() {
     (beyond[0], beyond[31]) = (0xed + 3, 0x7f);
     assert_eq!(PublicKey(beyond).check(), Err(KeyError::NotCanonical));
     assert!(PublicKey([0xff; 32]).check().is_err());
+}
+
+#[test]
+fn a_message_in_parts_is_signed_and_verified_as_the_whole() {
+    let key = SigningKey::from_bytes(&[7; 32]);
+    let message = b"a head and a rest";
+    let signature = key.sign(message);
+    for at in 0..=message.len() {
+        let (head, rest) = message.split_at(at);
+        assert_eq!(key.sign_parts(&[head, rest]), signature);
+        let signed = SignedMessage { key: key.public(), head, message: rest, signature };
+        let other = SignedMessage { head: b"", message: &message[1..], ..signed };
+        let swapped = SignedMessage { head: b"b", message, ..signed };
+        let items = [signed, other, swapped].repeat(8);
+        let verdicts = verify_batch(&items);
+        assert!(verdicts.chunks(3).all(|three| three == [true, false, false]));
+    }
 }

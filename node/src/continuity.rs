@@ -3,19 +3,21 @@
 //! A statement that does not follow would be recorded for ever and change nothing, so an operator is told
 //! before it is signed. Requests about one subject go one after the other: see [`Reservations`].
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hutong_protocol::contract::{Contract, ContractState};
+use hutong_protocol::body::Content;
+use hutong_protocol::contract::ContractState;
 use hutong_protocol::entry::Leaf;
 use hutong_protocol::id::{ExchangeId, StatementId};
-use hutong_protocol::listing::{Listing, ListingEvent, ListingState, ListingStatus};
-use hutong_protocol::statement::{Statement, StatementType};
-use serde_json::Value;
+use hutong_protocol::listing::ListingState;
+use hutong_protocol::prepare::Unsigned;
+use hutong_protocol::statement::{Said, Statement};
 use thiserror::Error;
 
-use crate::handle::{NodeView, PublishRequest};
+use crate::handle::NodeView;
 use crate::receipts::counts;
 use crate::store::{Store, StoreError};
 
@@ -51,49 +53,13 @@ pub enum ContinuityError {
     Store(#[from] StoreError),
 }
 
-/// What a statement is about, and what it says of it.
-enum Said {
-    Contract(Box<Contract>),
-    Listing(Box<ListingEvent>),
-}
-
-impl Said {
-    /// Reads a body; `None` for other types and for bodies that are refused anyway.
-    fn of(kind: &StatementType, body: &Value) -> Option<Self> {
-        match kind {
-            StatementType::Contract => {
-                Contract::from_body(body).ok().map(Box::new).map(Self::Contract)
-            }
-            StatementType::Listing => Listing::from_body(body)
-                .ok()
-                .map(|listing| Self::Listing(Box::new(ListingEvent::Revision(Box::new(listing))))),
-            StatementType::ListingStatus => ListingStatus::from_body(body)
-                .ok()
-                .map(|status| Self::Listing(Box::new(ListingEvent::Status(status)))),
-            _ => None,
-        }
+/// What a statement is about; `None` where nothing later could follow it.
+fn subject_of(content: &Content) -> Option<String> {
+    match content {
+        Content::Contract(contract) => Some(format!("contract {}", contract.registration_no)),
+        Content::Listing(event) => Some(format!("listing {}", event.listing_id())),
+        Content::Other => None,
     }
-
-    fn subject(&self) -> String {
-        match self {
-            Self::Contract(contract) => format!("contract {}", contract.registration_no),
-            Self::Listing(event) => format!("listing {}", event.listing_id()),
-        }
-    }
-}
-
-fn said(request: &PublishRequest) -> Option<Said> {
-    Said::of(&StatementType::from_name(&request.kind), &request.body)
-}
-
-/// What a request is about, whether or not it is in form.
-fn subject(request: &PublishRequest) -> Option<String> {
-    let (what, member) = match StatementType::from_name(&request.kind) {
-        StatementType::Contract => ("contract", "registration_no"),
-        StatementType::Listing | StatementType::ListingStatus => ("listing", "listing_id"),
-        _ => return None,
-    };
-    request.body.get(member).and_then(Value::as_str).map(|name| format!("{what} {name}"))
 }
 
 /// Where a contract or listing stands.
@@ -107,20 +73,21 @@ enum Standing {
 
 impl Standing {
     /// Moves on by one statement, or says why it changes nothing.
-    fn apply(&mut self, said: &Said, id: StatementId) -> Result<(), String> {
+    fn apply(&mut self, said: &Content, id: StatementId) -> Result<(), String> {
         let next = match said {
-            Said::Contract(contract) => {
+            Content::Contract(contract) => {
                 let state = if let Self::Contract(state) = self { Some(&**state) } else { None };
                 ContractState::apply(state, contract, id)
                     .map(|state| Self::Contract(Box::new(state)))
                     .map_err(|error| error.to_string())
             }
-            Said::Listing(event) => {
+            Content::Listing(event) => {
                 let state = if let Self::Listing(state) = self { Some(&**state) } else { None };
                 ListingState::apply(state, event, id)
                     .map(|state| Self::Listing(Box::new(state)))
                     .map_err(|error| error.to_string())
             }
+            Content::Other => return Ok(()),
         };
         *self = next?;
         Ok(())
@@ -165,22 +132,23 @@ pub fn effective(
     log: &ExchangeId,
     statement: &Statement,
 ) -> Result<Option<Vec<Effective>>, StoreError> {
-    let Some(said) = Said::of(&statement.kind, &statement.body) else { return Ok(None) };
-    Ok(Some(fold(view, store, log, &said)?.1))
+    match Content::from_body(&statement.kind, &statement.body) {
+        Ok(Content::Other) | Err(_) => Ok(None),
+        Ok(said) => Ok(Some(fold(view, store, log, &said)?.1)),
+    }
 }
 
 fn fold(
     view: &NodeView,
     store: &Store,
     log: &ExchangeId,
-    said: &Said,
+    said: &Content,
 ) -> Result<(Standing, Vec<Effective>), StoreError> {
     let (mut standing, mut effective) = (Standing::New, Vec::new());
     for index in places(view, store, log, said)? {
         let Some(Leaf::Entry(entry)) = store.leaf(log, index)? else { continue };
-        let Ok(statement) = Statement::parse(entry.statement_bytes()) else { continue };
-        let Some(event) = Said::of(&statement.kind, &statement.body) else { continue };
-        if standing.apply(&event, entry.id()).is_ok() {
+        let Ok(event) = Said::parse(entry.statement_bytes()) else { continue };
+        if standing.apply(&event.content, entry.id()).is_ok() {
             effective.push(Effective { index, id: entry.id() });
         }
     }
@@ -192,28 +160,29 @@ fn places(
     view: &NodeView,
     store: &Store,
     log: &ExchangeId,
-    said: &Said,
+    said: &Content,
 ) -> Result<Vec<u64>, StoreError> {
     let counts = |event: &crate::store::EventPosition| counts(view, event);
     match said {
-        Said::Contract(contract) => {
+        Content::Contract(contract) => {
             let rows = store.contract(&contract.registration_no, &counts)?;
             let row = rows.into_iter().find(|row| row.log == *log);
             let events = row.into_iter().flat_map(|row| row.events);
             Ok(events.map(|event| event.position.index).collect())
         }
-        Said::Listing(event) => {
+        Content::Listing(event) => {
             let row = store.listing(log, event.listing_id(), &counts)?;
             let events = row.into_iter().flat_map(|row| row.events);
             Ok(events.map(|event| event.index).collect())
         }
+        Content::Other => Ok(Vec::new()),
     }
 }
 
 /// Checks that each statement of a group follows what is recorded and what stands before it in the group.
 ///
-/// Statements of other types, and those that are not in form, are left to the driver. Reads the disk, and waits
-/// up to `patience` for the views to hold what is recorded.
+/// Statements of other types follow nothing. Reads the disk, and waits up to `patience` for the views to hold
+/// what is recorded.
 ///
 /// # Errors
 ///
@@ -222,40 +191,39 @@ fn places(
 pub fn check(
     view: &NodeView,
     store: &Store,
-    group: &[PublishRequest],
+    group: &[Unsigned],
     patience: Duration,
 ) -> Result<(), ContinuityError> {
-    if group.iter().all(|request| said(request).is_none()) {
+    let said = group.iter().map(|statement| &statement.said().content);
+    if said.clone().all(|content| *content == Content::Other) {
         return Ok(());
     }
     if !store.settle_log(&view.me, patience) {
         return Err(ContinuityError::Behind);
     }
     let mut standings: BTreeMap<String, Standing> = BTreeMap::new();
-    for (place, request) in group.iter().enumerate() {
-        let Some(said) = said(request) else { continue };
-        let subject = said.subject();
-        if !standings.contains_key(&subject) {
-            let (standing, _) = fold(view, store, &view.me, &said)?;
-            standings.insert(subject.clone(), standing);
-        }
-        let standing = standings.entry(subject.clone()).or_default();
+    for (place, said) in said.enumerate() {
+        let Some(subject) = subject_of(said) else { continue };
+        let standing = match standings.entry(subject) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(fold(view, store, &view.me, said)?.0),
+        };
         // The statement's id is not known before it is signed; nothing in the group can name it yet.
         let stand_in = hutong_crypto::sha256(&place.to_be_bytes());
-        standing.apply(&said, stand_in).map_err(|reason| ContinuityError::NotNext {
-            place,
-            subject,
-            reason,
+        standing.apply(said, stand_in).map_err(|reason| {
+            let subject = subject_of(said).unwrap_or_default();
+            ContinuityError::NotNext { place, subject, reason }
         })?;
     }
     Ok(())
 }
 
 /// Subjects of requests under way. Cheap to clone.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Reservations(Arc<Mutex<BTreeSet<String>>>);
 
 /// Subjects held until this is dropped.
+#[derive(Debug)]
 pub struct Reserved {
     all: Reservations,
     subjects: BTreeSet<String>,
@@ -267,11 +235,11 @@ impl Reservations {
     /// # Errors
     ///
     /// [`ContinuityError::UnderWay`] if another request holds one of them.
-    pub fn reserve(&self, group: &[PublishRequest]) -> Result<Reserved, ContinuityError> {
+    pub fn reserve(&self, group: &[Unsigned]) -> Result<Reserved, ContinuityError> {
         let mut subjects = BTreeSet::new();
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (place, request) in group.iter().enumerate() {
-            let Some(subject) = subject(request) else { continue };
+        for (place, statement) in group.iter().enumerate() {
+            let Some(subject) = subject_of(&statement.said().content) else { continue };
             if held.contains(&subject) {
                 return Err(ContinuityError::UnderWay { place, subject });
             }
@@ -285,6 +253,8 @@ impl Reservations {
 impl Drop for Reserved {
     fn drop(&mut self) {
         let mut held = self.all.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.retain(|subject| !self.subjects.contains(subject));
+        for subject in &self.subjects {
+            held.remove(subject);
+        }
     }
 }

@@ -17,17 +17,16 @@ mod view;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hutong_crypto::keys::{Purpose, Seed, SigningKey};
+use hutong_crypto::keys::{Purpose, Seed};
 use hutong_protocol::charter::CharterChain;
 use hutong_protocol::check;
 use hutong_protocol::directory::Facts;
-use hutong_protocol::entry::Entry;
 use hutong_protocol::id::ExchangeId;
 use hutong_protocol::io::{Effect, GossipId, InboundId, Input, Peer, RequestId, Ticket};
 use hutong_protocol::prepare::Prepared;
 use hutong_protocol::state::{Config as StateConfig, Follow, Keys, State};
 use hutong_protocol::time::{Instant, Now, Timestamp};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use self::executor::{Executor, QUEUE_MAX, Replies};
@@ -103,8 +102,9 @@ pub fn start(parts: Parts) -> Result<Running, NodeFault> {
     let state = State::new(state_config, keys, charters, &stored, facts);
     let started = now();
     let first = view::first(&me, net.local_peer(), started, &state);
-    let (handle, commands, views) = NodeHandle::new(first, store.clone());
-    let driver = Driver::new(me, state, store, net, seed.derive(Purpose::Issuer), views);
+    let issuer = seed.derive(Purpose::Issuer);
+    let (handle, commands, views) = NodeHandle::new(first, store.clone(), issuer);
+    let driver = Driver::new(me, state, store, net, views);
     let ended = tokio::spawn(driver.run(events, commands));
     Ok(Running { handle, ended })
 }
@@ -171,38 +171,22 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Checks entries; what they say is handed to the views.
-fn check_entries(store: &Store, log: &ExchangeId, entries: &[Entry]) -> Vec<check::Outcome> {
-    let checked = check::statements(log, entries);
-    let sound = entries.iter().zip(&checked).filter(|(_, it)| it.outcome != check::Outcome::Void);
-    store.remember(sound.filter_map(|(entry, it)| Some((entry.id(), it.statement.as_ref()?))));
-    checked.into_iter().map(|it| it.outcome).collect()
-}
-
-/// A group of own statements that has been signed, or not.
-type Signed = Result<(Ticket, Vec<Prepared>), ()>;
-
 /// Where results of work beside the loop come back. The loop must never wait for a place in its own queue.
 #[expect(
     clippy::disallowed_methods,
-    reason = "bounded by what was asked for: four batches of a log are checked at one time, and as many groups are \
-              signed as commands were taken"
+    reason = "bounded by what was asked for: four batches of a log are checked at one time"
 )]
 fn results<T>() -> (mpsc::UnboundedSender<T>, mpsc::UnboundedReceiver<T>) {
     mpsc::unbounded_channel()
 }
 
 struct Driver {
-    me: ExchangeId,
     state: State,
     store: Store,
     net: NetHandle,
-    issuer: Arc<SigningKey>,
     views: ViewKeeper,
     replies: Replies,
     last_ticket: u64,
-    signed: mpsc::UnboundedSender<Signed>,
-    signed_groups: mpsc::UnboundedReceiver<Signed>,
     inputs: mpsc::UnboundedSender<Input>,
     inner: mpsc::UnboundedReceiver<Input>,
     intake: Intake,
@@ -218,15 +202,13 @@ impl Driver {
         state: State,
         store: Store,
         net: NetHandle,
-        issuer: SigningKey,
         views: watch::Sender<Arc<NodeView>>,
     ) -> Self {
         let (inputs, inner) = results();
-        let (signed, signed_groups) = results();
         let (effects, queue) = mpsc::channel(QUEUE_MAX);
         let replies = Replies::default();
         let executor = Executor {
-            me: me.clone(),
+            me,
             store: store.clone(),
             net: net.clone(),
             replies: replies.clone(),
@@ -234,18 +216,13 @@ impl Driver {
         };
         let executor = tokio::spawn(executor.run(queue));
         let views = ViewKeeper::new(views);
-        let issuer = Arc::new(issuer);
         Self {
-            me,
             state,
             store,
             net,
-            issuer,
             views,
             replies,
             last_ticket: 0,
-            signed,
-            signed_groups,
             inputs,
             inner,
             intake: Intake::default(),
@@ -278,11 +255,6 @@ impl Driver {
                     return ended.map_err(NodeFault::Store);
                 }
                 Some(input) = self.inner.recv() => self.take(input).await,
-                Some(group) = self.signed_groups.recv() => {
-                    if let Ok((ticket, entries)) = group {
-                        self.append(ticket, entries).await;
-                    }
-                }
                 event = events.recv() => match event {
                     Some(event) => self.net_event(event).await,
                     None => break,
@@ -353,7 +325,12 @@ impl Driver {
 
     async fn command(&mut self, command: Command) {
         match command {
-            Command::Publish { statements, reply } => self.publish(statements, reply),
+            Command::Publish { statements, reserved, reply } => {
+                self.last_ticket += 1;
+                let ticket = Ticket(self.last_ticket);
+                self.replies.insert(ticket, reply, reserved);
+                self.append(ticket, statements).await;
+            }
             Command::InstallCharter { bytes, reply } => {
                 let refusal = self.handle_charter(bytes).await;
                 let version = self.state.charters().version();
@@ -366,29 +343,6 @@ impl Driver {
             }
             Command::Shutdown => {}
         }
-    }
-
-    /// Signs beside the loop; the group comes back as an input.
-    fn publish(
-        &mut self,
-        statements: Vec<crate::handle::PublishRequest>,
-        reply: oneshot::Sender<Result<Vec<crate::handle::Published>, PublishError>>,
-    ) {
-        self.last_ticket += 1;
-        let ticket = Ticket(self.last_ticket);
-        let (me, issuer) = (self.me.clone(), Arc::clone(&self.issuer));
-        let (signed, replies) = (self.signed.clone(), self.replies.clone());
-        let store = self.store.clone();
-        rayon::spawn(move || match publish::sign(&me, &issuer, now(), statements) {
-            Ok(entries) => {
-                store.remember(entries.iter().map(|it| (it.entry().id(), it.statement())));
-                replies.insert(ticket, reply);
-                let _ = signed.send(Ok((ticket, entries)));
-            }
-            Err(error) => {
-                let _ = reply.send(Err(error));
-            }
-        });
     }
 
     /// Appends signed statements, unless one decides about a member without effect: nobody would notice
@@ -430,9 +384,9 @@ impl Driver {
             match effect {
                 Effect::Check { ticket, log, entries } => {
                     self.intake.begun();
-                    let (inputs, store) = (self.inputs.clone(), self.store.clone());
+                    let inputs = self.inputs.clone();
                     rayon::spawn(move || {
-                        let outcomes = check_entries(&store, &log, &entries);
+                        let outcomes = check::entries(&log, &entries);
                         let _ = inputs.send(Input::Checked { ticket, outcomes });
                     });
                 }

@@ -8,22 +8,27 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hutong_crypto::Hash;
+use hutong_crypto::{Hash, SigningKey};
 use hutong_protocol::charter::CharterChain;
 use hutong_protocol::directory::Directory;
 use hutong_protocol::id::{ExchangeId, StatementId};
+use hutong_protocol::prepare::Prepared;
 use hutong_protocol::time::Timestamp;
 use serde_json::Value;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::continuity::{self, ContinuityError, Reservations};
+use crate::continuity::{self, ContinuityError, Reservations, Reserved};
+use crate::publish;
 use crate::store::Store;
 
 /// Commands that wait for the driver at most; the next one is refused as busy.
 pub const COMMANDS_MAX: usize = 256;
 /// Notices that a view keeps at most.
 pub const NOTICES_MAX: usize = 100;
+
+/// Where statements were recorded, once the driver has answered.
+type Answer = oneshot::Receiver<Result<Vec<Published>, PublishError>>;
 
 /// A running node. Cheap to clone.
 #[derive(Clone)]
@@ -32,15 +37,18 @@ pub struct NodeHandle {
     view: watch::Receiver<Arc<NodeView>>,
     store: Store,
     reservations: Reservations,
+    issuer: Arc<SigningKey>,
 }
 
 /// What the driver is asked to do. A dropped reply means that the node stops.
 #[derive(Debug)]
 pub enum Command {
-    /// Sign statements and append them to the own log as one group: all or none.
+    /// Append signed statements to the own log as one group: all or none.
     Publish {
         /// In order; at least one.
-        statements: Vec<PublishRequest>,
+        statements: Vec<Prepared>,
+        /// What they are about, until they are recorded or refused.
+        reserved: Reserved,
         /// Where each was recorded, once durable.
         reply: oneshot::Sender<Result<Vec<Published>, PublishError>>,
     },
@@ -69,8 +77,8 @@ pub struct PublishRequest {
     pub kind: String,
     /// `"public"`, `"domestic"` or `{"members":[…]}`.
     pub audience: Value,
-    /// As the statement type prescribes.
-    pub body: Value,
+    /// JSON, as the statement type prescribes.
+    pub body: String,
 }
 
 /// Where a statement was recorded.
@@ -270,15 +278,17 @@ impl NodeView {
 }
 
 impl NodeHandle {
-    /// A handle, and the ends that the driver keeps.
+    /// A handle, which signs by `issuer`, and the ends that the driver keeps.
     pub fn new(
         first: NodeView,
         store: Store,
+        issuer: SigningKey,
     ) -> (Self, mpsc::Receiver<Command>, watch::Sender<Arc<NodeView>>) {
         let (commands, received) = mpsc::channel(COMMANDS_MAX);
         let (sender, view) = watch::channel(Arc::new(first));
         let reservations = Reservations::default();
-        (Self { commands, view, store, reservations }, received, sender)
+        let issuer = Arc::new(issuer);
+        (Self { commands, view, store, reservations, issuer }, received, sender)
     }
 
     /// The newest view.
@@ -308,32 +318,26 @@ impl NodeHandle {
         &self,
         statements: Vec<PublishRequest>,
     ) -> Result<Vec<Published>, PublishError> {
-        let reserved = self.reservations.reserve(&statements)?;
         let node = self.clone();
-        let publishing = tokio::spawn(async move {
-            let published = node.publish_next(statements).await;
-            drop(reserved);
-            published
-        });
-        publishing.await.unwrap_or_else(ended)
+        let publishing = tokio::task::spawn_blocking(move || node.prepare(&statements));
+        let answer = publishing.await.unwrap_or_else(ended)?;
+        answer.await.unwrap_or(Err(PublishError::Stopping))
     }
 
-    async fn publish_next(
-        &self,
-        statements: Vec<PublishRequest>,
-    ) -> Result<Vec<Published>, PublishError> {
-        let (view, store) = (self.view(), self.store.clone());
-        let checking = tokio::task::spawn_blocking(move || {
-            continuity::check(&view, &store, &statements, continuity::SETTLE)?;
-            Ok(statements)
-        });
-        let statements = checking.await.unwrap_or_else(ended)?;
+    /// Makes, looks at and signs statements, and hands them to the driver. May wait for the disk.
+    fn prepare(&self, statements: &[PublishRequest]) -> Result<Answer, PublishError> {
+        let view = self.view();
+        let statements = publish::make(&view.me, crate::driver::now(), statements)?;
+        let reserved = self.reservations.reserve(&statements)?;
+        continuity::check(&view, &self.store, &statements, continuity::SETTLE)?;
+        let statements = publish::sign(&self.issuer, statements);
         let (reply, answer) = oneshot::channel();
-        self.send(Command::Publish { statements, reply }).map_err(|refused| match refused {
+        let command = Command::Publish { statements, reserved, reply };
+        self.send(command).map_err(|refused| match refused {
             Refused::Busy => PublishError::Busy,
             Refused::Stopping => PublishError::Stopping,
         })?;
-        answer.await.unwrap_or(Err(PublishError::Stopping))
+        Ok(answer)
     }
 
     /// Installs a charter and returns the version in force afterwards.

@@ -14,6 +14,7 @@ pub mod keys;
 pub mod logging;
 pub mod metrics;
 pub mod net;
+mod publish;
 pub mod receipts;
 pub mod samples;
 pub mod store;

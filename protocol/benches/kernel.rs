@@ -15,7 +15,7 @@ use hutong_protocol::{
     id::ExchangeId,
     json::{canonicalize, parse_canonical},
     message::{Announcement, Gossip, Leaves, Response, ServedLeaf, TailLeaf},
-    statement::{Draft, Statement, StatementType},
+    statement::{Draft, Said, Statement, StatementType},
     time::Timestamp,
 };
 use serde_json::json;
@@ -75,6 +75,7 @@ fn statements(c: &mut Criterion) {
     group.throughput(Throughput::Bytes(text.len() as u64));
     group.bench_function("encode", |b| b.iter(|| draft.encode()));
     group.bench_function("parse", |b| b.iter(|| Statement::parse(black_box(&text))));
+    group.bench_function("read in place", |b| b.iter(|| Said::parse(black_box(&text))));
     group.bench_function("canonical JSON, write", |b| b.iter(|| canonicalize(black_box(&value))));
     group.bench_function("canonical JSON, read", |b| b.iter(|| parse_canonical(black_box(&text))));
     group.bench_function("entry, parse", |b| {

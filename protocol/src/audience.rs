@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use serde_json::{Value, json};
 
 use crate::id::ExchangeId;
+use crate::json::{Document, Items, Node};
 use crate::region::Region;
 
 /// Members that one statement may name as its audience.
@@ -70,11 +71,15 @@ impl Audience {
     ///
     /// [`AudienceError`] for anything but the three forms.
     pub fn from_value(value: &Value) -> Result<Self, AudienceError> {
-        match value {
-            Value::String(text) if text == "public" => Ok(Self::Public),
-            Value::String(text) if text == "domestic" => Ok(Self::Domestic),
-            Value::Object(object) if object.len() == 1 => {
-                let list = object.get("members").and_then(Value::as_array).ok_or(AudienceError)?;
+        Self::read(Document::of(value).root())
+    }
+
+    pub(crate) fn read(value: Node<'_>) -> Result<Self, AudienceError> {
+        match (value.as_text(), value.members()) {
+            (Some("public"), _) => Ok(Self::Public),
+            (Some("domestic"), _) => Ok(Self::Domestic),
+            (None, Some(members)) if members.len() == 1 => {
+                let list = members.get("members").and_then(Node::items).ok_or(AudienceError)?;
                 Self::from_members(list)
             }
             _ => Err(AudienceError),
@@ -92,13 +97,12 @@ impl Audience {
         Self::from_value(&value).ok()
     }
 
-    fn from_members(list: &[Value]) -> Result<Self, AudienceError> {
-        if list.is_empty() || list.len() > AUDIENCE_MEMBERS_MAX {
+    fn from_members(list: Items<'_>) -> Result<Self, AudienceError> {
+        if !(1..=AUDIENCE_MEMBERS_MAX).contains(&list.len()) {
             return Err(AudienceError);
         }
         let ids: Vec<ExchangeId> = list
-            .iter()
-            .map(|id| id.as_str().and_then(|id| id.parse().ok()).ok_or(AudienceError))
+            .map(|id| id.as_text().and_then(|id| id.parse().ok()).ok_or(AudienceError))
             .collect::<Result<_, _>>()?;
         if ids.is_sorted_by(|a, b| a < b) {
             Ok(Self::Members(ids.into_iter().collect()))

@@ -1,65 +1,86 @@
-//! What the body of each statement type must hold.
+//! What the body of each statement type must hold, and what it says.
 
-use serde_json::Value;
+use alloc::boxed::Box;
+use alloc::string::ToString as _;
+use alloc::sync::Arc;
+
+use serde_json::{Number, Value};
 
 use crate::contract::Contract;
-use crate::listing::{Listing, ListingStatus};
+use crate::json::{Document, Node};
+use crate::listing::{Listing, ListingEvent, ListingStatus};
 use crate::object::Path;
 use crate::personal::names_a_person;
 use crate::statement::{StatementError, StatementType};
 
-/// Checks `body` against the rules of every body and of its type.
-///
-/// Bodies about membership are read where they act, in [`crate::directory`].
-///
-/// # Errors
-///
-/// [`StatementError::Member`] names what is wrong.
-pub fn check(kind: &StatementType, body: &Value) -> Result<(), StatementError> {
-    check_members(body, Path::Root("body"))?;
-    match kind {
-        StatementType::Listing => Listing::from_body(body).map(|_| ()),
-        StatementType::ListingStatus => ListingStatus::from_body(body).map(|_| ()),
-        StatementType::Contract => Contract::from_body(body).map(|_| ()),
-        StatementType::MemberAdmit
-        | StatementType::MemberSuspend
-        | StatementType::MemberReinstate
-        | StatementType::MemberExpel
-        | StatementType::MemberRekey
-        | StatementType::Evidence
-        | StatementType::Unknown(_) => Ok(()),
+/// What a body says, as far as this version has types for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Something about a listing.
+    Listing(ListingEvent),
+    /// Something about a contract.
+    Contract(Box<Contract>),
+    /// What is read where it acts, or not at all: membership, evidence, unknown types.
+    Other,
+}
+
+impl Content {
+    /// Reads `body`, which must keep to the rules of every body and of its type.
+    ///
+    /// Bodies about membership are read where they act, in [`crate::directory`].
+    ///
+    /// # Errors
+    ///
+    /// [`StatementError::Member`] names what is wrong.
+    pub fn from_body(kind: &StatementType, body: &Value) -> Result<Self, StatementError> {
+        Self::read(kind, Document::of(body).root())
+    }
+
+    pub(crate) fn read(kind: &StatementType, body: Node<'_>) -> Result<Self, StatementError> {
+        check_members(body, Path::Root("body"))?;
+        Ok(match kind {
+            StatementType::Listing => {
+                Self::Listing(ListingEvent::Revision(Arc::new(Listing::read(body)?)))
+            }
+            StatementType::ListingStatus => {
+                Self::Listing(ListingEvent::Status(ListingStatus::read(body)?))
+            }
+            StatementType::Contract => Self::Contract(Box::new(Contract::read(body)?)),
+            StatementType::MemberAdmit
+            | StatementType::MemberSuspend
+            | StatementType::MemberReinstate
+            | StatementType::MemberExpel
+            | StatementType::MemberRekey
+            | StatementType::Evidence
+            | StatementType::Unknown(_) => Self::Other,
+        })
     }
 }
 
 /// No fractions, since amounts are integers in minor units, and no member that is known to carry a
 /// natural person's data, at any depth.
-fn check_members(value: &Value, path: Path<'_>) -> Result<(), StatementError> {
-    match value {
-        Value::Number(number) if number.is_f64() => {
-            Err(path.error("an integer, amounts being in minor units", value))
-        }
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .try_for_each(|(index, item)| check_members(item, path.element(index))),
-        Value::Object(members) => members.iter().try_for_each(|(name, value)| {
-            if names_a_person(name) {
-                return Err(StatementError::member(
-                    alloc::format!("{}", path.member(name)),
-                    "a natural person's data never enters a statement; keep it at the office",
-                ));
-            }
-            check_members(value, path.member(name))
-        }),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+fn check_members(value: Node<'_>, path: Path<'_>) -> Result<(), StatementError> {
+    if value.as_number().is_some_and(Number::is_f64) {
+        return Err(path.error("an integer, amounts being in minor units", value));
     }
+    for (index, item) in value.items().into_iter().flatten().enumerate() {
+        check_members(item, path.element(index))?;
+    }
+    for (name, value) in value.members().into_iter().flatten() {
+        if names_a_person(name) {
+            return Err(StatementError::member(
+                path.member(name).to_string(),
+                "a natural person's data never enters a statement; keep it at the office",
+            ));
+        }
+        check_members(value, path.member(name))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 mod tests {
-    use alloc::string::ToString as _;
-
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -142,7 +163,8 @@ mod tests {
 
     fn refused(body: &Value) -> alloc::string::String {
         let kind = StatementType::Unknown("example/other/v1".into());
-        check(&kind, body).map_or_else(|error| error.to_string(), |()| "accepted".to_string())
+        let read = Content::from_body(&kind, body);
+        read.map_or_else(|error| error.to_string(), |_| "accepted".to_string())
     }
 
     #[test]

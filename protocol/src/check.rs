@@ -6,6 +6,7 @@
 //! Not here: whether the key may sign for the exchange ([`crate::directory`]), and whether the
 //! statement follows from those before it ([`crate::contract`], [`crate::listing`]).
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use hutong_crypto::batch::{SignedMessage, verify_batch};
@@ -14,7 +15,7 @@ use crate::audience::Audience;
 use crate::entry::{Entry, SUITE_ED25519};
 use crate::id::ExchangeId;
 use crate::limits::MEMBERSHIP_ENTRY_BYTES_MAX;
-use crate::statement::{Statement, StatementType};
+use crate::statement::{Said, StatementType};
 
 /// What checking one entry found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,27 +32,14 @@ pub enum Outcome {
 ///
 /// Signatures are checked by ZIP 215, as one batch.
 pub fn entries(log: &ExchangeId, entries: &[Entry]) -> Vec<Outcome> {
-    statements(log, entries).into_iter().map(|checked| checked.outcome).collect()
-}
-
-/// One entry with what it says.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Checked {
-    /// Whether it counts.
-    pub outcome: Outcome,
-    /// What it says; `None` where that was not looked at, or cannot be read.
-    pub statement: Option<Statement>,
-}
-
-/// As [`entries`], for callers that need the statements too.
-pub fn statements(log: &ExchangeId, entries: &[Entry]) -> Vec<Checked> {
-    let messages: Vec<Vec<u8>> = entries.iter().map(Entry::signed_message).collect();
+    let heads: Vec<String> = entries.iter().map(Entry::signed_head).collect();
     let signed: Vec<SignedMessage<'_>> = entries
         .iter()
-        .zip(&messages)
-        .map(|(entry, message)| SignedMessage {
+        .zip(&heads)
+        .map(|(entry, head)| SignedMessage {
             key: entry.issuer_key(),
-            message,
+            head: head.as_bytes(),
+            message: entry.statement_bytes(),
             signature: entry.signature(),
         })
         .collect();
@@ -62,22 +50,20 @@ pub fn statements(log: &ExchangeId, entries: &[Entry]) -> Vec<Checked> {
             // The signature does not cover the suite: one that is good in suite 1 proves nothing in
             // another.
             let readable = signed && entry.suite() == SUITE_ED25519;
-            let statement =
-                if readable { Statement::parse(entry.statement_bytes()).ok() } else { None };
-            let outcome = statement.as_ref().map_or(Outcome::Void, |met| outcome(log, entry, met));
-            Checked { outcome, statement }
+            let said = readable.then(|| Said::parse(entry.statement_bytes()).ok()).flatten();
+            said.map_or(Outcome::Void, |said| outcome(log, entry, &said))
         })
         .collect()
 }
 
-fn outcome(log: &ExchangeId, entry: &Entry, statement: &Statement) -> Outcome {
-    if statement.issuer != *log {
+fn outcome(log: &ExchangeId, entry: &Entry, said: &Said) -> Outcome {
+    if said.issuer != *log {
         return Outcome::Void;
     }
-    match outcome_of(&statement.kind) {
+    match outcome_of(&said.kind) {
         // Who is a member is for everybody to know, or nodes would disagree on it.
         Outcome::Membership
-            if statement.audience != Audience::Public
+            if said.audience != Audience::Public
                 || entry.as_bytes().len() > MEMBERSHIP_ENTRY_BYTES_MAX =>
         {
             Outcome::Void

@@ -1,9 +1,11 @@
 //! Days, as contracts and listings write them.
 
-use alloc::string::{String, ToString as _};
+use alloc::string::String;
 use core::{fmt, str::FromStr};
 
 use jiff::civil;
+
+use crate::time::civil_date;
 
 /// A day of the Gregorian calendar. Text form: `2026-11-23`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,17 +34,29 @@ impl FromStr for Date {
     type Err = DateError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let error = || DateError(text.chars().take(16).collect());
-        let date: civil::Date = text.parse().map_err(|_| error())?;
-        // One day has one text: this refuses times, zones and compact forms.
-        if Self(date).to_string() == text { Ok(Self(date)) } else { Err(error()) }
+        let date = civil_date(text.as_bytes());
+        date.map(Self).ok_or_else(|| DateError(text.chars().take(16).collect()))
     }
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 mod tests {
+    use alloc::string::ToString as _;
+
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_date_is_read_where_it_is_written_so(text in "[0-9]{4}-[01][0-9]-[0-3][0-9]") {
+            // As the library reads it, which takes other forms too.
+            let date: Option<civil::Date> = text.parse().ok();
+            let date = date.filter(|date| date.to_string() == text).map(Date);
+            prop_assert_eq!(text.parse().ok(), date);
+        }
+    }
 
     #[test]
     fn a_date_is_a_day_of_the_calendar() {

@@ -7,6 +7,7 @@
 //! Not here: what a statement says ([`crate::statement`]), and who may sign it
 //! ([`crate::directory`]).
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use base64ct::{Base64, Encoding};
@@ -31,7 +32,8 @@ pub const SUITE_ED25519: u8 = 1;
 
 const KEY_AT: usize = 2;
 const SIGNATURE_AT: usize = KEY_AT + 32;
-const STATEMENT_AT: usize = SIGNATURE_AT + 64;
+/// Bytes of an entry before the statement.
+pub(crate) const STATEMENT_AT: usize = SIGNATURE_AT + 64;
 
 /// A statement with its signature, as its log records it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,12 +82,22 @@ impl Entry {
     ///
     /// [`EntryError::Short`] or [`EntryError::Long`] where there is no statement or too much.
     pub fn sign(key: &SigningKey, statement: &[u8]) -> Result<Self, EntryError> {
-        let signature = key.sign(&dsse::pae(STATEMENT_PAYLOAD_TYPE, statement));
         let mut bytes = Vec::with_capacity(STATEMENT_AT + statement.len());
-        bytes.extend_from_slice(&[ENTRY_VERSION, SUITE_ED25519]);
-        bytes.extend_from_slice(key.public().as_bytes());
-        bytes.extend_from_slice(signature.as_bytes());
+        bytes.resize(STATEMENT_AT, 0);
         bytes.extend_from_slice(statement);
+        Self::sign_in_place(key, bytes)
+    }
+
+    /// As [`Entry::sign`], of a statement behind [`STATEMENT_AT`] bytes of room for the rest.
+    pub(crate) fn sign_in_place(key: &SigningKey, mut bytes: Vec<u8>) -> Result<Self, EntryError> {
+        let Some((front, statement)) = bytes.split_at_mut_checked(STATEMENT_AT) else {
+            return Err(EntryError::Short(bytes.len()));
+        };
+        let head = dsse::pae_head(STATEMENT_PAYLOAD_TYPE, statement.len());
+        let signature = key.sign_parts(&[head.as_bytes(), statement]);
+        front[..KEY_AT].copy_from_slice(&[ENTRY_VERSION, SUITE_ED25519]);
+        front[KEY_AT..SIGNATURE_AT].copy_from_slice(key.public().as_bytes());
+        front[SIGNATURE_AT..].copy_from_slice(signature.as_bytes());
         Self::parse(Bytes::from(bytes))
     }
 
@@ -137,6 +149,11 @@ impl Entry {
     /// What the signature is over: DSSE's pre-authentication encoding of the statement.
     pub fn signed_message(&self) -> Vec<u8> {
         dsse::pae(STATEMENT_PAYLOAD_TYPE, self.statement_bytes())
+    }
+
+    /// What [`Entry::signed_message`] has before the statement, for those who need not join the two.
+    pub fn signed_head(&self) -> String {
+        dsse::pae_head(STATEMENT_PAYLOAD_TYPE, self.statement_bytes().len())
     }
 
     /// The entry as a DSSE v1 envelope, for readers of that format.

@@ -16,7 +16,7 @@ pub use self::parts::{
 pub use self::state::{ListingEvent, ListingState, ListingVoid};
 use crate::codes::{ListingKind, ListingStatusKind, TechField, TransferMode};
 use crate::date::Date;
-use crate::json::INTEGER_MAX;
+use crate::json::{Document, INTEGER_MAX, Node};
 use crate::object::{Object, Path, check_words};
 use crate::region::Region;
 use crate::statement::StatementError;
@@ -89,6 +89,10 @@ impl Listing {
     ///
     /// [`StatementError::Member`] names the member that is wrong and what was expected.
     pub fn from_body(body: &Value) -> Result<Self, StatementError> {
+        Self::read(Document::of(body).root())
+    }
+
+    pub(crate) fn read(body: Node<'_>) -> Result<Self, StatementError> {
         let body = Object::open(body, Path::Root("body"))?;
         Ok(Self {
             listing_id: listing_id(&body, "listing_id")?,
@@ -143,6 +147,10 @@ impl ListingStatus {
     ///
     /// [`StatementError::Member`] names the member that is wrong and what was expected.
     pub fn from_body(body: &Value) -> Result<Self, StatementError> {
+        Self::read(Document::of(body).root())
+    }
+
+    pub(crate) fn read(body: Node<'_>) -> Result<Self, StatementError> {
         let body = Object::open(body, Path::Root("body"))?;
         let listing_id = listing_id(&body, "listing_id")?;
         let status = body.read("status")?;

@@ -9,9 +9,8 @@ use alloc::{
 };
 use core::fmt;
 
-use serde_json::{Map, Value};
-
 pub(crate) use self::texts::check_words;
+use crate::json::{Members, Node};
 use crate::statement::StatementError;
 
 /// Where a value stands in its document; written out only when something is wrong.
@@ -35,11 +34,11 @@ impl Path<'_> {
     }
 
     /// The error that `met` is not what was expected here.
-    pub(crate) fn error(&self, expected: &str, met: &Value) -> StatementError {
+    pub(crate) fn error(&self, expected: impl fmt::Display, met: Node<'_>) -> StatementError {
         self.problem(expected, &describe(met))
     }
 
-    fn problem(&self, expected: &str, met: &str) -> StatementError {
+    fn problem(&self, expected: impl fmt::Display, met: &str) -> StatementError {
         StatementError::member(self.to_string(), format!("expected {expected}, met {met}"))
     }
 }
@@ -57,33 +56,31 @@ impl fmt::Display for Path<'_> {
 /// An object that is being read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Object<'a, 'p> {
-    members: &'a Map<String, Value>,
+    members: Members<'a>,
     path: Path<'p>,
 }
 
 impl<'a, 'p> Object<'a, 'p> {
     /// Takes `value`, which stands at `path`, as an object.
-    pub(crate) fn open(value: &'a Value, path: Path<'p>) -> Result<Self, StatementError> {
-        match value {
-            Value::Object(members) => Ok(Self { members, path }),
-            other => Err(path.error("an object", other)),
-        }
+    pub(crate) fn open(value: Node<'a>, path: Path<'p>) -> Result<Self, StatementError> {
+        let members = value.members().ok_or_else(|| path.error("an object", value))?;
+        Ok(Self { members, path })
     }
 
     pub(crate) fn path(&self) -> &Path<'p> {
         &self.path
     }
 
-    pub(crate) fn members(&self) -> &'a Map<String, Value> {
+    pub(crate) fn members(&self) -> Members<'a> {
         self.members
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<&'a Value> {
+    pub(crate) fn get(&self, name: &str) -> Option<Node<'a>> {
         self.members.get(name)
     }
 
     /// The error that member `name` is not what was expected.
-    pub(crate) fn error(&self, name: &str, expected: &str) -> StatementError {
+    pub(crate) fn error(&self, name: &str, expected: impl fmt::Display) -> StatementError {
         let path = self.path.member(name);
         match self.get(name) {
             Some(value) => path.error(expected, value),
@@ -96,7 +93,7 @@ impl<'a, 'p> Object<'a, 'p> {
         &self,
         name: &str,
         expected: &str,
-        read: impl FnOnce(&'a Value) -> Option<T>,
+        read: impl FnOnce(Node<'a>) -> Option<T>,
     ) -> Result<T, StatementError> {
         self.get(name).and_then(read).ok_or_else(|| self.error(name, expected))
     }
@@ -106,34 +103,38 @@ impl<'a, 'p> Object<'a, 'p> {
         &self,
         name: &str,
         len_max: usize,
-        expected: &str,
-        mut read: impl FnMut(&'a Value, Path<'_>) -> Result<T, StatementError>,
+        expected: impl fmt::Display,
+        mut read: impl FnMut(Node<'a>, Path<'_>) -> Result<T, StatementError>,
     ) -> Result<Vec<T>, StatementError> {
-        let elements = match self.get(name) {
-            None => return Ok(Vec::new()),
-            Some(Value::Array(elements)) if elements.len() <= len_max => elements,
-            Some(_) => return Err(self.error(name, expected)),
-        };
+        let Some(list) = self.get(name) else { return Ok(Vec::new()) };
+        let elements = list.items().filter(|elements| elements.len() <= len_max);
+        let elements = elements.ok_or_else(|| self.error(name, expected))?;
         let path = self.path.member(name);
-        let elements = elements.iter().enumerate();
+        let elements = elements.enumerate();
         elements.map(|(index, element)| read(element, path.element(index))).collect()
     }
 }
 
 /// `value` in a few words, for an error.
-pub(crate) fn describe(value: &Value) -> String {
-    match value {
-        Value::Null => "null".to_string(),
-        Value::Bool(flag) => flag.to_string(),
-        Value::Number(number) => number.to_string(),
-        Value::String(text) if text.chars().count() <= SHOWN_CHARS_MAX => format!("{text:?}"),
-        Value::String(text) => {
-            let start: String = text.chars().take(SHOWN_CHARS_MAX).collect();
-            format!("{start:?}… of {} characters", text.chars().count())
-        }
-        Value::Array(elements) => format!("a list of {}", elements.len()),
-        Value::Object(members) => format!("an object of {} members", members.len()),
+pub(crate) fn describe(value: Node<'_>) -> String {
+    if let Some(text) = value.as_text() {
+        return describe_text(text);
     }
+    if let Some(elements) = value.items() {
+        return format!("a list of {}", elements.len());
+    }
+    if let Some(members) = value.members() {
+        return format!("an object of {} members", members.len());
+    }
+    value.to_value().to_string()
+}
+
+fn describe_text(text: &str) -> String {
+    if text.chars().count() <= SHOWN_CHARS_MAX {
+        return format!("{text:?}");
+    }
+    let start: String = text.chars().take(SHOWN_CHARS_MAX).collect();
+    format!("{start:?}… of {} characters", text.chars().count())
 }
 
 /// Characters of a met text that an error shows.

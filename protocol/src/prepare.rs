@@ -1,9 +1,22 @@
-//! Own statements, signed and ready for the log.
+//! Own statements: made, signed, and ready for the log.
+
+use alloc::vec;
+use alloc::vec::Vec;
 
 use hutong_crypto::keys::SigningKey;
 
-use crate::entry::Entry;
-use crate::statement::{Draft, Statement, StatementError};
+use crate::audience::Audience;
+use crate::entry::{Entry, STATEMENT_AT};
+use crate::json::canonicalize;
+use crate::statement::{Draft, Frame, Said, StatementError, StatementType};
+
+/// A statement that is well formed and has no signature yet.
+#[derive(Debug, Clone)]
+pub struct Unsigned {
+    /// Its entry to be: room for key and signature, then the statement.
+    bytes: Vec<u8>,
+    said: Said,
+}
 
 /// A statement that is well formed and signed by a key of ours.
 ///
@@ -11,7 +24,59 @@ use crate::statement::{Draft, Statement, StatementError};
 #[derive(Debug, Clone)]
 pub struct Prepared {
     entry: Entry,
-    statement: Statement,
+    kind: StatementType,
+    public: bool,
+}
+
+impl Unsigned {
+    /// Takes canonical statement bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`StatementError`] where other nodes would refuse the statement.
+    pub fn read(statement: &[u8]) -> Result<Self, StatementError> {
+        Self::written(|out| out.extend_from_slice(statement))
+    }
+
+    /// Makes a statement.
+    ///
+    /// # Errors
+    ///
+    /// [`StatementError`] where other nodes would refuse the statement.
+    pub fn make(draft: &Draft) -> Result<Self, StatementError> {
+        Self::written(|out| draft.frame().append(&canonicalize(&draft.body), out))
+    }
+
+    /// Makes a statement whose body is the text `body`, in canonical form.
+    ///
+    /// # Errors
+    ///
+    /// [`StatementError`] where other nodes would refuse the statement, so also where `body` is in
+    /// another form.
+    pub fn frame(frame: &Frame<'_>, body: &str) -> Result<Self, StatementError> {
+        Self::written(|out| frame.append(body.as_bytes(), out))
+    }
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> Result<Self, StatementError> {
+        let mut bytes = vec![0; STATEMENT_AT];
+        write(&mut bytes);
+        let said = Said::parse(&bytes[STATEMENT_AT..])?;
+        Ok(Self { bytes, said })
+    }
+
+    /// What it says.
+    pub fn said(&self) -> &Said {
+        &self.said
+    }
+
+    /// Signs it.
+    pub fn sign(self, key: &SigningKey) -> Prepared {
+        let Self { bytes, said } = self;
+        let entry =
+            Entry::sign_in_place(key, bytes).expect("a statement that was read fits an entry");
+        let public = said.audience == Audience::Public;
+        Prepared { entry, kind: said.kind, public }
+    }
 }
 
 impl Prepared {
@@ -21,10 +86,7 @@ impl Prepared {
     ///
     /// [`StatementError`] where other nodes would refuse the statement.
     pub fn sign(statement: &[u8], key: &SigningKey) -> Result<Self, StatementError> {
-        let parsed = Statement::parse(statement)?;
-        let entry =
-            Entry::sign(key, statement).map_err(|_| StatementError::Long(statement.len()))?;
-        Ok(Self { entry, statement: parsed })
+        Ok(Unsigned::read(statement)?.sign(key))
     }
 
     /// Makes a statement and signs it.
@@ -32,8 +94,8 @@ impl Prepared {
     /// # Errors
     ///
     /// [`StatementError`] where other nodes would refuse the statement.
-    pub fn make(draft: Draft, key: &SigningKey) -> Result<Self, StatementError> {
-        Self::sign(&draft.into_canonical(), key)
+    pub fn make(draft: &Draft, key: &SigningKey) -> Result<Self, StatementError> {
+        Ok(Unsigned::make(draft)?.sign(key))
     }
 
     /// The signed entry.
@@ -41,18 +103,18 @@ impl Prepared {
         &self.entry
     }
 
-    /// What it says.
-    pub fn statement(&self) -> &Statement {
-        &self.statement
-    }
-
     /// The statement type, for instance `hutong/listing/v1`.
     pub fn kind(&self) -> &str {
-        self.statement.kind.as_str()
+        self.kind.as_str()
+    }
+
+    /// Whether everybody may see it.
+    pub fn is_public(&self) -> bool {
+        self.public
     }
 
     /// Whether the directory depends on the statement.
     pub fn is_membership(&self) -> bool {
-        self.statement.kind.is_membership()
+        self.kind.is_membership()
     }
 }

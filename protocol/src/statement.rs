@@ -10,16 +10,15 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::audience::Audience;
+use crate::body::Content;
+use crate::entry::STATEMENT_AT;
 use crate::id::ExchangeId;
-use crate::json::{JsonError, canonicalize, parse_canonical};
+use crate::json::{Document, JsonError, Members, Node, append_canonical, canonicalize};
 use crate::limits::ENTRY_BYTES_MAX;
 use crate::time::Timestamp;
-
-/// Bytes of an entry that are not the statement.
-const ENTRY_FRAME_BYTES: usize = 98;
 
 /// A statement's type.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -164,24 +163,62 @@ impl Draft {
     ///
     /// [`StatementError`] where other nodes would refuse the statement.
     pub fn encode(&self) -> Result<Vec<u8>, StatementError> {
-        let bytes = self.clone().into_canonical();
-        Statement::parse(&bytes)?;
+        let bytes = self.to_canonical();
+        Said::parse(&bytes)?;
         Ok(bytes)
     }
 
     /// As [`Draft::encode`], not looked at yet.
-    pub(crate) fn into_canonical(self) -> Vec<u8> {
-        let mut value = json!({
-            "audience": self.audience.to_value(),
-            "issued_at": self.issued_at.to_string(),
-            "issuer": self.issuer.as_str(),
-            "salt": Base64UrlUnpadded::encode_string(&self.salt),
-            "type": self.kind.as_str(),
-        });
-        value["body"] = self.body;
-        canonicalize(&value)
+    fn to_canonical(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.frame().append(&canonicalize(&self.body), &mut out);
+        out
+    }
+
+    /// All of it but the body.
+    pub(crate) fn frame(&self) -> Frame<'_> {
+        let Self { audience, issued_at, issuer, salt, kind, body: _ } = self;
+        Frame { audience, issued_at: *issued_at, issuer, salt: *salt, kind }
     }
 }
+
+/// All of a statement but its body.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a> {
+    /// Who may see it.
+    pub audience: &'a Audience,
+    /// When it is made; written with whole seconds.
+    pub issued_at: Timestamp,
+    /// The exchange that says it.
+    pub issuer: &'a ExchangeId,
+    /// 16 random bytes.
+    pub salt: [u8; 16],
+    /// Its type.
+    pub kind: &'a StatementType,
+}
+
+impl Frame<'_> {
+    /// Appends the statement's bytes where `body` is canonical JSON; nothing is looked at.
+    pub(crate) fn append(&self, body: &[u8], out: &mut Vec<u8>) {
+        out.reserve(FRAME_BYTES + body.len());
+        out.extend_from_slice(b"{\"audience\":");
+        append_canonical(&self.audience.to_value(), out);
+        out.extend_from_slice(b",\"body\":");
+        out.extend_from_slice(body);
+        // None of the three has a character that is escaped.
+        let salt = Base64UrlUnpadded::encode_string(&self.salt);
+        let (issued_at, issuer) = (self.issued_at, self.issuer);
+        let middle = format!(
+            ",\"issued_at\":\"{issued_at}\",\"issuer\":\"{issuer}\",\"salt\":\"{salt}\",\"type\":"
+        );
+        out.extend_from_slice(middle.as_bytes());
+        append_canonical(&self.kind.as_str().into(), out);
+        out.push(b'}');
+    }
+}
+
+/// Bytes of most frames at most.
+const FRAME_BYTES: usize = 256;
 
 impl Statement {
     /// Reads a statement.
@@ -191,61 +228,111 @@ impl Statement {
     /// [`StatementError`] names the member that is wrong and says what was expected. Unknown
     /// types and unknown members of the body are not errors.
     pub fn parse(bytes: &[u8]) -> Result<Self, StatementError> {
-        if bytes.len() > ENTRY_BYTES_MAX - ENTRY_FRAME_BYTES {
-            return Err(StatementError::Long(bytes.len()));
-        }
-        let Value::Object(mut members) = parse_canonical(bytes)? else {
-            return Err(StatementError::member("", "expected an object"));
-        };
-        let audience = take(&mut members, "audience")?;
-        let audience = Audience::from_value(&audience)
+        let document = document(bytes)?;
+        let Parts { audience, issued_at, issuer, salt, kind, body } = Parts::read(&document)?;
+        Content::read(&kind, body)?;
+        Ok(Self { audience, issued_at, issuer, salt, kind, body: body.to_value() })
+    }
+}
+
+/// What a well formed statement says, without the members that no type is known for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// Who may see it.
+    pub audience: Audience,
+    /// The exchange that says it.
+    pub issuer: ExchangeId,
+    /// Its type.
+    pub kind: StatementType,
+    /// What it says.
+    pub content: Content,
+}
+
+impl Said {
+    /// Reads exactly what [`Statement::parse`] reads, without a copy of the body.
+    ///
+    /// # Errors
+    ///
+    /// As [`Statement::parse`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, StatementError> {
+        let document = document(bytes)?;
+        let Parts { audience, issuer, kind, body, .. } = Parts::read(&document)?;
+        let content = Content::read(&kind, body)?;
+        Ok(Self { audience, issuer, kind, content })
+    }
+}
+
+fn document(bytes: &[u8]) -> Result<Document<'_>, StatementError> {
+    if bytes.len() > ENTRY_BYTES_MAX - STATEMENT_AT {
+        return Err(StatementError::Long(bytes.len()));
+    }
+    Ok(Document::parse(bytes)?)
+}
+
+/// The members of a statement; the body is an object that nobody has looked into.
+struct Parts<'d> {
+    audience: Audience,
+    issued_at: Timestamp,
+    issuer: ExchangeId,
+    salt: [u8; 16],
+    kind: StatementType,
+    body: Node<'d>,
+}
+
+impl<'d> Parts<'d> {
+    fn read(document: &'d Document<'_>) -> Result<Self, StatementError> {
+        let members = document.root().members();
+        let members = members.ok_or_else(|| StatementError::member("", "expected an object"))?;
+        let audience = Audience::read(member(members, "audience")?)
             .map_err(|error| StatementError::member("audience", error.to_string()))?;
-        let issued_at = parsed(&take(&mut members, "issued_at")?, "issued_at")?;
-        let issuer = parsed(&take(&mut members, "issuer")?, "issuer")?;
-        let salt = salt(&take(&mut members, "salt")?)?;
-        let kind = kind(&take(&mut members, "type")?)?;
-        let body = take(&mut members, "body")?;
-        if !body.is_object() {
+        let issued_at = parsed(members, "issued_at")?;
+        let issuer = parsed(members, "issuer")?;
+        let salt = salt(members)?;
+        let kind = kind(members)?;
+        let body = member(members, "body")?;
+        if body.members().is_none() {
             return Err(StatementError::member("body", "expected an object"));
         }
-        if let Some(name) = members.keys().next() {
-            return Err(StatementError::member(name.clone(), "no such member"));
+        if let Some((name, _)) = members.into_iter().find(|(name, _)| !MEMBERS.contains(name)) {
+            return Err(StatementError::member(name, "no such member"));
         }
-        crate::body::check(&kind, &body)?;
         Ok(Self { audience, issued_at, issuer, salt, kind, body })
     }
 }
 
-fn take(members: &mut Map<String, Value>, name: &str) -> Result<Value, StatementError> {
-    members.remove(name).ok_or_else(|| StatementError::member(name, "missing"))
+/// The members that a statement has.
+const MEMBERS: [&str; 6] = ["audience", "body", "issued_at", "issuer", "salt", "type"];
+
+fn member<'d>(members: Members<'d>, name: &str) -> Result<Node<'d>, StatementError> {
+    members.get(name).ok_or_else(|| StatementError::member(name, "missing"))
 }
 
-fn text<'a>(value: &'a Value, name: &str) -> Result<&'a str, StatementError> {
-    value.as_str().ok_or_else(|| StatementError::member(name, "expected a text"))
+fn text<'d>(members: Members<'d>, name: &str) -> Result<&'d str, StatementError> {
+    let text = member(members, name)?.as_text();
+    text.ok_or_else(|| StatementError::member(name, "expected a text"))
 }
 
-fn parsed<T>(value: &Value, name: &str) -> Result<T, StatementError>
+fn parsed<T>(members: Members<'_>, name: &str) -> Result<T, StatementError>
 where
     T: core::str::FromStr,
     T::Err: core::fmt::Display,
 {
-    text(value, name)?
+    text(members, name)?
         .parse()
         .map_err(|error: T::Err| StatementError::member(name, error.to_string()))
 }
 
-fn salt(value: &Value) -> Result<[u8; 16], StatementError> {
+fn salt(members: Members<'_>) -> Result<[u8; 16], StatementError> {
     let error = || StatementError::member("salt", "expected 16 bytes in base64url without padding");
     let mut salt = [0; 16];
-    let text = text(value, "salt")?;
-    match Base64UrlUnpadded::decode(text, &mut salt) {
+    match Base64UrlUnpadded::decode(text(members, "salt")?, &mut salt) {
         Ok(decoded) if decoded.len() == 16 => Ok(salt),
         Ok(_) | Err(_) => Err(error()),
     }
 }
 
-fn kind(value: &Value) -> Result<StatementType, StatementError> {
-    let name = text(value, "type")?;
+fn kind(members: Members<'_>) -> Result<StatementType, StatementError> {
+    let name = text(members, "type")?;
     let visible = name.bytes().all(|byte| byte.is_ascii_graphic());
     if name.is_empty() || name.len() > 64 || !visible {
         let problem =

@@ -4,6 +4,9 @@ use alloc::string::{String, ToString};
 use core::fmt;
 use core::str::FromStr;
 
+use jiff::civil;
+use jiff::tz::Offset;
+
 /// A moment, in milliseconds since 1970-01-01T00:00:00Z without leap seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(u64);
@@ -86,20 +89,42 @@ impl FromStr for Timestamp {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let error = || TimestampError(text.to_string());
-        if text.len() != TEXT_BYTES || !text.ends_with('Z') {
-            return Err(error());
-        }
-        let time: jiff::Timestamp = text.parse().map_err(|_| error())?;
-        let parsed =
-            u64::try_from(time.as_second()).map(Self::from_seconds).map_err(|_| error())?;
-        // One moment has one text: this refuses lower-case letters and second 60.
-        if parsed.to_string() == text { Ok(parsed) } else { Err(error()) }
+        let bytes: &[u8; TEXT_BYTES] = text.as_bytes().try_into().map_err(|_| error())?;
+        let (date, time) = bytes.split_at(DATE_BYTES);
+        let [b'T', h0, h1, b':', m0, m1, b':', s0, s1, b'Z'] = time else { return Err(error()) };
+        let two = |tens: &u8, ones: &u8| i8::try_from(decimal(&[*tens, *ones])?).ok();
+        let read = || {
+            let date = civil_date(date)?;
+            let time = civil::Time::new(two(h0, h1)?, two(m0, m1)?, two(s0, s1)?, 0).ok()?;
+            let time = Offset::UTC.to_timestamp(date.to_datetime(time)).ok()?;
+            u64::try_from(time.as_second()).ok()
+        };
+        read().map(Self::from_seconds).ok_or_else(error)
     }
+}
+
+/// Length of `2026-11-23`.
+const DATE_BYTES: usize = 10;
+
+/// A day of the form `2026-11-23`.
+pub(crate) fn civil_date(text: &[u8]) -> Option<civil::Date> {
+    let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1] = text else { return None };
+    let two = |tens, ones| i8::try_from(decimal(&[tens, ones])?).ok();
+    civil::Date::new(decimal(&[*y0, *y1, *y2, *y3])?, two(*m0, *m1)?, two(*d0, *d1)?).ok()
+}
+
+/// The number of at most four decimal digits.
+fn decimal(digits: &[u8]) -> Option<i16> {
+    digits.iter().try_fold(0, |number: i16, digit| {
+        digit.is_ascii_digit().then(|| number * 10 + i16::from(digit - b'0'))
+    })
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -108,6 +133,22 @@ mod tests {
         assert_eq!(time.seconds(), 1_795_420_800);
         assert_eq!(time.to_string(), "2026-11-23T08:00:00Z");
         assert_eq!(Timestamp::from_millis(1_999).to_string(), "1970-01-01T00:00:01Z");
+    }
+
+    proptest! {
+        #[test]
+        fn a_moment_is_read_where_it_is_written_so(
+            text in "[0-2][0-9]{3}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9]Z",
+        ) {
+            // As the library reads it, which takes other forms too.
+            let time: Option<jiff::Timestamp> = text.parse().ok();
+            let time = time.filter(|time| time.to_string() == text && time.as_second() >= 0);
+            let read: Option<Timestamp> = text.parse().ok();
+            prop_assert_eq!(
+                read.map(|time| i64::try_from(time.seconds()).unwrap()),
+                time.map(jiff::Timestamp::as_second)
+            );
+        }
     }
 
     #[test]

@@ -132,7 +132,7 @@ impl Exchange {
     ) -> Result<Prepared> {
         let issuer = self.id.clone();
         let draft = Draft { audience, issued_at: at, issuer, salt, kind, body };
-        Ok(Prepared::make(draft, &self.issuer)?)
+        Ok(Prepared::make(&draft, &self.issuer)?)
     }
 }
 

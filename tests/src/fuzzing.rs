@@ -13,14 +13,16 @@ use hutong_crypto::note::{Note, NoteSignature, VerifierKey};
 use hutong_crypto::proof::TlogProof;
 use hutong_node::config::{Config, check};
 use hutong_node::import::Mapping;
+use hutong_protocol::body::Content;
 use hutong_protocol::charter::SignedCharter;
 use hutong_protocol::descriptor::{Descriptor, SignedDescriptor};
 use hutong_protocol::entry::Entry;
 use hutong_protocol::evidence::Evidence;
-use hutong_protocol::json::{canonicalize, parse_canonical};
+use hutong_protocol::json::{INTEGER_MAX, NESTING_MAX, canonicalize, parse_canonical};
 use hutong_protocol::message::{Gossip, Request, Response};
 use hutong_protocol::receipt::{Authority, Policy, Receipt, verify, verify_compact};
-use hutong_protocol::statement::{Draft, Statement};
+use hutong_protocol::statement::{Draft, Said, Statement};
+use serde_json::Value;
 
 pub use self::mutation::Mutator;
 
@@ -63,18 +65,42 @@ pub fn entry(bytes: &[u8]) -> bool {
 
 /// A statement.
 pub fn statement(bytes: &[u8]) -> bool {
-    let Ok(statement) = Statement::parse(bytes) else { return false };
+    let said = Said::parse(bytes);
+    let statement = Statement::parse(bytes);
+    assert_eq!(said.as_ref().err(), statement.as_ref().err());
+    let (Ok(said), Ok(statement)) = (said, statement) else { return false };
+    let content = Content::from_body(&statement.kind, &statement.body);
+    assert_eq!(Ok(said.content), content);
     let Statement { audience, issued_at, issuer, salt, kind, body } = statement;
     let draft = Draft { audience, issued_at, issuer, salt, kind, body };
     assert_eq!(draft.encode().as_deref(), Ok(bytes));
     true
 }
 
-/// Canonical JSON.
+/// Canonical JSON: read exactly where a tree of it is written as the same bytes.
 pub fn json(bytes: &[u8]) -> bool {
-    let Ok(value) = parse_canonical(bytes) else { return false };
-    assert_eq!(canonicalize(&value), bytes);
-    true
+    let tree = serde_json::from_slice::<Value>(bytes).ok();
+    let tree = tree.filter(|tree| within_bounds(tree, 0) && canonicalize(tree) == bytes);
+    let read = parse_canonical(bytes).ok();
+    assert_eq!(read, tree);
+    read.is_some()
+}
+
+/// Whether nesting and integers keep to what canonical JSON has here, inside `depth` others.
+fn within_bounds(value: &Value, depth: usize) -> bool {
+    match value {
+        Value::Array(items) => {
+            depth < NESTING_MAX && items.iter().all(|item| within_bounds(item, depth + 1))
+        }
+        Value::Object(members) => {
+            depth < NESTING_MAX && members.values().all(|member| within_bounds(member, depth + 1))
+        }
+        Value::Number(number) => {
+            let integer = number.as_i64().map(i64::unsigned_abs).or(number.as_u64());
+            integer.is_none_or(|size| size <= INTEGER_MAX)
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
+    }
 }
 
 /// A signed note and, if it is one, the checkpoint in it.

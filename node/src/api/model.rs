@@ -292,7 +292,7 @@ const fn yes() -> bool {
     true
 }
 
-fn public() -> Value {
+pub(super) fn public() -> Value {
     Value::String("public".to_owned())
 }
 

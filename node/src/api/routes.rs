@@ -9,7 +9,7 @@ pub(super) mod views;
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 
 use super::error::ApiError;
 
@@ -28,8 +28,8 @@ fn bytes(body: Body) -> Result<Bytes, ApiError> {
 }
 
 /// Reads a JSON body.
-fn json<T: DeserializeOwned>(body: Body) -> Result<T, ApiError> {
-    serde_json::from_slice(&bytes(body)?)
+fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body)
         .map_err(|error| ApiError::invalid(format!("the body is not as expected: {error}")))
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hutong_crypto::checkpoint::Checkpoint;
-use hutong_crypto::keys::{Purpose, Seed};
+use hutong_crypto::keys::{Purpose, Seed, SigningKey};
 use hutong_crypto::merkle::Frontier;
 use hutong_protocol::audience::Audience;
 use hutong_protocol::charter::{Charter, CharterChain, SignedCharter};
@@ -16,6 +16,7 @@ use hutong_protocol::directory::{Directory, Facts};
 use hutong_protocol::entry::{Entry, Leaf};
 use hutong_protocol::id::{ExchangeId, Origin};
 use hutong_protocol::persist::Persist;
+use hutong_protocol::prepare::Unsigned;
 use hutong_protocol::quorum::Quorum;
 use hutong_protocol::receipt::{
     Authority, Policy, TrustedAuthority, Verdict, verify, verify_compact,
@@ -132,7 +133,7 @@ impl Node {
                 .build()
                 .unwrap();
             runtime.block_on(async {
-                let (handle, mut commands, _views) = NodeHandle::new(view(ready), store);
+                let (handle, mut commands, _views) = NodeHandle::new(view(ready), store, issuer());
                 let server = Server::bind(handle, folder, &api, &metrics).await.unwrap();
                 told.send(server.address()).unwrap();
                 tokio::spawn(async move {
@@ -206,6 +207,16 @@ fn put_entries(store: &Store, data: &Path) {
 }
 
 fn statement(kind: &str, body: Value) -> Entry {
+    let [statement] = unsigned(kind, body);
+    statement.sign(&issuer()).entry().clone()
+}
+
+fn issuer() -> SigningKey {
+    Seed::from_bytes([3; 32]).derive(Purpose::Issuer)
+}
+
+/// A group of one statement that is not signed yet.
+fn unsigned(kind: &str, body: Value) -> [Unsigned; 1] {
     let draft = Draft {
         audience: Audience::Public,
         issued_at: Timestamp::from_seconds(1_800_000_000),
@@ -214,8 +225,7 @@ fn statement(kind: &str, body: Value) -> Entry {
         kind: StatementType::from_name(kind),
         body,
     };
-    let key = Seed::from_bytes([3; 32]).derive(Purpose::Issuer);
-    Entry::sign(&key, &draft.encode().unwrap()).unwrap()
+    [Unsigned::make(&draft).unwrap()]
 }
 
 fn listing_body() -> Value {
@@ -267,7 +277,10 @@ fn stray_amendment() -> Value {
 
 fn answer(command: Command, driver: Driver) {
     match command {
-        Command::Publish { statements, reply } => drop(reply.send(driver(statements.len()))),
+        Command::Publish { statements, reserved, reply } => {
+            drop(reserved);
+            drop(reply.send(driver(statements.len())));
+        }
         Command::InstallCharter { bytes, reply } => {
             let refused = bytes != b"charter";
             let refusal = || Err(CharterRefused::Invalid("no charter".into()));
@@ -293,12 +306,12 @@ fn published(count: usize) -> Result<Vec<Published>, PublishError> {
 }
 
 fn statements(count: usize) -> Vec<PublishRequest> {
-    let one = PublishRequest {
-        kind: "hutong/listing/v1".into(),
-        audience: json!("public"),
-        body: json!({}),
+    let one = |number: usize| {
+        let mut body = listing_body();
+        body["listing_id"] = json!(format!("new-{number}"));
+        PublishRequest { kind: "hutong/listing/v1".into(), audience: json!("public"), body }
     };
-    vec![one; count]
+    (0..count).map(one).collect()
 }
 
 fn refusal<T>(result: Result<T, ClientError>) -> (u16, Vec<String>) {
@@ -342,15 +355,22 @@ fn statements_are_published_in_order_and_at_most_a_thousand() {
 
 #[test]
 fn each_refusal_of_the_driver_reaches_the_client_as_itself() {
-    let invalid = Node::simple(|_| {
-        Err(PublishError::Invalid { place: 1, member: "/body".into(), detail: "d".into() })
-    });
-    let met = refusal(invalid.client.publish(statements(2)));
-    assert_eq!(met, (422, vec!["/statements/1/body".to_owned()]));
     let checking = Node::simple(|_| Err(PublishError::OwnLogUnchecked));
     assert_eq!(refusal(checking.client.publish(statements(1))).0, 503);
     let busy = Node::simple(|_| Err(PublishError::Busy));
     assert_eq!(refusal(busy.client.publish(statements(1))).0, 429);
+}
+
+#[test]
+fn a_statement_that_is_not_in_form_is_named_and_its_group_refused() {
+    let node = Node::simple(published);
+    let mut group = statements(2);
+    group[1].body["title"] = json!({"zh": ""});
+    let met = refusal(node.client.publish(group.clone()));
+    assert_eq!(met, (422, vec!["/statements/1/body/title/zh".to_owned()]));
+    group[1].body = json!("a text");
+    let met = refusal(node.client.publish(group));
+    assert_eq!(met, (422, vec!["/statements/1/body".to_owned()]));
 }
 
 #[test]
@@ -547,11 +567,7 @@ fn a_statement_that_would_change_nothing_is_refused_before_it_is_signed() {
 #[test]
 fn two_requests_about_one_subject_do_not_overlap() {
     let reservations = continuity::Reservations::default();
-    let group = [crate::handle::PublishRequest {
-        kind: "hutong/listing/v1".into(),
-        audience: json!("public"),
-        body: listing_body(),
-    }];
+    let group = unsigned("hutong/listing/v1", listing_body());
     let first = reservations.reserve(&group).unwrap();
     assert!(reservations.reserve(&group).is_err());
     drop(first);
@@ -563,14 +579,14 @@ async fn whoever_publishes_is_asked_whether_it_follows() {
     let data = tempfile::tempdir().unwrap();
     let store = Store::open(&data.path().join("store"), &StoreOptions::default()).unwrap();
     put_entries(&store, data.path());
-    let (handle, mut commands, _views) = NodeHandle::new(view(true), store);
+    let (handle, mut commands, _views) = NodeHandle::new(view(true), store, issuer());
     let listing = |revision: u64| {
         let mut body = listing_body();
         body["revision"] = json!(revision);
         vec![crate::handle::PublishRequest {
             kind: "hutong/listing/v1".into(),
             audience: json!("public"),
-            body,
+            body: body.to_string(),
         }]
     };
     let refused = handle.publish(listing(1)).await;
@@ -606,17 +622,13 @@ fn what_is_recorded_must_have_been_read_before_anything_follows_it() {
     let leaves = (0..2_000).map(|n| Leaf::Entry(statement("hutong/listing/v1", number(n))));
     let leaves = Persist::Leaves { log: me(), from: 0, leaves: leaves.collect(), void: Vec::new() };
     store.commit(&[leaves]).unwrap();
-    let request = |kind: &str, body: Value| {
-        [crate::handle::PublishRequest { kind: kind.into(), audience: json!("public"), body }]
-    };
-    let check = |request: &[crate::handle::PublishRequest], patience| {
-        continuity::check(&view(true), &store, request, patience)
-    };
-    let again = request("hutong/listing/v1", number(1_999));
+    let check =
+        |group: &[Unsigned], patience| continuity::check(&view(true), &store, group, patience);
+    let again = unsigned("hutong/listing/v1", number(1_999));
     // Two thousand statements take the views longer than no time at all.
     let asked = check(&again, Duration::ZERO);
     assert!(matches!(asked, Err(ContinuityError::Behind)), "{asked:?}");
-    let other = request("hutong/member-admit/v1", json!({}));
+    let other = unsigned("hutong/member-admit/v1", json!({}));
     assert!(check(&other, Duration::ZERO).is_ok(), "other types follow nothing");
     let asked = check(&again, Duration::from_mins(1));
     assert!(matches!(asked, Err(ContinuityError::NotNext { place: 0, .. })), "{asked:?}");

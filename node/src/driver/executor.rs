@@ -17,6 +17,7 @@ use hutong_protocol::serve::{self, AnswerRange, Owner};
 use tokio::sync::{mpsc, oneshot};
 
 use super::publish::{published, refused};
+use crate::continuity::Reserved;
 use crate::handle::{PublishError, Published};
 use crate::net::{Membership, NetHandle, Verdict as NetVerdict};
 use crate::store::{Store, StoreError};
@@ -27,19 +28,22 @@ pub(super) const QUEUE_MAX: usize = 1_024;
 
 type Reply = oneshot::Sender<Result<Vec<Published>, PublishError>>;
 
-/// Operators who wait for their statements to be durable.
+/// Operators who wait for their statements to be durable, and what those are about.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Replies(Arc<Mutex<BTreeMap<Ticket, Reply>>>);
+pub(super) struct Replies(Arc<Mutex<BTreeMap<Ticket, (Reply, Reserved)>>>);
 
 impl Replies {
-    pub(super) fn insert(&self, ticket: Ticket, reply: Reply) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(ticket, reply);
+    pub(super) fn insert(&self, ticket: Ticket, reply: Reply, reserved: Reserved) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(ticket, (reply, reserved));
     }
 
     pub(super) fn answer(&self, ticket: Ticket, outcome: Result<Vec<Published>, PublishError>) {
-        let reply = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&ticket);
+        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&ticket);
+        let Some((reply, reserved)) = waiting else { return };
+        // First, so that whoever is answered may go on about the same.
+        drop(reserved);
         // Whoever asked may have gone.
-        let _ = reply.map(|reply| reply.send(outcome));
+        let _ = reply.send(outcome);
     }
 }
 

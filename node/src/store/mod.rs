@@ -52,7 +52,6 @@ use hutong_crypto::merkle::cover;
 use hutong_protocol::entry::{Entry, Leaf};
 use hutong_protocol::id::{ExchangeId, StatementId};
 use hutong_protocol::persist::{Persist, StoredLog};
-use hutong_protocol::statement::Statement;
 
 use self::core::{Core, Held};
 pub use self::error::StoreError;
@@ -157,12 +156,6 @@ impl Store {
     /// changed, and the store stays usable. [`StoreError::Poisoned`] once it is unknown what is on disk: reading goes on.
     pub fn commit(&self, changes: &[Persist]) -> Result<(), StoreError> {
         self.core.commit(changes)
-    }
-
-    /// Lets the views know what statements say that are about to be committed, so that they need not
-    /// be parsed again. What is not committed soon is forgotten.
-    pub fn remember<'a>(&self, statements: impl IntoIterator<Item = (StatementId, &'a Statement)>) {
-        self.core.fresh.remember(statements);
     }
 
     /// Every log, as the protocol's state needs it at the start.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::Contract;
 use crate::codes::{CodeError, code_list};
-use crate::json::{INTEGER_MAX, canonicalize};
+use crate::json::{Document, INTEGER_MAX, Node, canonicalize};
 use crate::money::Currency;
 use crate::object::{Object, Path, check_words, describe};
 use crate::statement::StatementError;
@@ -129,7 +129,9 @@ pub fn check_claim(name: &str, value: &Value) -> Result<(), ClaimError> {
 }
 
 fn text(value: &Value) -> Result<&str, String> {
-    value.as_str().ok_or_else(|| format!("expected a text, met {}", describe(value)))
+    value
+        .as_str()
+        .ok_or_else(|| format!("expected a text, met {}", describe(Document::of(value).root())))
 }
 
 fn check_parses<T: FromStr<Err: Display>>(value: &Value) -> Result<(), String> {
@@ -140,7 +142,7 @@ fn check_amount(value: &Value, min: u64) -> Result<(), String> {
     if value.as_u64().is_some_and(|number| (min..=INTEGER_MAX).contains(&number)) {
         return Ok(());
     }
-    let met = describe(value);
+    let met = describe(Document::of(value).root());
     Err(format!("expected a whole number of minor units from {min} to {INTEGER_MAX}, met {met}"))
 }
 
@@ -186,13 +188,17 @@ impl Disclosure {
     /// [`StatementError::Member`] names the member that is wrong, in `disclosure`; values that
     /// break the rules of their claim are refused.
     pub fn from_value(value: &Value) -> Result<Self, StatementError> {
-        let members = Object::open(value, Path::Root("disclosure"))?;
-        let known = |name: &&String| ["name", "salt", "value"].contains(&name.as_str());
-        if let Some(name) = members.members().keys().find(|name| !known(name)) {
+        let document = Document::of(value);
+        let members = Object::open(document.root(), Path::Root("disclosure"))?;
+        let known = ["name", "salt", "value"];
+        if let Some((name, _)) =
+            members.members().into_iter().find(|(name, _)| !known.contains(name))
+        {
             return Err(members.problem(name, "no such member"));
         }
         let name = members.read::<ClaimName>("name")?.to_string();
-        let value = members.required("value", "the claim's value", |value| Some(value.clone()))?;
+        let value =
+            members.required("value", "the claim's value", |value| Some(Node::to_value(value)))?;
         check_claim(&name, &value).map_err(|error| members.problem("value", error.to_string()))?;
         let mut salt = [0; 32];
         let decoded = Base64UrlUnpadded::decode(members.text("salt")?, &mut salt);

@@ -1,7 +1,7 @@
 //! How a listing's statements follow each other.
 
-use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 
 use crate::id::StatementId;
 
@@ -12,7 +12,7 @@ use crate::codes::ListingStatusKind;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListingEvent {
     /// A revision of it.
-    Revision(Box<Listing>),
+    Revision(Arc<Listing>),
     /// A change of where it stands.
     Status(ListingStatus),
 }
@@ -31,7 +31,7 @@ impl ListingEvent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListingState {
     /// The newest revision.
-    pub listing: Listing,
+    pub listing: Arc<Listing>,
     /// Where it stands.
     pub standing: ListingStatusKind,
     /// The newest change of where it stands, if there was one since it was listed.
@@ -105,9 +105,9 @@ impl ListingState {
 
     /// The state just after the revision `listing`, the statement `id`, for a reader who holds nothing earlier
     /// and takes it that the revision took effect. An objection made before is not known to it.
-    pub fn from_revision(listing: &Listing, id: StatementId) -> Self {
+    pub fn from_revision(listing: &Arc<Listing>, id: StatementId) -> Self {
         Self {
-            listing: listing.clone(),
+            listing: Arc::clone(listing),
             standing: ListingStatusKind::Listed,
             status: None,
             revised_by: id,
@@ -128,7 +128,7 @@ impl ListingState {
 
     fn revise(
         state: Option<&Self>,
-        listing: &Listing,
+        listing: &Arc<Listing>,
         id: StatementId,
     ) -> Result<Self, ListingVoid> {
         if state.is_some_and(|state| state.standing == ListingStatusKind::Traded) {

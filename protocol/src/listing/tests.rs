@@ -1,7 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-use alloc::boxed::Box;
 use alloc::string::ToString;
+use alloc::sync::Arc;
 
 use hutong_crypto::digest::sha256;
 use serde_json::json;
@@ -154,7 +154,7 @@ fn amounts_and_currencies_stand_together() {
 fn revision(number: u64) -> ListingEvent {
     let mut body = minimal();
     body["revision"] = json!(number);
-    ListingEvent::Revision(Box::new(Listing::from_body(&body).unwrap()))
+    ListingEvent::Revision(Arc::new(Listing::from_body(&body).unwrap()))
 }
 
 fn status(standing: ListingStatusKind) -> ListingEvent {

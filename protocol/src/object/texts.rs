@@ -8,9 +8,8 @@ use core::fmt::Display;
 use core::ops::RangeInclusive;
 use core::str::FromStr;
 
-use serde_json::Value;
-
 use super::{Object, Path};
+use crate::json::Node;
 use crate::statement::StatementError;
 
 /// Languages in one text at most.
@@ -45,7 +44,7 @@ impl<'a> Object<'a, '_> {
     /// The text `name`.
     pub(crate) fn text(&self, name: &str) -> Result<&'a str, StatementError> {
         match self.get(name) {
-            Some(value) => value.as_str().ok_or_else(|| self.error(name, "a text")),
+            Some(value) => value.as_text().ok_or_else(|| self.error(name, "a text")),
             None => Err(self.problem(name, "missing")),
         }
     }
@@ -70,13 +69,14 @@ impl<'a> Object<'a, '_> {
     ) -> Result<u64, StatementError> {
         let Some(value) = self.get(name) else { return Err(self.problem(name, "missing")) };
         value.as_u64().filter(|number| bounds.contains(number)).ok_or_else(|| {
-            self.error(name, &format!("a whole number from {} to {}", bounds.start(), bounds.end()))
+            let (from, to) = (bounds.start(), bounds.end());
+            self.error(name, format_args!("a whole number from {from} to {to}"))
         })
     }
 
     /// Whether `name` is true.
     pub(crate) fn flag(&self, name: &str) -> Result<bool, StatementError> {
-        self.required(name, "true or false", Value::as_bool)
+        self.required(name, "true or false", Node::as_bool)
     }
 
     /// The list `name` of at most `len_max` different texts, each read with `read`; empty where it
@@ -87,12 +87,9 @@ impl<'a> Object<'a, '_> {
         len_max: usize,
         read: impl Fn(&str) -> Result<T, String>,
     ) -> Result<Vec<T>, StatementError> {
-        if self.get(name).is_none() {
-            return Ok(Vec::new());
-        }
-        let expected = format!("a list of at most {len_max} texts");
-        let items = self.list(name, len_max, &expected, |value, path| {
-            let text = value.as_str().ok_or_else(|| path.error("a text", value))?;
+        let expected = format_args!("a list of at most {len_max} texts");
+        let items = self.list(name, len_max, expected, |value, path| {
+            let text = value.as_text().ok_or_else(|| path.error("a text", value))?;
             read(text).map_err(|problem| StatementError::member(path.to_string(), problem))
         })?;
         let repeated = (1..items.len()).find(|index| items[..*index].contains(&items[*index]));
@@ -128,11 +125,11 @@ impl<'a> Object<'a, '_> {
             return Err(self.problem(name, problem));
         }
         let mut read = BTreeMap::new();
-        for tag in texts.members().keys() {
+        for (tag, _) in texts.members() {
             if !is_language(tag) {
                 return Err(texts.problem(tag, "expected a language tag such as zh, en or zh-Hant"));
             }
-            read.insert(tag.clone(), texts.words(tag, chars_max)?);
+            read.insert(tag.to_string(), texts.words(tag, chars_max)?);
         }
         Ok(read)
     }
@@ -143,16 +140,14 @@ impl<'a> Object<'a, '_> {
 pub(crate) fn check_words(text: &str, chars_max: usize) -> Result<(), String> {
     let is_control = |char: char| char.is_control() && char != '\n' && char != '\t';
     let chars = text.chars().count();
-    if text.trim().is_empty() || chars > chars_max {
+    if chars > chars_max || text.trim_start().is_empty() {
         return Err(format!("expected 1 to {chars_max} characters, not all blank, met {chars}"));
     }
-    // Among ASCII, controls are below the blank, and DEL; there bytes are looked at together.
-    let suspicious = if text.is_ascii() {
-        text.bytes().fold(0, |found, byte| found | u8::from(byte < b' ') | u8::from(byte == 0x7f))
-            != 0
-    } else {
-        true
-    };
+    // A control is below the blank, or DEL, or of the 32 behind it, which begin with C2. Bytes are
+    // looked at together.
+    let suspect =
+        |byte: u8| u8::from(byte < b' ') | u8::from(byte == 0x7f) | u8::from(byte == 0xc2);
+    let suspicious = text.bytes().fold(0, |found, byte| found | suspect(byte)) != 0;
     if suspicious && text.chars().any(is_control) {
         return Err("expected no control characters but line breaks and tabs".to_string());
     }
@@ -174,6 +169,20 @@ fn is_language(tag: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_control_but_line_breaks_and_tabs_is_found() {
+        for code in 0..0x100 {
+            let char = char::from_u32(code).unwrap_or_default();
+            let text = format!("涂层{char}é and more of it, so that bytes are looked at together");
+            let refused = char.is_control() && char != '\n' && char != '\t';
+            assert_eq!(check_words(&text, 100).is_err(), refused, "{code:x}");
+        }
+        for blank in ["", " ", "\u{3000}\t\n"] {
+            assert!(check_words(blank, 100).is_err());
+        }
+        assert!(check_words("涂层涂", 2).is_err() && check_words("涂层", 2).is_ok());
+    }
 
     #[test]
     fn language_tags_keep_to_their_shape() {

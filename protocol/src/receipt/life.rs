@@ -1,7 +1,7 @@
 //! What later entries say about the one that a receipt is for, by the same folds as everywhere
 //! ([`ContractState::apply`], [`ListingState::apply`]), begun at the receipt's own entry.
 
-use alloc::{boxed::Box, string::String, vec::Vec};
+use alloc::{string::String, sync::Arc, vec::Vec};
 
 use super::report::Later;
 use crate::{
@@ -110,14 +110,14 @@ fn contract(
 }
 
 fn listing(subject: &Placed<'_>, events: &[Placed<'_>]) -> Result<(Life, Vec<Later>), LifeProblem> {
-    let listing = Listing::from_body(&subject.statement.body)?;
+    let listing = Arc::new(Listing::from_body(&subject.statement.body)?);
     let mut state = ListingState::from_revision(&listing, subject.id);
     let mut later = Vec::new();
     for placed in events {
         let body = &placed.statement.body;
         let (event, name) = match placed.statement.kind {
             StatementType::Listing => {
-                (ListingEvent::Revision(Box::new(Listing::from_body(body)?)), "revised")
+                (ListingEvent::Revision(Arc::new(Listing::from_body(body)?)), "revised")
             }
             StatementType::ListingStatus => {
                 let status = ListingStatus::from_body(body)?;

@@ -11,7 +11,6 @@ use super::State;
 use super::replica::Signed;
 use super::sync::Asked;
 use super::timers::Timer;
-use crate::audience::Audience;
 use crate::directory::{FactRef, FactVoid};
 use crate::entry::Leaf;
 use crate::io::{AppendError, Effect, Notice, Peer, Ticket};
@@ -288,7 +287,7 @@ impl State {
                 decisions.push((index, entry.clone()));
             }
             let bytes = entry.as_bytes().len();
-            let public = prepared.statement().audience == Audience::Public;
+            let public = prepared.is_public();
             self.own.announced.push(match (public, bytes <= self.own.entry_bytes_max) {
                 (true, true) => TailLeaf::Entry(entry.clone()),
                 (true, false) => TailLeaf::Large(id),

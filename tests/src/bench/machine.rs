@@ -97,7 +97,7 @@ fn verify() -> f64 {
     let batch: Vec<SignedMessage<'_>> = messages
         .iter()
         .zip(signatures)
-        .map(|(message, signature)| SignedMessage { key: public, message, signature })
+        .map(|(message, signature)| SignedMessage { key: public, head: &[], message, signature })
         .collect();
     rate(BATCH, || {
         std::hint::black_box(verify_batch(&batch));

@@ -3,29 +3,52 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::super::error::ApiError;
-use super::super::model::{PublishBody, Published, PublishedBody, STATEMENTS_MAX};
+use super::super::model::{Published, PublishedBody, STATEMENTS_MAX, public};
 use super::super::server::Shared;
-use super::{Body, json};
+use super::{Body, bytes, json};
 use crate::handle::PublishRequest;
+
+/// A [`PublishBody`](super::super::model::PublishBody) whose statements are left as they were written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Group<'a> {
+    #[serde(borrow)]
+    statements: Vec<Written<'a>>,
+}
+
+/// A [`PublishRequest`](super::super::model::PublishRequest) as it was written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written<'a> {
+    kind: String,
+    #[serde(default = "public")]
+    audience: Value,
+    #[serde(borrow)]
+    body: &'a RawValue,
+}
 
 pub(in super::super) async fn statements(
     State(shared): State<Shared>,
     body: Body,
 ) -> Result<(StatusCode, Json<PublishedBody>), ApiError> {
-    let body: PublishBody = json(body)?;
-    let count = body.statements.len();
+    let bytes = bytes(body)?;
+    let Group { statements } = json(&bytes)?;
+    let count = statements.len();
     if !(1..=STATEMENTS_MAX).contains(&count) {
         return Err(ApiError::Invalid {
             detail: format!("expected 1 to {STATEMENTS_MAX} statements, met {count}"),
             members: vec!["/statements".to_owned()],
         });
     }
-    let statements = body.statements.into_iter().map(|statement| PublishRequest {
+    let statements = statements.into_iter().map(|statement| PublishRequest {
         kind: statement.kind,
         audience: statement.audience,
-        body: statement.body,
+        body: statement.body.get().to_owned(),
     });
     let published = shared.node().publish(statements.collect()).await?;
     shared.metrics().published(published.len());

@@ -7,7 +7,7 @@ use axum::response::IntoResponse;
 use super::super::error::ApiError;
 use super::super::model::ReceiptRequest;
 use super::super::server::Shared;
-use super::{Body, json, reading};
+use super::{Body, bytes, json, reading};
 use crate::receipts::{Form, Issuer, Subject};
 
 /// Media type of a receipt.
@@ -21,7 +21,7 @@ pub(in super::super) async fn issue(
     State(shared): State<Shared>,
     body: Body,
 ) -> Result<impl IntoResponse, ApiError> {
-    let request: ReceiptRequest = json(body)?;
+    let request: ReceiptRequest = json(&bytes(body)?)?;
     let subject = subject(&request)?;
     let (form, kind) =
         if request.compact { (Form::Compact, COMPACT) } else { (Form::Whole, RECEIPT) };

@@ -8,7 +8,7 @@ use axum::response::IntoResponse;
 use super::super::error::ApiError;
 use super::super::model::{self, DialRequest, Health};
 use super::super::server::Shared;
-use super::{Body, json};
+use super::{Body, bytes, json};
 use crate::handle::{LogInfo, NodeView, NoticeLevel};
 
 pub(in super::super) async fn health(State(shared): State<Shared>) -> (StatusCode, Json<Health>) {
@@ -105,7 +105,7 @@ pub(in super::super) async fn dial(
     State(shared): State<Shared>,
     body: Body,
 ) -> Result<StatusCode, ApiError> {
-    let request: DialRequest = json(body)?;
+    let request: DialRequest = json(&bytes(body)?)?;
     // The empty text is a multiaddr by its grammar, and leads nowhere.
     if request.address.is_empty() {
         return Err(ApiError::Invalid {

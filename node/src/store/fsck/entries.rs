@@ -141,16 +141,17 @@ impl Examined {
         entries: &[(u64, Entry)],
         report: &mut BundleReport,
     ) {
-        let signed: Vec<(u64, &Entry, Vec<u8>)> = entries
+        let signed: Vec<(u64, &Entry, String)> = entries
             .iter()
             .filter(|(index, _)| !self.void.contains(*index))
-            .map(|(index, entry)| (*index, entry, entry.signed_message()))
+            .map(|(index, entry)| (*index, entry, entry.signed_head()))
             .collect();
         let items: Vec<SignedMessage<'_>> = signed
             .iter()
-            .map(|(_, entry, message)| SignedMessage {
+            .map(|(_, entry, head)| SignedMessage {
                 key: entry.issuer_key(),
-                message,
+                head: head.as_bytes(),
+                message: entry.statement_bytes(),
                 signature: entry.signature(),
             })
             .collect();

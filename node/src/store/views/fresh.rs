@@ -1,32 +1,16 @@
-//! What was committed a moment ago, so that the views need not read and parse it again.
+//! What was committed a moment ago, so that the views need not read it from the disk.
 //!
-//! A convenience of bounded size: what is not here is read from the disk.
+//! A convenience of bounded size: what is not here is read there.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hutong_protocol::entry::Leaf;
-use hutong_protocol::id::StatementId;
-use hutong_protocol::statement::Statement;
 
-use super::said::Said;
-
-/// Leaves that the views have not taken in yet, and what statements say that were parsed on their way
-/// in.
+/// Leaves that the views have not taken in yet.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Fresh {
     leaves: Mutex<Leaves>,
-    statements: Mutex<Statements>,
-}
-
-/// Two generations: when the young one is full it becomes the old one, and what nobody came for,
-/// since its entry was never committed, goes.
-#[derive(Debug, Default)]
-struct Statements {
-    young: BTreeMap<StatementId, Said>,
-    /// Bytes that the young ones took when they came.
-    young_bytes: usize,
-    old: BTreeMap<StatementId, Said>,
 }
 
 #[derive(Debug, Default)]
@@ -41,10 +25,6 @@ struct Leaves {
 impl Fresh {
     fn leaves(&self) -> MutexGuard<'_, Leaves> {
         self.leaves.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn statements(&self) -> MutexGuard<'_, Statements> {
-        self.statements.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps leaves that were committed from index `from` on.
@@ -92,32 +72,6 @@ impl Fresh {
     pub(super) fn go_on(&self) {
         self.leaves().standing.clear();
     }
-
-    /// Keeps what statements say, by the id of each.
-    pub(in crate::store) fn remember<'a>(
-        &self,
-        statements: impl IntoIterator<Item = (StatementId, &'a Statement)>,
-    ) {
-        let said: Vec<(StatementId, Said)> =
-            statements.into_iter().map(|(id, statement)| (id, Said::of(statement))).collect();
-        let mut kept = self.statements();
-        for (id, said) in said {
-            let bytes = said.bytes();
-            if kept.young_bytes + bytes > STATEMENTS_BYTES_MAX / 2 {
-                kept.old = std::mem::take(&mut kept.young);
-                kept.young_bytes = 0;
-            }
-            kept.young_bytes += bytes;
-            kept.young.insert(id, said);
-        }
-    }
-
-    /// What each of these statements says, where that is known.
-    pub(super) fn recall(&self, ids: &[StatementId]) -> Vec<Option<Said>> {
-        let mut kept = self.statements();
-        let recall = |id| kept.young.remove(id).or_else(|| kept.old.remove(id));
-        ids.iter().map(recall).collect()
-    }
 }
 
 fn bytes_of(leaf: &Leaf) -> usize {
@@ -126,9 +80,6 @@ fn bytes_of(leaf: &Leaf) -> usize {
 
 /// Bytes of leaves kept at most.
 const LEAVES_BYTES_MAX: usize = 16 << 20;
-
-/// Bytes of what statements say kept at most: some 16,000 of them.
-const STATEMENTS_BYTES_MAX: usize = 12 << 20;
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
@@ -171,34 +122,6 @@ mod tests {
         assert_eq!(fresh.take(1, 3, u64::MAX).unwrap(), leaves(4, 5));
         assert_eq!(fresh.take(2, 0, u64::MAX).unwrap(), leaves(3, 4));
         assert_eq!(fresh.leaves().bytes, 0);
-    }
-
-    fn statement() -> Statement {
-        Statement {
-            audience: hutong_protocol::audience::Audience::Public,
-            issued_at: hutong_protocol::time::Timestamp::default(),
-            issuer: "kz-national".parse().unwrap(),
-            salt: [0; 16],
-            kind: hutong_protocol::statement::StatementType::Evidence,
-            body: serde_json::json!({}),
-        }
-    }
-
-    #[test]
-    fn what_nobody_comes_for_is_forgotten_and_what_is_young_is_not() {
-        let (fresh, statement) = (Fresh::default(), statement());
-        let id = |number: u64| {
-            let mut bytes = [0; 32];
-            bytes[..8].copy_from_slice(&number.to_be_bytes());
-            Hash(bytes)
-        };
-        let many = (2 * STATEMENTS_BYTES_MAX / Said::of(&statement).bytes()) as u64;
-        fresh.remember((0..many).map(|number| (id(number), &statement)));
-        let kept = fresh.statements();
-        assert!((kept.young.len() + kept.old.len()) as u64 <= many / 2);
-        drop(kept);
-        let said = fresh.recall(&[id(0), id(many - 1), id(many - 1)]);
-        assert_eq!(said, [None, Some(Said::of(&statement)), None]);
     }
 
     #[test]

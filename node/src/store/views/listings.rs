@@ -5,6 +5,7 @@
 //! not count.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use hutong_crypto::digest::Hash;
 use hutong_crypto::keys::PublicKey;
@@ -169,7 +170,7 @@ impl Standing {
     }
 
     fn folded(self) -> Folded {
-        let listing = self.state.listing;
+        let listing = Arc::unwrap_or_clone(self.state.listing);
         Folded {
             revision: listing.revision,
             kind: listing.kind.as_str().to_owned(),
@@ -203,6 +204,7 @@ impl Folded {
     fn standing(self, id: &str) -> Option<Box<Standing>> {
         let (kind, region) = (self.kind.parse().ok()?, self.region.parse().ok()?);
         let listing = revision_of(id.to_owned(), self.revision, kind, self.titles, region);
+        let listing = Arc::new(listing);
         let (standing, none) = (self.status.parse().ok()?, Hash([0; Hash::LEN]));
         let state = ListingState { listing, standing, status: None, revised_by: none, last: none };
         let (audience, index, last) = (self.audience, self.index, self.last);

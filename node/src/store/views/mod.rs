@@ -26,7 +26,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use hutong_protocol::entry::{Entry, Leaf};
-use hutong_protocol::id::{ExchangeId, StatementId};
+use hutong_protocol::id::ExchangeId;
 use rayon::prelude::*;
 
 pub use self::contracts::{ContractEventRow, ContractQuery, ContractRow};
@@ -37,7 +37,7 @@ use self::ids::id_key;
 pub use self::listings::{ListingQuery, ListingRow};
 pub use self::row::{Counts, EventPosition, Page};
 use self::row::{Recorded, decode_place, log_key, place_key};
-use self::said::{Said, What};
+use self::said::What;
 use self::tables::{Batch, Table};
 pub(super) use self::tables::{TableOptions, Tables};
 use super::core::{Core, Held};
@@ -305,7 +305,7 @@ impl Core {
         Ok(end)
     }
 
-    /// Adds the rows of each table; parses in parallel what is not known from before.
+    /// Reads entries, many of them in parallel, and adds the rows of each table.
     fn record(
         &self,
         tables: &Tables,
@@ -317,18 +317,11 @@ impl Core {
         let sound = (from..).zip(leaves).filter(|(index, _)| !held.void.contains(*index));
         let entries: Vec<(u64, &Entry)> =
             sound.filter_map(|(index, leaf)| Some((index, leaf.entry()?))).collect();
-        let ids: Vec<StatementId> = entries.iter().map(|(_, entry)| entry.id()).collect();
-        let known = self.fresh.recall(&ids);
-        let read = |((index, entry), known): ((u64, &Entry), Option<Said>)| match known {
-            Some(said) => Recorded::of(held, index, entry, said),
-            None => Recorded::parse(held, index, entry),
-        };
-        let unknown = known.iter().filter(|known| known.is_none()).count();
-        let recorded: Vec<Recorded> = if unknown < PARSED_ALONE_MAX {
-            entries.into_iter().zip(known).filter_map(read).collect()
+        let read = |(index, entry): (u64, &Entry)| Recorded::parse(held, index, entry);
+        let recorded: Vec<Recorded> = if entries.len() < PARSED_ALONE_MAX {
+            entries.into_iter().filter_map(read).collect()
         } else {
-            self.parsers()?
-                .install(|| entries.into_par_iter().zip(known).filter_map(read).collect())
+            self.parsers()?.install(|| entries.into_par_iter().filter_map(read).collect())
         };
         for recorded in recorded.iter().filter(|recorded| recorded.what == What::Membership) {
             batch.insert(place_key(Table::Admin, held.number, recorded.index), []);

@@ -3,7 +3,7 @@
 use hutong_crypto::keys::PublicKey;
 use hutong_protocol::entry::Entry;
 use hutong_protocol::id::{ExchangeId, StatementId};
-use hutong_protocol::statement::{Statement, StatementType};
+use hutong_protocol::statement::StatementType;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -51,14 +51,9 @@ pub(super) struct Recorded {
 impl Recorded {
     /// `None` for an entry that says nothing well formed, or speaks for another exchange.
     pub(super) fn parse(held: &Held, index: u64, entry: &Entry) -> Option<Self> {
-        let statement = Statement::parse(entry.statement_bytes()).ok()?;
-        Self::of(held, index, entry, Said::of(&statement))
-    }
-
-    /// As [`Recorded::parse`], for an entry of which it is known what it says.
-    pub(super) fn of(held: &Held, index: u64, entry: &Entry, said: Said) -> Option<Self> {
-        let (id, key, what) = (entry.id(), entry.issuer_key(), said.what);
-        (said.issuer == held.exchange).then_some(Self { index, id, key, what })
+        let Said { issuer, what } = Said::parse(entry.statement_bytes())?;
+        let (id, key) = (entry.id(), entry.issuer_key());
+        (issuer == held.exchange).then_some(Self { index, id, key, what })
     }
 }
 

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use hutong_protocol::audience::Audience;
+use hutong_protocol::body::Content;
 use hutong_protocol::codes::ListingKind;
+use hutong_protocol::contract::Contract;
 use hutong_protocol::id::{ExchangeId, StatementId};
-use hutong_protocol::listing::{Listing, ListingEvent, ListingStatus};
+use hutong_protocol::listing::{Listing, ListingEvent};
 use hutong_protocol::region::Region;
-use hutong_protocol::statement::{Statement, StatementType};
-use serde_json::Value;
+use hutong_protocol::statement;
 
 /// The part of a statement that the views are made of.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,34 +42,29 @@ pub(super) struct ContractSaid {
 }
 
 impl Said {
-    /// What a well-formed statement says.
-    pub(super) fn of(statement: &Statement) -> Self {
-        let Statement { kind, body, audience, issuer, .. } = statement;
-        let listing = |event: Option<ListingEvent>| {
-            event.map(|event| What::Listing { event, audience: audience.clone() })
+    /// What the bytes of a statement say; `None` where they are not in form.
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        let statement::Said { audience, issuer, kind, content } =
+            statement::Said::parse(bytes).ok()?;
+        let what = match content {
+            Content::Listing(event) => What::Listing { event, audience },
+            Content::Contract(contract) => What::Contract(ContractSaid::of(*contract)),
+            Content::Other if kind.is_membership() => What::Membership,
+            Content::Other => What::Other,
         };
-        let what = match kind {
-            StatementType::Listing => {
-                listing(revision(body).map(|it| ListingEvent::Revision(Box::new(it))))
-            }
-            StatementType::ListingStatus => listing(status(body).map(ListingEvent::Status)),
-            StatementType::Contract => contract(body).map(What::Contract),
-            kind if kind.is_membership() => Some(What::Membership),
-            _ => None,
-        };
-        Self { issuer: issuer.clone(), what: what.unwrap_or(What::Other) }
+        Some(Self { issuer, what })
     }
+}
 
-    /// Bytes that it takes, about.
-    pub(super) fn bytes(&self) -> usize {
-        let texts = match &self.what {
-            What::Listing { event: ListingEvent::Revision(listing), .. } => {
-                let titles = listing.title.values().map(|title| 100 + title.len());
-                size_of::<Listing>() + titles.sum::<usize>()
-            }
-            What::Listing { .. } | What::Contract(_) | What::Membership | What::Other => 0,
-        };
-        size_of::<(StatementId, Self)>() + SMALL_BYTES + texts
+impl ContractSaid {
+    fn of(contract: Contract) -> Self {
+        let description = contract.description.as_ref();
+        Self {
+            number: contract.registration_no,
+            event: contract.event.to_string(),
+            contract_type: description.map(|said| said.contract_type.to_string()),
+            previous: contract.previous,
+        }
     }
 }
 
@@ -101,45 +97,3 @@ pub(super) fn revision_of(
         keywords: Vec::new(),
     }
 }
-
-/// The members that rows keep. A statement is well formed, so that all are there.
-fn revision(body: &Value) -> Option<Listing> {
-    let title = body.get("title")?.as_object()?.iter();
-    let title = title.map(|(tag, text)| Some((tag.clone(), text.as_str()?.to_owned())));
-    Some(revision_of(
-        text(body, "listing_id")?.to_owned(),
-        body.get("revision")?.as_u64()?,
-        text(body, "kind")?.parse().ok()?,
-        title.collect::<Option<_>>()?,
-        text(body, "region")?.parse().ok()?,
-    ))
-}
-
-/// A change of where a listing stands; why decides nothing.
-fn status(body: &Value) -> Option<ListingStatus> {
-    Some(ListingStatus {
-        listing_id: text(body, "listing_id")?.to_owned(),
-        status: text(body, "status")?.parse().ok()?,
-        reason: None,
-        deal: None,
-    })
-}
-
-fn contract(body: &Value) -> Option<ContractSaid> {
-    Some(ContractSaid {
-        number: text(body, "registration_no")?.to_owned(),
-        event: text(body, "event")?.to_owned(),
-        contract_type: text(body, "contract_type").map(str::to_owned),
-        previous: match text(body, "previous") {
-            Some(previous) => Some(previous.parse().ok()?),
-            None => None,
-        },
-    })
-}
-
-fn text<'a>(body: &'a Value, member: &str) -> Option<&'a str> {
-    body.get(member).and_then(Value::as_str)
-}
-
-/// Ids, names and numbers: each is short by the protocol's rules.
-const SMALL_BYTES: usize = 200;
