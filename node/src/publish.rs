@@ -77,7 +77,9 @@ fn make_one(
     let frame = Frame { audience: &audience, issued_at: now, issuer: me, salt, kind: &kind };
     // Most programs write the one canonical form already, and then the body is taken as it is.
     let first = Unsigned::frame(&frame, &request.body);
-    let Err(StatementError::Json(_)) = first else { return first.map_err(Refused::Statement) };
+    let Err(StatementError::Json(_) | StatementError::Long(_)) = first else {
+        return first.map_err(Refused::Statement);
+    };
     let body = serde_json::from_str(&request.body).map_err(Refused::Json)?;
     let draft = Draft { audience, issued_at: now, issuer: me.clone(), salt, kind, body };
     Unsigned::make(&draft).map_err(Refused::Statement)

@@ -92,6 +92,13 @@ pub const FETCHES_PER_LOG_MAX: usize = 3;
 /// Ranges of all logs that are asked for at a time: 32 MiB of leaves.
 pub const FETCHES_MAX: usize = 32;
 
+/// Ranges of all logs that one peer is asked for at a time: a slow one keeps no more places taken, and even as a
+/// stranger to it this node may ask something else besides.
+pub const FETCHES_PER_PEER_MAX: usize = 3;
+
+/// Leaves that an honest answer has at least, where so many were asked for.
+pub const LEAVES_PER_ANSWER_MIN: usize = LEAVES_BYTES_MAX / ENTRY_BYTES_MAX;
+
 /// The time between two cosignatures of one log by one witness, in milliseconds.
 pub const COSIGN_INTERVAL_MS: u64 = 100;
 

@@ -10,7 +10,7 @@ use core::fmt;
 use bytes::Bytes;
 use hutong_crypto::checkpoint::Checkpoint;
 use hutong_crypto::cosignature::cosigned_at;
-use hutong_crypto::keys::{PublicKey, Signature};
+use hutong_crypto::keys::Signature;
 use hutong_crypto::note::{Note, NoteSignature};
 
 use crate::charter::CharterChain;
@@ -29,17 +29,14 @@ pub struct SignedCheckpoint {
 }
 
 impl SignedCheckpoint {
-    /// The checkpoint in `note`, of the log that `by` names, if the first line that names `by` holds by
-    /// `verify`.
-    pub fn read(
-        note: &Note,
-        by: &NoteKey,
-        verify: impl FnOnce(&PublicKey, &[u8], &Signature) -> bool,
-    ) -> Option<Self> {
+    /// The checkpoint in `note`, of the log that `by` names, if the first line that names `by` holds by the
+    /// network's rule ([`hutong_crypto::verify()`]).
+    pub fn read(note: &Note, by: &NoteKey) -> Option<Self> {
         let line = note.signatures.iter().find(|line| by.is_named_by(line))?;
         let signature = Signature::try_from(line.signature.as_slice()).ok()?;
         let checkpoint = Checkpoint::parse(&note.text).ok()?;
-        if checkpoint.origin != *by.name || !verify(&by.key, note.text.as_bytes(), &signature) {
+        let holds = || hutong_crypto::verify(&by.key, note.text.as_bytes(), &signature);
+        if checkpoint.origin != *by.name || !holds() {
             return None;
         }
         let bare = Note { text: note.text.clone(), signatures: alloc::vec![line.clone()] };
@@ -49,12 +46,6 @@ impl SignedCheckpoint {
 
 /// Answers what depends on nothing but the question. Answers must be those of [`Plain`].
 pub trait Oracle: fmt::Debug + Send + Sync {
-    /// Whether `signature` is `key`'s on `message`, by the network's rule
-    /// ([`hutong_crypto::verify()`]).
-    fn verify(&self, key: &PublicKey, message: &[u8], signature: &Signature) -> bool {
-        hutong_crypto::verify(key, message, signature)
-    }
-
     /// What a gossip message says ([`Gossip::decode`]).
     ///
     /// # Errors
@@ -64,10 +55,9 @@ pub trait Oracle: fmt::Debug + Send + Sync {
         Gossip::decode(bytes).map(Arc::new)
     }
 
-    /// The checkpoint in `note` by the log that `by` names ([`SignedCheckpoint::read`]), by the network's
-    /// rule.
+    /// The checkpoint in `note` by the log that `by` names ([`SignedCheckpoint::read`]).
     fn checkpoint(&self, note: &Note, by: &NoteKey) -> Option<SignedCheckpoint> {
-        SignedCheckpoint::read(note, by, hutong_crypto::verify)
+        SignedCheckpoint::read(note, by)
     }
 
     /// `line` if it is a cosignature on `text` by `by`, by the network's rule.

@@ -45,7 +45,7 @@ use self::own::Own;
 use self::replica::Replica;
 use self::restoration::Restoration;
 use self::summary::Summaries;
-use self::sync::{Asked, PeerState};
+use self::sync::{Asked, PeerState, Turn};
 use self::timers::{Timer, Timers};
 use crate::audience::Viewer;
 use crate::charter::{CharterChain, SignedCharter};
@@ -130,8 +130,8 @@ pub struct State {
     fetches: usize,
     /// Logs that go on as soon as there are fewer of them.
     waiting: BTreeSet<ExchangeId>,
-    /// When each scope was last compared with a peer, and with whom in its rotation.
-    compared: BTreeMap<Scope, (Instant, Option<Peer>)>,
+    /// Whose turn it is to be compared with, by scope.
+    compared: BTreeMap<Scope, Turn>,
     effects: Vec<Effect>,
 }
 

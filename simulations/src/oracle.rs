@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use hutong_crypto::digest::{Hash, blake3};
-use hutong_crypto::keys::{PublicKey, Signature};
 use hutong_crypto::note::{Note, NoteSignature};
 use hutong_protocol::charter::CharterChain;
 use hutong_protocol::check::{self, Outcome};
@@ -35,7 +34,6 @@ const DIRECTORIES_MAX: usize = 500;
 /// Remembers answers.
 #[derive(Debug)]
 pub struct Memory {
-    verdicts: Table<(PublicKey, Signature, Box<[u8]>), bool>,
     checkpoints: Table<(NoteKey, Note), Option<SignedCheckpoint>>,
     /// By the place of the bytes, where nothing else can be while they are kept.
     messages: Table<Bytes, Result<Arc<Gossip>, WireError>>,
@@ -54,7 +52,6 @@ pub struct Memory {
 impl Default for Memory {
     fn default() -> Self {
         Self {
-            verdicts: Table::new(ANSWERS_PER_SHARD_MAX),
             checkpoints: Table::new(ANSWERS_PER_SHARD_MAX),
             messages: Table::new(MESSAGES_PER_SHARD_MAX),
             responses: Table::new(MESSAGES_PER_SHARD_MAX),
@@ -158,22 +155,12 @@ impl Memory {
     /// How many signatures were verified, entries checked and directories built.
     pub fn computed(&self) -> (usize, usize, usize) {
         let of = |count: &AtomicUsize| count.load(Ordering::Relaxed);
-        let signatures = of(&self.verdicts.computed) + of(&self.cosignatures.computed);
+        let signatures = of(&self.checkpoints.computed) + of(&self.cosignatures.computed);
         (signatures, of(&self.outcomes.computed), of(&self.directories_built))
     }
 }
 
 impl Oracle for Memory {
-    fn verify(&self, key: &PublicKey, message: &[u8], signature: &Signature) -> bool {
-        let same = |known: &(PublicKey, Signature, Box<[u8]>)| {
-            known.1 == *signature && known.0 == *key && *known.2 == *message
-        };
-        self.verdicts.answer(number_of(&signature.0), same, || {
-            let holds = hutong_crypto::verify(key, message, signature);
-            ((*key, *signature, Box::from(message)), holds)
-        })
-    }
-
     fn gossip(&self, bytes: Bytes) -> Result<Arc<Gossip>, WireError> {
         let same = |known: &Bytes| place(known) == place(&bytes);
         let decode = || (bytes.clone(), Gossip::decode(bytes.clone()).map(Arc::new));
@@ -212,9 +199,7 @@ impl Oracle for Memory {
         };
         self.checkpoints.answer(number_of(&line.signature), same, || {
             let alone = Note { text: note.text.clone(), signatures: vec![line.clone()] };
-            let verify =
-                |key: &_, message: &[u8], signature: &_| self.verify(key, message, signature);
-            let signed = SignedCheckpoint::read(&alone, by, verify);
+            let signed = Plain.checkpoint(&alone, by);
             ((by.clone(), alone), signed)
         })
     }

@@ -161,6 +161,7 @@ impl State {
         replica.evidence.push(evidence.to_vec());
         replica.target = None;
         replica.staged.clear();
+        replica.forget_ranges();
         replica.suspects.clear();
         // What was staged may have been of another tree than what follows.
         replica.basis.clone_from(&replica.held);

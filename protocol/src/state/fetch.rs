@@ -8,7 +8,6 @@
 use alloc::collections::btree_map::Entry as Slot;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::ops::Bound::{Excluded, Unbounded};
 
 use hutong_crypto::digest::Hash;
 use hutong_crypto::merkle::{Frontier, verify_extension};
@@ -22,8 +21,11 @@ use crate::check::Outcome;
 use crate::entry::{Entry, Leaf};
 use crate::evidence::contradict;
 use crate::id::ExchangeId;
-use crate::io::{CheckTicket, Effect, Notice, Peer, PeerFault};
-use crate::limits::{FETCHES_MAX, FETCHES_PER_LOG_MAX, FIND_SOURCE_DELAY_MS, RANGES_PER_LOG_MAX};
+use crate::io::{CheckTicket, Effect, Notice, Peer, PeerFault, RequestId};
+use crate::limits::{
+    FETCHES_MAX, FETCHES_PER_LOG_MAX, FETCHES_PER_PEER_MAX, FIND_SOURCE_DELAY_MS,
+    RANGES_PER_LOG_MAX,
+};
 use crate::message::{Leaves, LeavesRequest, Request, ServedLeaf};
 use crate::persist::Persist;
 
@@ -38,6 +40,9 @@ impl State {
     /// Asks for the next leaves of a log that is known to be longer, several ranges at a time.
     pub(super) fn pursue(&mut self, log: &ExchangeId) {
         self.complete(log);
+        while let Some((from, early)) = self.next_early(log) {
+            self.range_fetched(log, from, early);
+        }
         while self.ask_for_range(log) {}
     }
 
@@ -45,50 +50,70 @@ impl State {
     fn ask_for_range(&mut self, log: &ExchangeId) -> bool {
         let Some(replica) = self.replicas.get_mut(log) else { return false };
         let Some(target) = &mut replica.target else { return false };
+        target.sources.retain(|peer| self.peers.contains_key(peer));
         let goal = FetchGoal { signed: target.signed.clone(), note: target.offered.clone() };
         let size = goal.signed.size();
-        // How much an answer holds, the first one shows.
-        let at_a_time = if replica.answer_leaves.is_some() { FETCHES_PER_LOG_MAX } else { 1 };
+        // How much an answer holds, one that was cut short shows.
+        let at_a_time = if replica.range_width.is_some() { FETCHES_PER_LOG_MAX } else { 1 };
         if replica.fetching.len() >= at_a_time || replica.ranges() >= RANGES_PER_LOG_MAX {
             return false;
         }
         let Some((from, to)) = replica.next_range(size) else { return false };
-        if self.fetches >= FETCHES_MAX {
-            self.waiting.insert(log.clone());
-            return false;
-        }
-        let Some(replica) = self.replicas.get_mut(log) else { return false };
-        let Some(target) = &mut replica.target else { return false };
-        target.sources.retain(|peer| self.peers.contains_key(peer));
-        let idle = |peer: &&Peer| replica.fetching.values().all(|range| range.peer != **peer);
-        let untried = |peer: &&Peer| !replica.tried.contains(*peer);
-        let sources = || target.sources.iter();
-        let source = sources().filter(untried).find(idle).or_else(|| sources().find(untried));
-        let Some(source) = source.or_else(|| sources().next()).cloned() else {
-            if replica.fetching.is_empty() {
-                let at = self.now.plus_millis(FIND_SOURCE_DELAY_MS);
-                self.timers.set(Timer::FindSource(log.clone()), at);
-            }
-            return false;
-        };
-        replica.fetching.insert(from, Range { to, peer: source.clone() });
-        self.fetches += 1;
+        let Some(source) = self.source_for(log) else { return false };
         let request =
             Request::Leaves(LeavesRequest { log: log.clone(), from, to, size, left: false });
-        self.send(&source, &request, Asked::Leaves { log: log.clone(), from, goal });
+        let asked = Asked::Leaves { log: log.clone(), from, goal };
+        let request = self.send(&source, &request, asked);
+        self.fetches += 1;
+        if let Some(peer) = self.peers.get_mut(&source) {
+            peer.fetches += 1;
+        }
+        if let Some(replica) = self.replicas.get_mut(log) {
+            replica.fetching.insert(from, Range { to, peer: source, request });
+        }
         true
     }
 
-    /// A request for leaves of `log` was answered, or will not be: logs that waited have their turn.
-    pub(super) fn fetch_ended(&mut self, log: &ExchangeId) {
+    /// Whom to ask for a range of a log: who was not asked in vain and is not asked for another one, if there
+    /// is such a peer. Where all are busy the log waits; where there is none, one is looked for.
+    fn source_for(&mut self, log: &ExchangeId) -> Option<Peer> {
+        let replica = self.replicas.get(log)?;
+        let sources = &replica.target.as_ref()?.sources;
+        let free = |peer: &&Peer| {
+            self.peers.get(*peer).is_some_and(|it| it.fetches < FETCHES_PER_PEER_MAX)
+        };
+        let idle = |peer: &&Peer| replica.fetching.values().all(|range| range.peer != **peer);
+        let untried = |peer: &&Peer| !replica.tried.contains(*peer);
+        let in_order = || sources.iter().filter(free);
+        let source = in_order().filter(untried).find(idle).or_else(|| in_order().find(untried));
+        let source = source.or_else(|| in_order().next()).cloned();
+        if sources.is_empty() && replica.fetching.is_empty() {
+            let at = self.now.plus_millis(FIND_SOURCE_DELAY_MS);
+            self.timers.set(Timer::FindSource(log.clone()), at);
+        } else if !sources.is_empty() && (source.is_none() || self.fetches >= FETCHES_MAX) {
+            self.waiting.insert(log.clone());
+            return None;
+        }
+        source
+    }
+
+    /// `peer` has answered a request for leaves of `log`, or will not: the next of the logs that wait and can
+    /// be asked for has its turn.
+    pub(super) fn fetch_ended(&mut self, log: &ExchangeId, peer: &Peer) {
         self.fetches -= 1;
-        let mut last = log.clone();
-        while self.fetches < FETCHES_MAX {
-            let after = self.waiting.range::<ExchangeId, _>((Excluded(&last), Unbounded)).next();
-            let Some(next) = after.or(self.waiting.first()).cloned() else { return };
-            self.waiting.remove(&next);
-            self.pursue(&next);
-            last = next;
+        if let Some(peer) = self.peers.get_mut(peer) {
+            peer.fetches = peer.fetches.saturating_sub(1);
+        }
+        let mut waiting = core::mem::take(&mut self.waiting);
+        let mut first = waiting.split_off(log);
+        let itself = first.take(log);
+        let before = self.fetches;
+        for next in first.into_iter().chain(waiting).chain(itself) {
+            if self.fetches > before {
+                self.waiting.insert(next);
+            } else {
+                self.pursue(&next);
+            }
         }
     }
 
@@ -140,11 +165,24 @@ impl State {
         Some(chosen)
     }
 
-    /// A peer will not or cannot continue the log. What else it was asked for of the log is asked of others.
-    pub(super) fn source_failed(&mut self, log: &ExchangeId, peer: &Peer) {
+    /// A request for leaves will not be answered.
+    pub(super) fn range_failed(
+        &mut self,
+        peer: &Peer,
+        log: &ExchangeId,
+        from: u64,
+        request: RequestId,
+    ) {
         let Some(replica) = self.replicas.get_mut(log) else { return };
-        replica.fetching.retain(|_, range| range.peer != *peer);
-        replica.early.retain(|_, early| early.peer != *peer);
+        if replica.fetching.get(&from).is_some_and(|range| range.request == request) {
+            replica.fetching.remove(&from);
+            self.source_failed(log, peer);
+        }
+    }
+
+    /// A peer will not or cannot continue the log.
+    fn source_failed(&mut self, log: &ExchangeId, peer: &Peer) {
+        let Some(replica) = self.replicas.get_mut(log) else { return };
         replica.tried.retain(|peer| self.peers.contains_key(peer));
         replica.tried.insert(peer.clone());
         if let Some(target) = &mut replica.target {
@@ -158,27 +196,23 @@ impl State {
         &mut self,
         peer: &Peer,
         log: &ExchangeId,
-        from: u64,
+        (from, request): (u64, RequestId),
         goal: FetchGoal,
         answer: Leaves,
     ) {
         let Some(replica) = self.replicas.get_mut(log) else { return };
-        // Where the peer failed meanwhile, another one was asked for the range.
+        // Nothing more may be taken of the log, or the range was asked for anew.
         let Slot::Occupied(range) = replica.fetching.entry(from) else { return };
-        if range.get().peer != *peer {
+        if range.get().request != request {
             return;
         }
-        let to = range.remove().to;
+        let asked = range.remove().to - from;
         let leaves = answer.leaves.len() as u64;
-        if answer.from != from || leaves == 0 || leaves > to - from {
+        if answer.from != from || leaves == 0 || leaves > asked {
             self.penalise(peer, PeerFault::WrongAnswer);
             return self.source_failed(log, peer);
         }
-        replica.answered(leaves, to - from);
-        replica.early.insert(from, Early { peer: peer.clone(), goal, answer });
-        while let Some((from, early)) = self.next_early(log) {
-            self.range_fetched(log, from, early);
-        }
+        replica.early.insert(from, Early { peer: peer.clone(), asked, goal, answer });
         self.pursue(log);
     }
 
@@ -191,7 +225,7 @@ impl State {
     }
 
     fn range_fetched(&mut self, log: &ExchangeId, from: u64, early: Early) {
-        let Early { peer, goal, answer } = early;
+        let Early { peer, asked, goal, answer } = early;
         let Some(replica) = self.replicas.get_mut(log) else { return };
         let target = replica.target.as_ref().map(|target| target.signed.checkpoint.root);
         if replica.frozen.is_some() && target != Some(goal.signed.checkpoint.root) {
@@ -202,6 +236,9 @@ impl State {
         let root = &goal.signed.checkpoint.root;
         let extended =
             verify_extension(replica.staged_frontier(), &hashes, &answer.right, size, root);
+        if extended.is_ok() {
+            replica.learn_width(hashes.len() as u64, asked);
+        }
         match extended {
             Ok(frontier) => self.leaves_belong(&peer, log, from, goal, answer.leaves, frontier),
             Err(_) => self.leaves_do_not_belong(&peer, log, goal),
@@ -222,7 +259,10 @@ impl State {
         let complete = frontier.size() == goal.signed.size();
         let Some(replica) = self.replicas.get_mut(log) else { return };
         replica.tried.remove(peer);
-        replica.basis = Some(goal.signed.clone());
+        // A range may have been asked for before the log was known to be as long as others that came.
+        if replica.basis.as_ref().is_none_or(|basis| basis.size() < goal.signed.size()) {
+            replica.basis = Some(goal.signed.clone());
+        }
         if complete && replica.target.as_ref().is_some_and(|t| t.signed.size() <= frontier.size()) {
             replica.target = None;
         }
@@ -244,8 +284,10 @@ impl State {
                 let asked = Asked::Proof { log: log.clone(), basis, goal };
                 self.send(peer, &Request::Leaves(range), asked);
             }
-            // Of two trees of a frozen log the peer may hold the other one.
+            // Of two trees of a frozen log the peer may hold the other one; and what was asked for before
+            // more of the log was known is no lie where that more is of another tree.
             Some(_) | None if frozen => {}
+            Some(basis) if basis.size() >= goal.signed.size() => {}
             Some(_) | None => self.penalise(peer, PeerFault::BadLeaves),
         }
         self.source_failed(log, peer);
@@ -300,6 +342,7 @@ impl State {
     fn stop_following(&mut self, log: &ExchangeId, notice: Notice) {
         let Some(replica) = self.replicas.get_mut(log) else { return };
         replica.target = None;
+        replica.forget_ranges();
         if !core::mem::replace(&mut replica.diverged, true) {
             self.judge_none(log);
             self.notice(notice);

@@ -16,7 +16,9 @@ use crate::check::Outcome;
 use crate::entry::Leaf;
 use crate::id::ExchangeId;
 use crate::io::{CheckTicket, GossipId, Peer, RequestId};
-use crate::limits::{LEAVES_PER_ANSWER_MAX, RECENT_CHECKPOINTS_MAX, SETTLED_CHECKPOINTS_MAX};
+use crate::limits::{
+    LEAVES_PER_ANSWER_MAX, LEAVES_PER_ANSWER_MIN, RECENT_CHECKPOINTS_MAX, SETTLED_CHECKPOINTS_MAX,
+};
 use crate::message::Leaves;
 use crate::oracle::SignedCheckpoint;
 use crate::persist::StoredLog;
@@ -94,12 +96,15 @@ pub(super) struct Range {
     /// The index after the last leaf.
     pub(super) to: u64,
     pub(super) peer: Peer,
+    pub(super) request: RequestId,
 }
 
 /// Leaves that came before those that they follow, and cannot be checked before them.
 #[derive(Debug)]
 pub(super) struct Early {
     pub(super) peer: Peer,
+    /// How many were asked for.
+    pub(super) asked: u64,
     pub(super) goal: FetchGoal,
     pub(super) answer: Leaves,
 }
@@ -139,8 +144,9 @@ pub(super) struct Replica {
     pub(super) fetching: BTreeMap<u64, Range>,
     /// Answers that came before the leaves that they follow.
     pub(super) early: BTreeMap<u64, Early>,
-    /// How many leaves an answer has, by the last one; none before there was one.
-    pub(super) answer_leaves: Option<u64>,
+    /// How many leaves an answer holds, as far as the latest ones have shown; none where all that was asked
+    /// for came at once so far.
+    pub(super) range_width: Option<u64>,
     /// Entries that are not held and that somebody may hand out.
     pub(super) gaps: Ranges,
     /// Entries that are not held and that those who must know declined to hand out.
@@ -207,7 +213,7 @@ impl Replica {
             self.early.iter().map(|(from, it)| (*from, from + it.answer.leaves.len() as u64));
         let mut under_way: Vec<(u64, u64)> = asked.chain(early).collect();
         under_way.sort_unstable();
-        let width = self.answer_leaves.unwrap_or(LEAVES_PER_ANSWER_MAX as u64);
+        let width = self.range_width.unwrap_or(LEAVES_PER_ANSWER_MAX as u64);
         let mut to = size;
         for (begin, end) in under_way {
             if from < begin {
@@ -225,15 +231,22 @@ impl Replica {
         self.staged.len() + self.fetching.len() + self.early.len()
     }
 
-    /// Remembers how many leaves an answer had of those that were asked for. Where all of them came there
-    /// may be room for more.
-    pub(super) fn answered(&mut self, leaves: u64, asked: u64) {
-        let more = if leaves < asked { leaves } else { leaves + leaves / 8 };
-        let most = LEAVES_PER_ANSWER_MAX as u64;
-        // The last range of a log says nothing of how many leaves fit.
-        if leaves < asked || self.answer_leaves.is_none_or(|known| more > known) {
-            self.answer_leaves = Some(more.clamp(1, most));
-        }
+    /// Learns from an answer that had so many leaves of those that were asked for. One that was cut short shows
+    /// how many fit; after one that was not, a few more are asked for.
+    pub(super) fn learn_width(&mut self, leaves: u64, asked: u64) {
+        let width = match self.range_width {
+            _ if leaves < asked => leaves,
+            Some(width) if leaves >= width => width + width / 8 + 1,
+            Some(_) | None => return,
+        };
+        let (least, most) = (LEAVES_PER_ANSWER_MIN as u64, LEAVES_PER_ANSWER_MAX as u64);
+        self.range_width = Some(width.clamp(least, most));
+    }
+
+    /// Lets go of what was asked for: nothing more is taken of the log.
+    pub(super) fn forget_ranges(&mut self) {
+        self.fetching.clear();
+        self.early.clear();
     }
 
     /// The size that this node cosigned, where `batch` leads past it by another tree: the leaves of the

@@ -28,6 +28,7 @@ use crate::limits::{
 };
 use crate::message::{Hello, LeavesRequest, Refusal, Request, Response};
 use crate::region::Scope;
+use crate::time::Instant;
 
 /// What is known of a connected peer.
 #[derive(Debug, Default)]
@@ -36,8 +37,10 @@ pub(super) struct PeerState {
     pub(super) charter_version: u64,
     /// Whether holdings were compared since it connected.
     compared: bool,
-    /// The scopes that it follows as this node does, in order; none before it told.
-    shared: Option<Vec<Scope>>,
+    /// The scopes that it follows, in order; none before it told of any.
+    scopes: Option<Vec<Scope>>,
+    /// Ranges of leaves that it was asked for.
+    pub(super) fetches: usize,
     /// Scopes of which it held something else when holdings were last compared: looked into where that is
     /// so again.
     differing: BTreeSet<Scope>,
@@ -48,8 +51,15 @@ pub(super) struct PeerState {
 impl PeerState {
     /// Whether the peer follows `scope` for all that is known.
     fn may_follow(&self, scope: &Scope) -> bool {
-        self.shared.as_ref().is_none_or(|shared| shared.binary_search(scope).is_ok())
+        self.scopes.as_ref().is_none_or(|scopes| scopes.binary_search(scope).is_ok())
     }
+}
+
+/// When a scope was last compared, and with whom in its rotation.
+#[derive(Debug, Default)]
+pub(super) struct Turn {
+    at: Instant,
+    last: Option<Peer>,
 }
 
 /// What an answer is awaited for.
@@ -127,16 +137,16 @@ impl State {
     /// anybody for longest. Of many peers, few may follow a small scope.
     pub(super) fn anti_entropy(&mut self) {
         let mut scopes = self.summed_scopes();
-        scopes.sort_by_key(|scope| self.compared.get(scope).map(|(at, _)| *at));
+        scopes.sort_by_key(|scope| self.compared.get(scope).map(|turn| turn.at));
         let next = scopes.into_iter().find_map(|scope| {
-            let last = self.compared.get(&scope).and_then(|(_, last)| last.as_ref());
+            let last = self.compared.get(&scope).and_then(|turn| turn.last.as_ref());
             let peer = self.peer_after(last, |_, state| state.may_follow(&scope))?.clone();
             Some((scope, peer))
         });
         if let Some((scope, peer)) = next {
             self.say_hello(&peer);
             // Even where the peer does not answer, it is the turn of the other scopes.
-            self.compared.insert(scope, (self.now, Some(peer)));
+            self.compared.insert(scope, Turn { at: self.now, last: Some(peer) });
         } else if let Some(peer) = self.next_peer(|_| true) {
             self.say_hello(&peer);
         }
@@ -228,14 +238,16 @@ impl State {
             self.ask(peer, &Request::Evidence { after: None }, Asked::Evidence);
         }
         let ours: BTreeMap<_, _> = ours.scopes.into_iter().collect();
-        let shared: BTreeSet<_> =
-            theirs.scopes.iter().map(|(it, _)| it).filter(|it| ours.contains_key(*it)).collect();
-        for scope in &shared {
-            self.compared.entry((*scope).clone()).or_default().0 = self.now;
+        // Who says hello by itself does not take the turn of those who are asked.
+        for (scope, _) in
+            theirs.scopes.iter().filter(|(scope, _)| asked && ours.contains_key(scope))
+        {
+            self.compared.entry(scope.clone()).or_default().at = self.now;
         }
         let mut before = None;
         if let Some(state) = self.peers.get_mut(peer) {
-            state.shared = Some(shared.into_iter().cloned().collect());
+            let scopes = theirs.scopes.iter().map(|(scope, _)| scope.clone());
+            state.scopes = Some(scopes.collect()).filter(|scopes: &Vec<Scope>| !scopes.is_empty());
             let differing = core::mem::take(&mut state.differing);
             let compared = core::mem::replace(&mut state.compared, true);
             before = (compared && self.own.may_sign()).then_some(differing);
@@ -387,22 +399,28 @@ impl State {
             Asked::Leaves { log, .. } => Some(log.clone()),
             _ => None,
         };
-        self.answered(&peer, asked, answer);
+        self.take_answer(&peer, request, asked, answer);
         if let Some(log) = fetched {
-            self.fetch_ended(&log);
+            self.fetch_ended(&log, &peer);
         }
     }
 
-    fn answered(&mut self, peer: &Peer, asked: Asked, answer: Option<Bytes>) {
+    fn take_answer(
+        &mut self,
+        peer: &Peer,
+        request: RequestId,
+        asked: Asked,
+        answer: Option<Bytes>,
+    ) {
         if let (None, Asked::Acknowledgement { log }) = (&answer, &asked) {
             return self.deliver_again(log);
         }
         let answer = match answer.map(|answer| self.oracle.response(answer)) {
-            None | Some(Ok(Response::Refused(_))) => return self.unanswered(peer, asked),
+            None | Some(Ok(Response::Refused(_))) => return self.unanswered(peer, request, asked),
             Some(Ok(answer)) => answer,
             Some(Err(_)) => {
                 self.penalise(peer, PeerFault::Malformed);
-                return self.unanswered(peer, asked);
+                return self.unanswered(peer, request, asked);
             }
         };
         match (asked, answer) {
@@ -413,7 +431,7 @@ impl State {
                 self.heads_shown(peer, scope, &heads, (more && goes_on, begun));
             }
             (Asked::Leaves { log, from, goal }, Response::Leaves(leaves)) => {
-                self.leaves_fetched(peer, &log, from, goal, leaves);
+                self.leaves_fetched(peer, &log, (from, request), goal, leaves);
             }
             (Asked::Proof { log, basis, goal }, Response::Leaves(leaves)) => {
                 self.proof_fetched(peer, &log, &basis, &goal, leaves);
@@ -435,15 +453,15 @@ impl State {
             (Asked::Acknowledgement { .. } | Asked::Announcement, Response::Done) => {}
             (asked, _) => {
                 self.penalise(peer, PeerFault::WrongAnswer);
-                self.unanswered(peer, asked);
+                self.unanswered(peer, request, asked);
             }
         }
     }
 
     /// A peer did not answer, or answered that it will not.
-    fn unanswered(&mut self, peer: &Peer, asked: Asked) {
+    fn unanswered(&mut self, peer: &Peer, request: RequestId, asked: Asked) {
         match asked {
-            Asked::Leaves { log, .. } => self.source_failed(&log, peer),
+            Asked::Leaves { log, from, .. } => self.range_failed(peer, &log, from, request),
             Asked::Gap { log, .. } => self.seek_failed(&log, peer),
             Asked::Charters => self.charters_shown(peer, self.charters.version()),
             Asked::Hello

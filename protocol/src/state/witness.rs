@@ -143,6 +143,9 @@ impl State {
     /// Adds cosignatures that hold. Returns whether the quorum is reached by them for a newer
     /// checkpoint than before.
     fn add_cosignatures(&mut self, log: &ExchangeId, size: u64, new: Vec<New>) -> bool {
+        if new.is_empty() {
+            return false;
+        }
         let Some(replica) = self.replicas.get_mut(log) else { return false };
         let Some(recent) = replica.recent.get_mut(&size) else { return false };
         let council = self.directory.council();

@@ -77,7 +77,10 @@ impl Generations {
         let new = Tables::open(&next(&self.folder)?, self.options)?;
         let place = new.folder().to_path_buf();
         *self.now.write().unwrap_or_else(PoisonError::into_inner) = new;
-        remove_others(&self.folder, &place)
+        if let Err(error) = remove_others(&self.folder, &place) {
+            tracing::warn!(%error, "damaged views stay on the disk until the next start");
+        }
+        Ok(())
     }
 }
 
