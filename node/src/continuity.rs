@@ -45,8 +45,8 @@ pub enum ContinuityError {
         /// Which contract or listing.
         subject: String,
     },
-    /// What is recorded has not been read to its end yet, so nothing can be said of what follows it.
-    #[error("what is recorded is still being read into the views")]
+    /// What is recorded has not been read to its end, so nothing can be said of what follows it.
+    #[error("what is recorded has not been read into the views to its end")]
     Behind,
     /// The disk.
     #[error(transparent)]

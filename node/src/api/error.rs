@@ -221,7 +221,7 @@ fn continuity(error: &ContinuityError) -> Problem {
             "catching-up",
             "node is catching up",
             detail,
-            "try again in some seconds; nothing was published",
+            "try again in some seconds; where that does not help, the node's own messages say why its views stand still; nothing was published",
         ),
         ContinuityError::Store(error) => store(error),
     }

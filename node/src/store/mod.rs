@@ -416,7 +416,7 @@ impl Store {
         self.core.settle(None, patience)
     }
 
-    /// As [`Store::settle`], for the views of one log.
+    /// As [`Store::settle`], for the views of one log; where these stand still they do not hold it.
     pub fn settle_log(&self, log: &ExchangeId, patience: std::time::Duration) -> bool {
         self.core.settle(Some(log), patience)
     }

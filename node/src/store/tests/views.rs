@@ -140,6 +140,7 @@ fn a_disk_that_spoils_them_again_and_again_ends_it() {
     assert!(store.admin_facts().is_err(), "a decision might be missing");
     store.commit(&[leaves(&zhejiang(), 1_500, vec![listing(1_500, 1)])]).unwrap();
     assert!(store.settle(PATIENCE), "nobody waits for a log that stands still");
+    assert!(!store.settle_log(&zhejiang(), Duration::MAX), "nor takes its views for whole");
 }
 
 #[test]

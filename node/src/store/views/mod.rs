@@ -373,7 +373,7 @@ impl Core {
         Ok(())
     }
 
-    /// Waits for the views of `log`, or of all logs for none.
+    /// Waits for the views of `log`, or of all logs for none, whose views may stand still then.
     pub(super) fn settle(&self, log: Option<&ExchangeId>, patience: Duration) -> bool {
         let deadline = Instant::now().checked_add(patience);
         let chosen = match log {
@@ -384,11 +384,14 @@ impl Core {
             chosen.iter().map(|held| (held.number, held.size())).collect();
         let mut progress = self.progress();
         loop {
-            let reached = targets.iter().all(|(log, size)| {
-                progress.next.get(log).is_some_and(|next| next >= size)
-                    || *size == 0
-                    || progress.failed.contains_key(log)
-            });
+            let whole = |log: &u32, size: &u64| {
+                *size == 0 || progress.next.get(log).is_some_and(|next| next >= size)
+            };
+            let stands = |log: &u32| progress.failed.contains_key(log);
+            if log.is_some() && targets.iter().any(|(log, size)| stands(log) && !whole(log, size)) {
+                return false;
+            }
+            let reached = targets.iter().all(|(log, size)| whole(log, size) || stands(log));
             if reached
                 && progress.damaged.is_none()
                 && (progress.refills_failed || !self.refills_wait())
