@@ -36,6 +36,7 @@ pub use member::{Epoch, Member, NoteKey, Parent, Span, Status};
 use crate::{
     charter::CharterChain,
     id::{ExchangeId, FederationId, Tier},
+    io::Peer,
 };
 
 /// Who is a member, and whose word counts where. See the module's page.
@@ -43,7 +44,7 @@ use crate::{
 pub struct Directory {
     federation: FederationId,
     members: BTreeMap<ExchangeId, Member>,
-    by_transport: BTreeMap<String, ExchangeId>,
+    by_peer: BTreeMap<Peer, ExchangeId>,
     council: BTreeSet<ExchangeId>,
     void: BTreeMap<FactRef, FactVoid>,
     /// Whether approvals hold, so that the next directory need not verify them again.
@@ -224,9 +225,9 @@ impl Directory {
         self.members.values()
     }
 
-    /// The member that owns a libp2p peer id by its newest descriptor, unless expelled.
-    pub fn by_transport(&self, peer_id: &str) -> Option<&Member> {
-        self.members.get(self.by_transport.get(peer_id)?)
+    /// The member whose node the peer is by its newest descriptor, unless expelled.
+    pub fn by_peer(&self, peer: &Peer) -> Option<&Member> {
+        self.members.get(self.by_peer.get(peer)?)
     }
 
     /// Whether `id` is on the council of the charter in force.
@@ -269,15 +270,17 @@ impl Directory {
 
     /// Whether `witness` cosigns `log` unasked: it is the log's parent or child, or on the council.
     pub fn is_witness_of(&self, witness: &ExchangeId, log: &ExchangeId) -> bool {
-        let answers_for = |parent: &ExchangeId, child: &ExchangeId| {
-            self.parent(child) == Some(&Parent::Member(parent.clone()))
+        let (Some(one), Some(other)) = (self.member(witness), self.member(log)) else {
+            return false;
         };
-        let known = self.members.contains_key(witness) && self.members.contains_key(log);
-        known
-            && witness != log
+        let answers_for = |parent: &Member, child: &Member| match &child.parent {
+            Parent::Council => false,
+            Parent::Member(id) => *id == parent.id,
+        };
+        witness != log
             && (self.council.contains(witness)
-                || answers_for(witness, log)
-                || answers_for(log, witness))
+                || answers_for(one, other)
+                || answers_for(other, one))
     }
 
     /// Every fact that decides whether entries of `id` count: those about it, and those about the

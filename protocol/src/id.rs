@@ -2,12 +2,12 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::sync::Arc;
 use core::borrow::Borrow;
 use core::fmt;
 use core::str::FromStr;
 
 use hutong_crypto::digest::Hash;
+use smol_str::SmolStr;
 
 pub use crate::tier::Tier;
 
@@ -18,8 +18,10 @@ pub type StatementId = Hash;
 const EXCHANGE_ID_BYTES: core::ops::RangeInclusive<usize> = 3..=63;
 
 /// An exchange's id: `[a-z0-9][a-z0-9-]{2,62}`, unique in a federation and never reused.
+///
+/// Up to 23 bytes lie in place: ids are keys of most maps, and are compared all the time.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ExchangeId(Arc<str>);
+pub struct ExchangeId(SmolStr);
 
 /// A text is no exchange id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,7 +50,7 @@ impl FromStr for ExchangeId {
             && text.bytes().all(known)
             && !text.starts_with('-');
         if valid {
-            Ok(Self(Arc::from(text)))
+            Ok(Self(SmolStr::new(text)))
         } else {
             Err(ExchangeIdError(text.chars().take(80).collect()))
         }

@@ -24,30 +24,35 @@ use crate::region::Scope;
 use crate::serve::Owner;
 
 /// A connected node, by the text of its libp2p peer id.
+///
+/// Peers are in the order of how their texts end: all begin alike, and what they end in lies in place.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Peer(Arc<str>);
+pub struct Peer {
+    end: [u8; 8],
+    text: Arc<str>,
+}
 
 impl Peer {
     /// The peer of that id.
     pub fn new(id: &str) -> Self {
-        Self(Arc::from(id))
+        Self { end: id.as_bytes().last_chunk().copied().unwrap_or_default(), text: Arc::from(id) }
     }
 
     /// The id's text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
 impl fmt::Debug for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 

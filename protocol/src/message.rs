@@ -84,7 +84,7 @@ pub enum Gossip {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// What do you hold? Asked once a connection, and now and then.
-    Hello(Hello),
+    Hello(Arc<Hello>),
     /// The checkpoints of a scope's logs, in order of exchange id after `after`.
     Heads {
         /// The scope.
@@ -203,7 +203,7 @@ pub enum Refusal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Response {
     /// To [`Request::Hello`].
-    Hello(Hello),
+    Hello(Arc<Hello>),
     /// To [`Request::Heads`]; `more` where a further page follows.
     Heads {
         /// Logs with their checkpoint notes, in order of exchange id.
@@ -422,7 +422,7 @@ impl Request {
     pub fn decode(bytes: Bytes) -> Result<Self, WireError> {
         let mut reader = Reader::new(bytes);
         let request = match reader.u8()? {
-            0 => Self::Hello(Hello::read(&mut reader)?),
+            0 => Self::Hello(Arc::new(Hello::read(&mut reader)?)),
             1 => Self::Heads {
                 scope: reader.parsed("scope", NAME_BYTES_MAX)?,
                 after: read_after(&mut reader)?,
@@ -540,7 +540,7 @@ impl Response {
     pub fn decode(bytes: Bytes) -> Result<Self, WireError> {
         let mut reader = Reader::new(bytes);
         let response = match reader.u8()? {
-            0 => Self::Hello(Hello::read(&mut reader)?),
+            0 => Self::Hello(Arc::new(Hello::read(&mut reader)?)),
             1 => {
                 let count = reader.count("heads", HEADS_PER_PAGE_MAX)?;
                 let heads = (0..count)

@@ -157,6 +157,11 @@ impl Quorum {
 
     /// Whether `cosigned`, the witnesses whose cosignatures hold, is enough.
     pub fn satisfied(&self, cosigned: &BTreeSet<ExchangeId>) -> bool {
+        self.satisfied_by(&|witness| cosigned.contains(witness))
+    }
+
+    /// The same, where `cosigned` says of an exchange id whether its cosignature holds.
+    pub fn satisfied_by(&self, cosigned: &dyn Fn(&str) -> bool) -> bool {
         self.is_none() || self.holds(&self.quorum, cosigned, QUORUM_DEPTH_MAX)
     }
 
@@ -240,10 +245,8 @@ impl Quorum {
         text.extend(["group ", name, " ", &threshold, " ", &members, "\n"]);
     }
 
-    fn holds(&self, name: &str, cosigned: &BTreeSet<ExchangeId>, depth: usize) -> bool {
-        let Some(group) = self.groups.get(name) else {
-            return cosigned.iter().any(|id| id.as_str() == name);
-        };
+    fn holds(&self, name: &str, cosigned: &dyn Fn(&str) -> bool, depth: usize) -> bool {
+        let Some(group) = self.groups.get(name) else { return cosigned(name) };
         if depth == 0 {
             return false;
         }

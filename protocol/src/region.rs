@@ -1,9 +1,10 @@
 //! Regions: countries, and divisions of China.
 
 use alloc::string::String;
-use alloc::sync::Arc;
 use core::fmt;
 use core::str::FromStr;
+
+use smol_str::SmolStr;
 
 use crate::tier::Tier;
 
@@ -23,7 +24,7 @@ const PROVINCES: core::ops::RangeInclusive<u8> = 11..=82;
 /// A country (`KZ`), or China or a division of it (`CN`, `CN-33`, `CN-3301`, `CN-330106`: the
 /// significant digits of GB/T 2260).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Region(Arc<str>);
+pub struct Region(SmolStr);
 
 /// A text is no region.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,11 +57,11 @@ impl Region {
 
     /// The scope in which an exchange of this region and tier announces.
     pub fn scope(&self, tier: Tier) -> Scope {
-        let country = || Scope(Arc::from(self.country()));
+        let country = || Scope(SmolStr::new(self.country()));
         match tier {
             Tier::National | Tier::Industry | Tier::International => country(),
             Tier::Provincial | Tier::Municipal | Tier::County => {
-                self.0.get(..5).map_or_else(country, |province| Scope(Arc::from(province)))
+                self.0.get(..5).map_or_else(country, |province| Scope(SmolStr::new(province)))
             }
         }
     }
@@ -76,7 +77,7 @@ impl FromStr for Region {
             Some(_) => false,
         };
         if valid {
-            Ok(Self(Arc::from(text)))
+            Ok(Self(SmolStr::new(text)))
         } else {
             Err(RegionError(text.chars().take(40).collect()))
         }
@@ -121,7 +122,7 @@ fn is_division(digits: &str) -> bool {
 /// Where an exchange announces: a province (`CN-33`), `CN` for national and industry exchanges,
 /// or a country (`KZ`).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Scope(Arc<str>);
+pub struct Scope(SmolStr);
 
 /// A text is no scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

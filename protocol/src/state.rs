@@ -45,7 +45,7 @@ use self::own::Own;
 use self::replica::Replica;
 use self::restoration::Restoration;
 use self::summary::Summaries;
-use self::sync::{Asked, PeerState, Turn};
+use self::sync::{Asked, PeerState};
 use self::timers::{Timer, Timers};
 use crate::audience::Viewer;
 use crate::charter::{CharterChain, SignedCharter};
@@ -130,8 +130,6 @@ pub struct State {
     fetches: usize,
     /// Logs that go on as soon as there are fewer of them.
     waiting: BTreeSet<ExchangeId>,
-    /// Whose turn it is to be compared with, by scope.
-    compared: BTreeMap<Scope, Turn>,
     effects: Vec<Effect>,
 }
 
@@ -194,7 +192,6 @@ impl State {
             rotation: None,
             fetches: 0,
             waiting: BTreeSet::new(),
-            compared: BTreeMap::new(),
             effects: Vec::new(),
         }
     }
@@ -403,7 +400,7 @@ impl State {
 
     /// What a peer may see of a log. A suspended member sees what strangers see, and its own log.
     fn viewer(&self, peer: &Peer, log: &ExchangeId) -> Viewer {
-        match self.directory.by_transport(peer.as_str()) {
+        match self.directory.by_peer(peer) {
             Some(member) if member.is_active() || member.id == *log => {
                 Viewer::member(member.id.clone(), member.region().clone())
             }
@@ -414,8 +411,7 @@ impl State {
     /// The connected peer that is the exchange's node.
     fn peer_of(&self, exchange: &ExchangeId) -> Option<Peer> {
         let member = self.directory.member(exchange)?;
-        let peer = Peer::new(member.transport());
-        self.peers.contains_key(&peer).then_some(peer)
+        self.peers.contains_key(member.peer()).then(|| member.peer().clone())
     }
 
     /// The connected peers that are nodes of council members, but for the owner of `log`.

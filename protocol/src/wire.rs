@@ -9,6 +9,7 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use bytes::Bytes;
 use hutong_crypto::digest::Hash;
@@ -155,14 +156,20 @@ impl Reader {
         Self { bytes, at: 0 }
     }
 
-    fn take(&mut self, count: usize) -> Result<Bytes, WireError> {
+    /// Steps over `count` bytes; returns where they lie.
+    fn step(&mut self, count: usize) -> Result<Range<usize>, WireError> {
         let left = self.bytes.len() - self.at;
         if left < count {
             return Err(WireError::Truncated { at: self.at, needed: count - left });
         }
-        let taken = self.bytes.slice(self.at..self.at + count);
+        let from = self.at;
         self.at += count;
-        Ok(taken)
+        Ok(from..self.at)
+    }
+
+    fn take(&mut self, count: usize) -> Result<&[u8], WireError> {
+        let range = self.step(count)?;
+        Ok(&self.bytes[range])
     }
 
     /// One byte.
@@ -218,7 +225,14 @@ impl Reader {
     /// [`WireError::Bound`] or [`WireError::Truncated`].
     pub fn bytes(&mut self, what: &'static str, bound: usize) -> Result<Bytes, WireError> {
         let count = self.count(what, bound)?;
-        self.take(count)
+        let range = self.step(count)?;
+        Ok(self.bytes.slice(range))
+    }
+
+    fn str(&mut self, what: &'static str, bound: usize) -> Result<&str, WireError> {
+        let count = self.count(what, bound)?;
+        core::str::from_utf8(self.take(count)?)
+            .map_err(|error| WireError::Value { what, detail: error.to_string() })
     }
 
     /// A text of at most `bound` bytes.
@@ -227,10 +241,7 @@ impl Reader {
     ///
     /// As [`Self::bytes`]; [`WireError::Value`] where it is not UTF-8.
     pub fn text(&mut self, what: &'static str, bound: usize) -> Result<String, WireError> {
-        let bytes = self.bytes(what, bound)?;
-        core::str::from_utf8(&bytes)
-            .map(ToString::to_string)
-            .map_err(|error| WireError::Value { what, detail: error.to_string() })
+        self.str(what, bound).map(ToString::to_string)
     }
 
     /// A text that is parsed into `T`.
@@ -243,7 +254,7 @@ impl Reader {
         T: core::str::FromStr,
         T::Err: ToString,
     {
-        self.text(what, bound)?
+        self.str(what, bound)?
             .parse()
             .map_err(|error: T::Err| WireError::Value { what, detail: error.to_string() })
     }
@@ -255,7 +266,7 @@ impl Reader {
     /// [`WireError::Truncated`].
     pub fn hash(&mut self) -> Result<Hash, WireError> {
         let mut hash = [0; Hash::LEN];
-        hash.copy_from_slice(&self.take(Hash::LEN)?);
+        hash.copy_from_slice(self.take(Hash::LEN)?);
         Ok(Hash::from_bytes(hash))
     }
 

@@ -183,15 +183,15 @@ fn read_leaves(
 fn membership(directory: &hutong_protocol::directory::Directory) -> Membership {
     let members = directory
         .members()
-        .map(|member| (member.transport().to_owned(), member.descriptor.addresses.clone()))
+        .map(|member| (member.peer().as_str().to_owned(), member.descriptor.addresses.clone()))
         .collect();
     let publishers = directory
         .members()
         .filter(|member| member.is_active())
-        .map(|member| member.transport().to_owned())
+        .map(|member| member.peer().as_str().to_owned())
         .collect();
     let council = directory.council().iter().filter_map(|member| directory.member(member));
-    let council = council.map(|member| member.transport().to_owned()).collect();
+    let council = council.map(|member| member.peer().as_str().to_owned()).collect();
     Membership { members, publishers, council }
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use hutong_protocol::id::{ExchangeId, Origin};
-use hutong_protocol::io::Notice;
+use hutong_protocol::io::{Notice, Peer};
 use hutong_protocol::state::State;
 use hutong_protocol::time::Timestamp;
 use tokio::sync::watch;
@@ -110,7 +110,7 @@ fn cosigners(note: &str) -> Vec<ExchangeId> {
 
 fn peers(state: &State, snapshot: &NetSnapshot) -> Vec<PeerInfo> {
     let exchange =
-        |peer: &str| state.directory().by_transport(peer).map(|member| member.id.clone());
+        |peer: &str| state.directory().by_peer(&Peer::new(peer)).map(|member| member.id.clone());
     snapshot
         .peers
         .iter()

@@ -2,7 +2,7 @@
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
-    string::{String, ToString as _},
+    string::ToString as _,
     vec::Vec,
 };
 
@@ -18,6 +18,7 @@ use crate::{
     charter::{Charter, CharterChain},
     descriptor::Descriptor,
     id::{ExchangeId, FederationId, Origin, Tier},
+    io::Peer,
 };
 
 /// See [`Directory::build`] and [`Directory::rebuild`]; `known` are verdicts on approvals from before.
@@ -410,11 +411,10 @@ impl Builder<'_> {
     }
 
     fn finish(self, latest: &Charter) -> Directory {
-        let mut by_transport: BTreeMap<String, ExchangeId> = BTreeMap::new();
+        let mut by_peer: BTreeMap<Peer, ExchangeId> = BTreeMap::new();
         for member in self.members.values() {
             if !matches!(member.status, Status::Expelled { .. }) {
-                let peer = member.descriptor.transport.clone();
-                by_transport.entry(peer).or_insert_with(|| member.id.clone());
+                by_peer.entry(member.peer().clone()).or_insert_with(|| member.id.clone());
             }
         }
         let council = latest.council.iter().map(|member| member.descriptor().id.clone());
@@ -422,7 +422,7 @@ impl Builder<'_> {
             federation: self.federation,
             council: council.collect(),
             members: self.members,
-            by_transport,
+            by_peer,
             void: self.void,
             approvals: self.approvals,
         }

@@ -11,6 +11,7 @@ use super::facts::FactRef;
 use crate::{
     descriptor::Descriptor,
     id::{ExchangeId, Origin},
+    io::Peer,
     region::{Region, Scope},
 };
 
@@ -55,6 +56,7 @@ pub struct Member {
     pub parent: Parent,
     /// Whether its new entries count.
     pub status: Status,
+    peer: Peer,
     witness: NoteKey,
     pub(super) epochs: Vec<Epoch>,
     pub(super) spans: Vec<Span>,
@@ -128,6 +130,7 @@ impl Member {
         Self {
             id: descriptor.id.clone(),
             scope: descriptor.scope(),
+            peer: Peer::new(&descriptor.transport),
             witness: NoteKey::of_witness(&origin, &descriptor),
             epochs: Vec::from([Epoch::new(0, descriptor.clone(), &origin)]),
             origin,
@@ -144,9 +147,9 @@ impl Member {
         &self.descriptor.region
     }
 
-    /// Its libp2p peer id.
-    pub fn transport(&self) -> &str {
-        &self.descriptor.transport
+    /// Its node.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
     }
 
     /// Whether new entries of its log count.
@@ -220,6 +223,7 @@ impl Member {
         self.scope = descriptor.scope();
         // A log that never was honoured under its first keys still has an epoch from 0 on.
         let from = if self.epochs.is_empty() { 0 } else { size };
+        self.peer = Peer::new(&descriptor.transport);
         self.witness = NoteKey::of_witness(&self.origin, &descriptor);
         self.epochs.push(Epoch::new(from, descriptor, &self.origin));
     }
@@ -229,6 +233,7 @@ impl Member {
         if let Some(epoch) = self.epochs.last_mut() {
             *epoch = Epoch::new(epoch.from, descriptor.clone(), &self.origin);
         }
+        self.peer = Peer::new(&descriptor.transport);
         self.witness = NoteKey::of_witness(&self.origin, descriptor);
         self.descriptor.clone_from(descriptor);
         self.scope = descriptor.scope();

@@ -49,8 +49,8 @@ fn admissions_reach_from_the_council_to_the_county() {
     assert_eq!(directory.parent(&id("cn-33-z")), Some(&Parent::Council));
     assert_eq!(directory.parent(&id("xihu")), Some(&Parent::Member(id("hangzhou"))));
     assert_eq!(directory.member(&id("xihu")).unwrap().scope.as_str(), "CN-33");
-    let transport = country.exchange("xihu").descriptor.transport.clone();
-    assert_eq!(directory.by_transport(&transport).unwrap().id, id("xihu"));
+    let peer = Peer::new(&country.exchange("xihu").descriptor.transport);
+    assert_eq!(directory.by_peer(&peer).unwrap().id, id("xihu"));
     assert!(authorized(&country, "xihu", 0));
     let chain: Vec<_> = directory.chain_of(&id("xihu")).into_iter().map(|fact| fact.log).collect();
     assert_eq!(chain, [id("cn-11-p"), id("cn-33-z"), id("hangzhou")]);
@@ -222,8 +222,8 @@ fn expulsion_is_final() {
     let back = json!({ "member": "hangzhou", "log_size_from": 1 });
     let index = country.append("cn-33-z", StatementType::MemberReinstate, back);
     assert!(matches!(reason(&country, "cn-33-z", index), Some(FactVoid::WrongStatus { .. })));
-    let transport = country.exchange("hangzhou").descriptor.transport.clone();
-    assert!(country.directory().by_transport(&transport).is_none());
+    let peer = Peer::new(&country.exchange("hangzhou").descriptor.transport);
+    assert!(country.directory().by_peer(&peer).is_none());
 }
 
 #[test]
@@ -263,8 +263,8 @@ fn rekey_continues_the_log_under_new_keys() {
     assert_eq!(log_key(0), old.log_key.public());
     assert_eq!(log_key(4), old.log_key.public());
     assert_eq!(log_key(5), new.log_key.public());
-    assert!(directory.by_transport(&new.descriptor.transport).is_some());
-    assert!(directory.by_transport(&old.descriptor.transport).is_none());
+    assert!(directory.by_peer(&Peer::new(&new.descriptor.transport)).is_some());
+    assert!(directory.by_peer(&Peer::new(&old.descriptor.transport)).is_none());
 
     let moved = Exchange::new("hangzhou", Tier::Municipal, "CN-3302", 2);
     let body = json!({ "descriptor": moved.signed().to_value(), "log_size_honoured": 9 });

@@ -59,7 +59,7 @@ impl State {
 
     /// Whether what `peer` withholds of the log need not be asked of others now.
     fn settles(&self, log: &ExchangeId, peer: &Peer) -> bool {
-        let Some(member) = self.directory.by_transport(peer.as_str()) else { return false };
+        let Some(member) = self.directory.by_peer(peer) else { return false };
         if member.id == *log {
             // The owner may not follow the log that admitted this node.
             return !self.may_be_shown_restricted(log) || self.council_peers(log).is_empty();
@@ -138,8 +138,7 @@ impl State {
         }
         let asked = replica.asked.clone();
         let directory = self.directory.clone();
-        let useful =
-            |peer: &Peer| !asked.contains(peer) && directory.by_transport(peer.as_str()).is_some();
+        let useful = |peer: &Peer| !asked.contains(peer) && directory.by_peer(peer).is_some();
         let owner = self.peer_of(log).filter(|owner| useful(owner));
         let knows_members = || self.council_peers(log).into_iter().find(|peer| useful(peer));
         let first = owner.or_else(knows_members);

@@ -47,7 +47,7 @@ impl State {
         let Some(member) = self.directory.member(&news.log) else {
             return Response::Refused(Refusal::NotHeld);
         };
-        if member.transport() != peer.as_str() {
+        if member.peer() != peer {
             // The owner may have been given new keys by an entry that has not come here yet.
             return Response::Refused(Refusal::NotAllowed);
         }
@@ -71,13 +71,11 @@ impl State {
         news: &Announcement,
     ) -> Option<Verdict> {
         let Some(member) = self.directory.member(&news.log) else { return Some(Verdict::Ignore) };
-        if member.transport() != author.as_str()
-            && self.directory.by_transport(author.as_str()).is_none()
-        {
+        if member.peer() != author && self.directory.by_peer(author).is_none() {
             // The member may have been given new keys by an entry that has not come here yet.
             return Some(Verdict::Ignore);
         }
-        if member.scope != *scope || member.transport() != author.as_str() {
+        if member.scope != *scope || member.peer() != author {
             return Some(Verdict::Reject);
         }
         if !self.follows(&news.log) {

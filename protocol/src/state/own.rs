@@ -343,7 +343,7 @@ impl State {
         self.own.shown_at = Some(self.now);
         let council = self.council_peers(&self.config.me);
         let makes_quorum = |peers: &[Peer]| {
-            let members = peers.iter().filter_map(|it| self.directory.by_transport(it.as_str()));
+            let members = peers.iter().filter_map(|it| self.directory.by_peer(it));
             let members = members.map(|member| member.id.clone()).collect();
             self.charters.latest().witness_quorum.satisfied(&members)
         };

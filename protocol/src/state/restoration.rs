@@ -152,7 +152,7 @@ impl State {
 
     /// The member whose node the peer is, if its word counts.
     fn active_member(&self, peer: &Peer) -> Option<ExchangeId> {
-        let member = self.directory.by_transport(peer.as_str())?;
+        let member = self.directory.by_peer(peer)?;
         member.is_active().then(|| member.id.clone())
     }
 }

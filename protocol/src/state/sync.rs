@@ -4,7 +4,7 @@
 //! comparison at once; where they differ each side asks for the other's checkpoints and pursues
 //! those that are newer. Gossip makes replication fast; this makes it complete.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -17,6 +17,7 @@ use super::fetch::FetchGoal;
 use super::gaps::SeekGoal;
 use super::offer::Offer;
 use super::replica::{Replica, Signed};
+use super::summary::{Turn, in_common};
 use super::timers::Timer;
 use crate::directory::Directory;
 use crate::evidence::Evidence;
@@ -28,7 +29,6 @@ use crate::limits::{
 };
 use crate::message::{Hello, LeavesRequest, Refusal, Request, Response};
 use crate::region::Scope;
-use crate::time::Instant;
 
 /// What is known of a connected peer.
 #[derive(Debug, Default)]
@@ -38,7 +38,7 @@ pub(super) struct PeerState {
     /// Whether holdings were compared since it connected.
     compared: bool,
     /// The scopes that it follows, in order; none before it told of any.
-    scopes: Option<Vec<Scope>>,
+    scopes: Option<Arc<[Scope]>>,
     /// Ranges of leaves that it was asked for.
     pub(super) fetches: usize,
     /// Scopes of which it held something else when holdings were last compared: looked into where that is
@@ -53,13 +53,6 @@ impl PeerState {
     fn may_follow(&self, scope: &Scope) -> bool {
         self.scopes.as_ref().is_none_or(|scopes| scopes.binary_search(scope).is_ok())
     }
-}
-
-/// When a scope was last compared, and with whom in its rotation.
-#[derive(Debug, Default)]
-pub(super) struct Turn {
-    at: Instant,
-    last: Option<Peer>,
 }
 
 /// What an answer is awaited for.
@@ -112,7 +105,7 @@ impl Asked {
 impl State {
     pub(super) fn peer_connected(&mut self, peer: &Peer) {
         // One of the two begins; the other learns from the request.
-        let begin = self.config.peer < *peer;
+        let begin = self.config.peer.as_str() < peer.as_str();
         self.peers.entry(peer.clone()).or_default();
         if begin {
             self.say_hello(peer);
@@ -136,17 +129,19 @@ impl State {
     /// Compares holdings with a peer: the next one of those who follow the scope that was not compared with
     /// anybody for longest. Of many peers, few may follow a small scope.
     pub(super) fn anti_entropy(&mut self) {
-        let mut scopes = self.summed_scopes();
-        scopes.sort_by_key(|scope| self.compared.get(scope).map(|turn| turn.at));
-        let next = scopes.into_iter().find_map(|scope| {
-            let last = self.compared.get(&scope).and_then(|turn| turn.last.as_ref());
-            let peer = self.peer_after(last, |_, state| state.may_follow(&scope))?.clone();
-            Some((scope, peer))
+        let scopes = self.summed_scopes();
+        let turns = &self.summaries.turns;
+        let mut places: Vec<usize> = (0..scopes.len()).collect();
+        places.sort_by_key(|place| turns[*place].at);
+        let next = places.into_iter().find_map(|place| {
+            let last = turns[place].last.as_ref();
+            let peer = self.peer_after(last, |_, state| state.may_follow(&scopes[place]))?;
+            Some((place, peer.clone()))
         });
-        if let Some((scope, peer)) = next {
+        if let Some((place, peer)) = next {
             self.say_hello(&peer);
             // Even where the peer does not answer, it is the turn of the other scopes.
-            self.compared.insert(scope, Turn { at: self.now, last: Some(peer) });
+            self.summaries.turns[place] = Turn { at: self.now, last: Some(peer) };
         } else if let Some(peer) = self.next_peer(|_| true) {
             self.say_hello(&peer);
         }
@@ -183,8 +178,7 @@ impl State {
             for scope in &scopes {
                 self.ask_heads(peer, scope.clone(), None);
             }
-            let is_new = directory.by_transport(peer.as_str()).is_some()
-                && before.by_transport(peer.as_str()).is_none();
+            let is_new = directory.by_peer(peer).is_some() && before.by_peer(peer).is_none();
             if is_new {
                 self.greet_as_witness(peer);
             }
@@ -212,10 +206,12 @@ impl State {
 
     /// What others are told: nothing of what is held while this node may have forgotten something,
     /// so that two nodes that forgot do not vouch for each other.
-    fn told_hello(&mut self) -> Hello {
-        let hello = self.hello();
-        let scopes = if self.is_restoring() { Vec::new() } else { hello.scopes };
-        Hello { scopes, ..hello }
+    fn told_hello(&mut self) -> Arc<Hello> {
+        let mut hello = self.hello();
+        if self.is_restoring() {
+            Arc::make_mut(&mut hello).scopes.clear();
+        }
+        hello
     }
 
     /// A peer has told what it holds, asked by this node or not.
@@ -237,32 +233,29 @@ impl State {
         if theirs.frozen != ours.frozen {
             self.ask(peer, &Request::Evidence { after: None }, Asked::Evidence);
         }
-        let ours: BTreeMap<_, _> = ours.scopes.into_iter().collect();
-        // Who says hello by itself does not take the turn of those who are asked.
-        for (scope, _) in
-            theirs.scopes.iter().filter(|(scope, _)| asked && ours.contains_key(scope))
-        {
-            self.compared.entry(scope.clone()).or_default().at = self.now;
-        }
+        self.scopes_told(peer, theirs);
         let mut before = None;
         if let Some(state) = self.peers.get_mut(peer) {
-            let scopes = theirs.scopes.iter().map(|(scope, _)| scope.clone());
-            state.scopes = Some(scopes.collect()).filter(|scopes: &Vec<Scope>| !scopes.is_empty());
             let differing = core::mem::take(&mut state.differing);
             let compared = core::mem::replace(&mut state.compared, true);
             before = (compared && self.own.may_sign()).then_some(differing);
         }
-        let mut differing = BTreeSet::new();
-        for (scope, theirs) in &theirs.scopes {
-            match ours.get(scope) {
-                Some(ours) if ours == theirs => self.same_shown(scope, peer),
-                Some(_) if before.as_mut().is_some_and(|before| !before.remove(scope)) => {
-                    differing.insert(scope.clone());
-                }
-                Some(_) => self.ask_heads(peer, scope.clone(), None),
-                None => {}
+        let (mut same, mut differing) = (Vec::new(), BTreeSet::new());
+        for (place, is_same) in in_common(&ours, theirs) {
+            let (scope, _) = &ours.scopes[place];
+            // Who says hello by itself does not take the turn of those who are asked.
+            if asked {
+                self.summaries.turns[place].at = self.now;
+            }
+            if is_same {
+                same.push(scope);
+            } else if before.as_mut().is_some_and(|before| !before.remove(scope)) {
+                differing.insert(scope.clone());
+            } else {
+                self.ask_heads(peer, scope.clone(), None);
             }
         }
+        self.same_shown(&same, peer);
         if let Some(state) = self.peers.get_mut(peer).filter(|_| !differing.is_empty()) {
             state.differing = differing;
             state.again |= asked;
@@ -272,14 +265,33 @@ impl State {
         }
     }
 
-    /// The peer holds the same of `scope` as this node.
-    fn same_shown(&mut self, scope: &Scope, peer: &Peer) {
-        let mine = self.directory.member(&self.config.me).map(|me| &me.scope);
+    /// Keeps which scopes the peer follows, in one place with those of this node where they are the same.
+    fn scopes_told(&mut self, peer: &Peer, theirs: &Hello) {
+        let ours = self.summed_scopes();
+        let told = || theirs.scopes.iter().map(|(scope, _)| scope);
+        let Some(state) = self.peers.get_mut(peer) else { return };
+        if state.scopes.as_ref().is_none_or(|known| !told().eq(known.iter())) {
+            let told = if told().eq(ours.iter()) { ours } else { told().cloned().collect() };
+            state.scopes = Some(told).filter(|scopes| !scopes.is_empty());
+        }
+    }
+
+    /// The peer holds the same of these scopes as this node.
+    fn same_shown(&mut self, scopes: &[&Scope], peer: &Peer) {
+        let mine = self.directory.member(&self.config.me).map(|me| me.scope.clone());
+        let mine = mine.filter(|mine| scopes.contains(&mine));
         let own = self.replicas.get(&self.config.me);
-        if mine == Some(scope) && own.is_some_and(|own| own.held.is_some()) {
+        if mine.is_some() && own.is_some_and(|own| own.held.is_some()) {
             self.own_log_shown_by(peer);
         }
-        self.scope_shown(scope, peer, None);
+        // Who restores waits for all scopes, others for their own.
+        if self.is_restoring() {
+            for scope in scopes {
+                self.scope_shown(scope, peer, None);
+            }
+        } else if let Some(mine) = mine {
+            self.scope_shown(&mine, peer, None);
+        }
     }
 
     /// Answers a peer's request.

@@ -169,12 +169,12 @@ impl State {
         if !added || !newer {
             return false;
         }
-        let witnesses: BTreeSet<ExchangeId> = recent.cosignatures.keys().cloned().collect();
-        if !self.charters.latest().witness_quorum.satisfied(&witnesses) {
+        let has_cosigned = |witness: &str| recent.cosignatures.contains_key(witness);
+        if !self.charters.latest().witness_quorum.satisfied_by(&has_cosigned) {
             return false;
         }
         let cosigned = recent.clone();
-        let note = cosigned.encode();
+        let (note, witnesses) = (cosigned.encode(), cosigned.cosignatures.len());
         replica.cosigned = Some(cosigned);
         replica.forget_settled();
         let frozen = replica.frozen.as_mut();
@@ -186,7 +186,7 @@ impl State {
             self.effect(Effect::Persist(Persist::Frozen { log: log.clone(), size }));
         }
         self.effect(Effect::Persist(Persist::Cosigned { log: log.clone(), note, size }));
-        let (log, witnesses) = (log.clone(), witnesses.len());
+        let log = log.clone();
         self.notice(Notice::Cosigned { log, size, witnesses });
         true
     }
@@ -214,7 +214,7 @@ impl State {
 
     /// Cosignatures for a peer that has just connected, where it owns logs cosigned here.
     pub(super) fn greet_as_witness(&mut self, peer: &Peer) {
-        let owner = self.directory.by_transport(peer.as_str()).map(|member| member.id.clone());
+        let owner = self.directory.by_peer(peer).map(|member| member.id.clone());
         if let Some(log) = owner {
             self.cosign(&log);
             self.deliver_cosignature(&log);

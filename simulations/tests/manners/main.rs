@@ -110,7 +110,7 @@ fn other_hello(world: &World, scopes: &[&str]) -> Bytes {
         frozen: sha256(b"others"),
         scopes: scopes.iter().map(|scope| (scope.parse().unwrap(), sha256(b"other"))).collect(),
     };
-    Request::Hello(hello).encode()
+    Request::Hello(Arc::new(hello)).encode()
 }
 
 #[test]
