@@ -329,7 +329,8 @@ impl NodeHandle {
         let view = self.view();
         let statements = publish::make(&view.me, crate::driver::now(), statements)?;
         let reserved = self.reservations.reserve(&statements)?;
-        continuity::check(&view, &self.store, &statements, continuity::SETTLE)?;
+        let patience = continuity::SETTLE;
+        continuity::check(&me, &self.store, &statements, patience, || self.view())?;
         let statements = publish::sign(&self.issuer, statements);
         let (reply, answer) = oneshot::channel();
         let command = Command::Publish { statements, reserved, reply };

@@ -622,8 +622,12 @@ fn what_is_recorded_must_have_been_read_before_anything_follows_it() {
     let leaves = (0..2_000).map(|n| Leaf::Entry(statement("hutong/listing/v1", number(n))));
     let leaves = Persist::Leaves { log: me(), from: 0, leaves: leaves.collect(), void: Vec::new() };
     store.commit(&[leaves]).unwrap();
-    let check =
-        |group: &[Unsigned], patience| continuity::check(&view(true), &store, group, patience);
+    let check = |group: &[Unsigned], patience| {
+        continuity::check(&me(), &store, group, patience, || {
+            assert!(store.settle_log(&me(), Duration::ZERO), "the view is taken last");
+            Arc::new(view(true))
+        })
+    };
     let again = unsigned("hutong/listing/v1", number(1_999));
     // Two thousand statements take the views longer than no time at all.
     let asked = check(&again, Duration::ZERO);
