@@ -254,7 +254,12 @@ impl Driver {
                     });
                     return ended.map_err(NodeFault::Store);
                 }
-                Some(input) = self.inner.recv() => self.take(input).await,
+                Some(input) = self.inner.recv() => {
+                    if matches!(input, Input::Checked { .. }) {
+                        self.intake.ended();
+                    }
+                    self.handle(input).await;
+                }
                 event = events.recv() => match event {
                     Some(event) => self.net_event(event).await,
                     None => break,
@@ -309,18 +314,17 @@ impl Driver {
             NetEvent::Request { inbound, peer, bytes } => {
                 Input::Request { inbound: InboundId(inbound), peer: Peer::new(&peer), bytes }
             }
-            NetEvent::Response { request, outcome, .. } => {
-                Input::Response { request: RequestId(request), answer: outcome.ok() }
+            NetEvent::Response { request, peer, outcome } => {
+                let request = RequestId(request);
+                let admitted = match outcome {
+                    Ok(answer) => self.intake.admit(Peer::new(&peer), request, answer),
+                    Err(_) => Some(Input::Response { request, answer: None }),
+                };
+                let Some(input) = admitted else { return };
+                input
             }
         };
-        self.take(input).await;
-    }
-
-    /// Handles an input, or puts it off.
-    async fn take(&mut self, input: Input) {
-        if let Some(input) = self.intake.admit(input) {
-            self.handle(input).await;
-        }
+        self.handle(input).await;
     }
 
     async fn command(&mut self, command: Command) {
