@@ -11,6 +11,7 @@
 pub mod answers;
 pub mod archive;
 pub mod command;
+pub mod connect;
 pub mod divisions;
 pub mod engine;
 pub mod figures;

@@ -8,11 +8,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hutong_protocol::audience::Viewer;
+use hutong_protocol::directory::Directory;
 use hutong_protocol::id::ExchangeId;
 use hutong_protocol::io::{Effect, InboundId, Input, PeerFault, Ticket, Verdict};
 use hutong_protocol::limits::LEAVES_BYTES_MAX;
 use hutong_protocol::message::{LeavesRequest, Refusal, Response};
+use hutong_protocol::neighbours::Interests;
 use hutong_protocol::persist::Persist;
+use hutong_protocol::region::Scope;
 use hutong_protocol::serve::{self, AnswerRange, Owner};
 use tokio::sync::{mpsc, oneshot};
 
@@ -117,9 +120,9 @@ impl Executor {
                 Ok(())
             }
             Effect::Members { directory, scopes } => {
-                let scopes = scopes.iter().map(ToString::to_string).collect();
-                match self.net.set_members(membership(&directory)).await {
-                    Ok(()) => self.net.subscribe(scopes).await,
+                let names = scopes.iter().map(ToString::to_string).collect();
+                match self.net.set_members(membership(&directory, scopes)).await {
+                    Ok(()) => self.net.subscribe(names).await,
                     Err(error) => Err(error),
                 }
             }
@@ -180,7 +183,7 @@ fn read_leaves(
     serve::answer(owner, viewer, range.from, leaves, &reach, is_void, &tree)
 }
 
-fn membership(directory: &hutong_protocol::directory::Directory) -> Membership {
+fn membership(directory: &Directory, scopes: Vec<Scope>) -> Membership {
     let members = directory
         .members()
         .map(|member| (member.transport().to_owned(), member.descriptor.addresses.clone()))
@@ -192,7 +195,14 @@ fn membership(directory: &hutong_protocol::directory::Directory) -> Membership {
         .collect();
     let council = directory.council().iter().filter_map(|member| directory.member(member));
     let council = council.map(|member| member.transport().to_owned()).collect();
-    Membership { members, publishers, council }
+    let interests = Interests::new(scopes, directory);
+    let presumed = directory
+        .members()
+        .map(|member| (member.transport().to_owned(), interests.presumed(member)))
+        .filter(|(_, places)| !places.is_empty())
+        .collect();
+    let scopes = interests.scopes().iter().map(ToString::to_string).collect();
+    Membership { members, publishers, council, scopes, presumed }
 }
 
 fn net_verdict(verdict: Verdict) -> NetVerdict {

@@ -22,6 +22,10 @@ pub struct Membership {
     pub publishers: BTreeSet<String>,
     /// The council: every member shows it new checkpoints, so it is always dialed.
     pub council: BTreeSet<String>,
+    /// Scopes of this node that not everybody follows.
+    pub scopes: Vec<String>,
+    /// Peer id text → places in `scopes` of those that a member is presumed to follow.
+    pub presumed: BTreeMap<String, Vec<u16>>,
 }
 
 /// The network at one moment.
