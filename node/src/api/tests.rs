@@ -38,6 +38,7 @@ use crate::handle::{
     PublishError, Published,
 };
 use crate::keys::describe;
+use crate::queues::Queues;
 use crate::store::{Store, StoreOptions};
 
 const ME: &str = "cn-33-zhejiang";
@@ -97,6 +98,7 @@ fn view(ready: bool) -> NodeView {
         restoring: false,
         bytes_in: 7,
         bytes_out: 0,
+        queues: Queues { answers: 3, ..Queues::default() },
     };
     view.add_notice(NoticeLine {
         time: view.started,
@@ -326,6 +328,7 @@ fn refusal<T>(result: Result<T, ClientError>) -> (u16, Vec<String>) {
 fn status_shows_what_needs_the_operator() {
     let node = Node::simple(published);
     let status = node.client.status().unwrap();
+    assert_eq!((status.queues["answers"], status.queues["effects"]), (3, 0));
     assert_eq!(status.exchange, ME);
     assert_eq!(status.membership, "active");
     assert_eq!(status.frozen, [ME]);
@@ -394,6 +397,8 @@ fn metrics_are_public_only_where_configured() {
     let text = node.raw(request);
     assert!(text.starts_with("HTTP/1.1 200"), "{text}");
     assert!(text.contains("hutong_ready 1"), "{text}");
+    assert!(text.contains("hutong_queue{queue=\"answers\"} 3"), "{text}");
+    assert!(text.contains("hutong_queue{queue=\"views_behind\"} 0"), "{text}");
     assert!(text.contains("hutong_log_size{exchange=\"cn-33-zhejiang\"} 1"), "{text}");
     let off = config::Metrics { enabled: false, public: true };
     let node = Node::start(true, &free_port(), &off, published);

@@ -5,6 +5,7 @@
 //! a group shares one fsync.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hutong_protocol::audience::Viewer;
@@ -40,6 +41,11 @@ impl Replies {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(ticket, (reply, reserved));
     }
 
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     pub(super) fn answer(&self, ticket: Ticket, outcome: Result<Vec<Published>, PublishError>) {
         let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&ticket);
         let Some((reply, reserved)) = waiting else { return };
@@ -58,6 +64,8 @@ pub(super) struct Executor {
     pub(super) replies: Replies,
     /// Answers that go back into the state.
     pub(super) inputs: mpsc::UnboundedSender<Input>,
+    /// Lists of effects that are queued or being carried out.
+    pub(super) under_way: Arc<AtomicUsize>,
 }
 
 impl Executor {
@@ -68,6 +76,7 @@ impl Executor {
     ) -> Result<(), StoreError> {
         let mut lists = Vec::new();
         while queue.recv_many(&mut lists, QUEUE_MAX).await > 0 {
+            let taken = lists.len();
             let mut changes = Vec::new();
             let mut rest = Vec::new();
             for effect in lists.drain(..).flatten() {
@@ -80,6 +89,7 @@ impl Executor {
             for effect in rest {
                 self.carry_out(effect).await;
             }
+            self.under_way.fetch_sub(taken, Ordering::Relaxed);
         }
         Ok(())
     }

@@ -63,8 +63,12 @@ impl Intake {
         Some(Input::Response { request, answer: Some(answer) })
     }
 
+    /// Batches that are being checked.
+    pub(super) const fn checking(&self) -> usize {
+        self.checking
+    }
+
     /// Answers that wait.
-    #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         self.waiting.len()
     }

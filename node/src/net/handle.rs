@@ -45,6 +45,14 @@ pub struct NetSnapshot {
     pub bytes_sent: u64,
     /// Peers banned for now.
     pub banned: usize,
+    /// Events for which the receiver had no place.
+    pub events: usize,
+    /// Own requests without an answer.
+    pub requests: usize,
+    /// Peers' requests without an answer.
+    pub serving: usize,
+    /// Gossip messages without a verdict.
+    pub verdicts: usize,
 }
 
 /// A connected peer at one moment.
@@ -106,6 +114,11 @@ impl NetHandle {
     /// This node's peer id text.
     pub fn local_peer(&self) -> &str {
         &self.local_peer
+    }
+
+    /// Commands that the network has not taken.
+    pub fn waiting(&self) -> usize {
+        self.commands.max_capacity() - self.commands.capacity()
     }
 
     /// The counters.

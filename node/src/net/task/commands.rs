@@ -98,6 +98,10 @@ impl Task {
             bytes_received: self.bandwidth.total().received(),
             bytes_sent: self.bandwidth.total().sent(),
             banned: self.swarm.behaviour().gate.reputation.banned(now),
+            events: self.outbox.len(),
+            requests: self.requests.outgoing(),
+            serving: self.requests.open(),
+            verdicts: self.verdicts.len(),
         }
     }
 
