@@ -278,9 +278,12 @@ fn tell_queues(looks: &[Vec<Look>], report: &mut Report) {
             .iter()
             .map(|all| to_f64(all[largest].queues.get(queue).copied().unwrap_or_default()))
             .collect();
-        let part = lengths.len().div_ceil(POINTS).max(1);
-        let most = lengths.chunks(part).map(|part| part.iter().copied().fold(0.0, f64::max));
-        report.series(&format!("{queue} of node {largest}, at most"), "", most.collect());
+        let count = POINTS.min(lengths.len());
+        let part = |point: usize| {
+            &lengths[point * lengths.len() / count..(point + 1) * lengths.len() / count]
+        };
+        let most = (0..count).map(|point| part(point).iter().copied().fold(0.0, f64::max));
+        report.series(&format!("{queue} of node {largest}"), "at most", most.collect());
     }
 }
 
