@@ -182,31 +182,34 @@ fn places(
 /// Checks that each statement of a group follows what is recorded and what stands before it in the group.
 ///
 /// Statements of other types follow nothing. Reads the disk, and waits up to `patience` for the views to hold
-/// what is recorded.
+/// what is recorded in the log of `me`; `view` is taken only then, since which events count may be decided
+/// meanwhile.
 ///
 /// # Errors
 ///
 /// [`ContinuityError`] names the statement and what was expected; [`ContinuityError::Behind`] if the views are
 /// not there in time.
 pub fn check(
-    view: &NodeView,
+    me: &ExchangeId,
     store: &Store,
     group: &[Unsigned],
     patience: Duration,
+    view: impl FnOnce() -> Arc<NodeView>,
 ) -> Result<(), ContinuityError> {
     let said = group.iter().map(|statement| &statement.said().content);
     if said.clone().all(|content| *content == Content::Other) {
         return Ok(());
     }
-    if !store.settle_log(&view.me, patience) {
+    if !store.settle_log(me, patience) {
         return Err(ContinuityError::Behind);
     }
+    let view = view();
     let mut standings: BTreeMap<String, Standing> = BTreeMap::new();
     for (place, said) in said.enumerate() {
         let Some(subject) = subject_of(said) else { continue };
         let standing = match standings.entry(subject) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(unknown) => unknown.insert(fold(view, store, &view.me, said)?.0),
+            Entry::Vacant(unknown) => unknown.insert(fold(&view, store, me, said)?.0),
         };
         // The statement's id is not known before it is signed; nothing in the group can name it yet.
         let stand_in = hutong_crypto::sha256(&place.to_be_bytes());

@@ -15,6 +15,7 @@ mod publish;
 mod view;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hutong_crypto::keys::{Purpose, Seed};
@@ -35,6 +36,7 @@ use self::view::ViewKeeper;
 use crate::config::Config;
 use crate::handle::{CharterRefused, Command, DialRefused, NodeHandle, NodeView, PublishError};
 use crate::net::{Net, NetConfig, NetError, NetEvent, NetHandle, NetLimits, TransportSecret};
+use crate::queues::Queues;
 use crate::store::{Store, StoreError};
 
 /// How often operators' views are renewed while things change.
@@ -191,6 +193,8 @@ struct Driver {
     inner: mpsc::UnboundedReceiver<Input>,
     intake: Intake,
     effects: mpsc::Sender<Vec<Effect>>,
+    /// Lists of effects that are not carried out yet.
+    under_way: Arc<AtomicUsize>,
     /// The beginning of the time by which the state waits.
     started: std::time::Instant,
     executor: JoinHandle<Result<(), StoreError>>,
@@ -207,12 +211,14 @@ impl Driver {
         let (inputs, inner) = results();
         let (effects, queue) = mpsc::channel(QUEUE_MAX);
         let replies = Replies::default();
+        let under_way = Arc::new(AtomicUsize::new(0));
         let executor = Executor {
             me,
             store: store.clone(),
             net: net.clone(),
             replies: replies.clone(),
             inputs: inputs.clone(),
+            under_way: Arc::clone(&under_way),
         };
         let executor = tokio::spawn(executor.run(queue));
         let views = ViewKeeper::new(views);
@@ -227,6 +233,7 @@ impl Driver {
             inner,
             intake: Intake::default(),
             effects,
+            under_way,
             started: std::time::Instant::now(),
             executor,
         }
@@ -254,7 +261,12 @@ impl Driver {
                     });
                     return ended.map_err(NodeFault::Store);
                 }
-                Some(input) = self.inner.recv() => self.take(input).await,
+                Some(input) = self.inner.recv() => {
+                    if matches!(input, Input::Checked { .. }) {
+                        self.intake.ended();
+                    }
+                    self.handle(input).await;
+                }
                 event = events.recv() => match event {
                     Some(event) => self.net_event(event).await,
                     None => break,
@@ -264,10 +276,32 @@ impl Driver {
                     Some(command) => self.command(command).await,
                 },
                 () = tokio::time::sleep(wake) => self.handle(Input::Tick).await,
-                _ = renew.tick() => self.views.renew(&self.state, &self.store, &self.net).await,
+                _ = renew.tick() => {
+                    let queues = self.queues(&events, &commands);
+                    self.views.renew(&self.state, &self.store, &self.net, queues).await;
+                }
             }
         }
         self.stop().await
+    }
+
+    /// What waits for the driver, and behind it.
+    fn queues(
+        &self,
+        events: &mpsc::Receiver<NetEvent>,
+        commands: &mpsc::Receiver<Command>,
+    ) -> Queues {
+        Queues {
+            commands: commands.len(),
+            publishing: self.replies.len(),
+            events: events.len(),
+            results: self.inner.len(),
+            checking: self.intake.checking(),
+            answers: self.intake.waiting(),
+            answer_bytes: self.intake.waiting_bytes(),
+            effects: self.under_way.load(Ordering::Relaxed),
+            ..Queues::default()
+        }
     }
 
     /// Ends in order: what was decided is carried out first.
@@ -309,18 +343,17 @@ impl Driver {
             NetEvent::Request { inbound, peer, bytes } => {
                 Input::Request { inbound: InboundId(inbound), peer: Peer::new(&peer), bytes }
             }
-            NetEvent::Response { request, outcome, .. } => {
-                Input::Response { request: RequestId(request), answer: outcome.ok() }
+            NetEvent::Response { request, peer, outcome } => {
+                let request = RequestId(request);
+                let admitted = match outcome {
+                    Ok(answer) => self.intake.admit(Peer::new(&peer), request, answer),
+                    Err(_) => Some(Input::Response { request, answer: None }),
+                };
+                let Some(input) = admitted else { return };
+                input
             }
         };
-        self.take(input).await;
-    }
-
-    /// Handles an input, or puts it off.
-    async fn take(&mut self, input: Input) {
-        if let Some(input) = self.intake.admit(input) {
-            self.handle(input).await;
-        }
+        self.handle(input).await;
     }
 
     async fn command(&mut self, command: Command) {
@@ -395,6 +428,7 @@ impl Driver {
             }
         }
         if !queue.is_empty() {
+            self.under_way.fetch_add(1, Ordering::Relaxed);
             // A closed queue means that the executor has ended: the loop sees that next.
             let _ = self.effects.send(queue).await;
         }

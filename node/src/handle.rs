@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::continuity::{self, ContinuityError, Reservations, Reserved};
 use crate::publish;
+use crate::queues::Queues;
 use crate::store::Store;
 
 /// Commands that wait for the driver at most; the next one is refused as busy.
@@ -198,6 +199,8 @@ pub struct NodeView {
     pub bytes_in: u64,
     /// Bytes sent to peers since the start.
     pub bytes_out: u64,
+    /// What waits.
+    pub queues: Queues,
 }
 
 /// One log as it is held here.
@@ -326,10 +329,11 @@ impl NodeHandle {
 
     /// Makes, looks at and signs statements, and hands them to the driver. May wait for the disk.
     fn prepare(&self, statements: &[PublishRequest]) -> Result<Answer, PublishError> {
-        let view = self.view();
-        let statements = publish::make(&view.me, crate::driver::now(), statements)?;
+        let me = self.view().me.clone();
+        let statements = publish::make(&me, crate::driver::now(), statements)?;
         let reserved = self.reservations.reserve(&statements)?;
-        continuity::check(&view, &self.store, &statements, continuity::SETTLE)?;
+        let patience = continuity::SETTLE;
+        continuity::check(&me, &self.store, &statements, patience, || self.view())?;
         let statements = publish::sign(&self.issuer, statements);
         let (reply, answer) = oneshot::channel();
         let command = Command::Publish { statements, reserved, reply };

@@ -15,6 +15,7 @@ pub mod logging;
 pub mod metrics;
 pub mod net;
 mod publish;
+pub mod queues;
 pub mod receipts;
 pub mod samples;
 pub mod store;

@@ -33,6 +33,7 @@ struct Inner {
     cosigned: Family<LogLabels, Gauge<u64, AtomicU64>>,
     withheld: Family<LogLabels, Gauge<u64, AtomicU64>>,
     frozen: Gauge,
+    queues: Family<QueueLabels, Gauge<u64, AtomicU64>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -44,6 +45,11 @@ struct RequestLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LogLabels {
     exchange: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QueueLabels {
+    queue: &'static str,
 }
 
 /// From a cached answer to a publication that waits for a slow disk.
@@ -78,6 +84,8 @@ impl Default for Metrics {
         registry.register("log_size", "Leaves held, by log", entries.clone());
         registry.register("log_cosigned_size", "Leaves under a witness quorum", cosigned.clone());
         registry.register("log_withheld", "Leaves held as hashes only", withheld.clone());
+        let queues = Family::default();
+        registry.register("queue", "What waits or is under way, by queue", queues.clone());
         Self(Arc::new(Inner {
             registry,
             requests,
@@ -92,6 +100,7 @@ impl Default for Metrics {
             cosigned,
             withheld,
             frozen,
+            queues,
         }))
     }
 }
@@ -128,6 +137,9 @@ impl Metrics {
             inner.entries.get_or_create(&labels).set(log.size);
             inner.cosigned.get_or_create(&labels).set(log.cosigned_size.unwrap_or(0));
             inner.withheld.get_or_create(&labels).set(log.withheld);
+        }
+        for (queue, length) in view.queues.all() {
+            inner.queues.get_or_create(&QueueLabels { queue }).set(length);
         }
         let mut out = String::new();
         if text::encode(&mut out, &inner.registry).is_err() {

@@ -36,6 +36,7 @@ pub mod listing;
 pub mod mesh;
 pub mod message;
 pub mod money;
+pub mod neighbours;
 mod object;
 pub mod oracle;
 mod packed_note;

@@ -96,6 +96,10 @@ pub const FETCHES_MAX: usize = 32;
 /// stranger to it this node may ask something else besides.
 pub const FETCHES_PER_PEER_MAX: usize = 3;
 
+/// After how long a range for which others wait is asked of another peer too, at least, in milliseconds: four
+/// round trips across the world and 1 MiB on a slow line.
+pub const RANGE_LATE_MS: u64 = 2_000;
+
 /// Leaves that an honest answer has at least, where so many were asked for.
 pub const LEAVES_PER_ANSWER_MIN: usize = LEAVES_BYTES_MAX / ENTRY_BYTES_MAX;
 

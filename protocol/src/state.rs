@@ -282,6 +282,7 @@ impl State {
             Timer::CompareAgain => self.compare_again(),
             Timer::OwnLogUnanswered => self.own_log_unanswered(),
             Timer::FindSource(log) => self.find_source(&log),
+            Timer::RangeLate(log) => self.range_late(&log),
             Timer::SeekWithheld(log) => self.seek_again(&log),
             Timer::Cosign(log) => self.cosign(&log),
             Timer::Deliver(log) => self.deliver_cosignature(&log),

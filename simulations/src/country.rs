@@ -11,6 +11,7 @@
 pub mod answers;
 pub mod archive;
 pub mod command;
+pub mod connect;
 pub mod crew;
 pub mod divisions;
 pub mod engine;

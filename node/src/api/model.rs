@@ -66,6 +66,9 @@ pub struct Status {
     pub bytes_in: u64,
     /// Bytes sent to peers since the start.
     pub bytes_out: u64,
+    /// What waits or is under way, by queue.
+    #[serde(default)]
+    pub queues: BTreeMap<String, u64>,
     /// Newest first.
     pub notices: Vec<Notice>,
 }

@@ -38,6 +38,7 @@ use crate::handle::{
     PublishError, Published,
 };
 use crate::keys::describe;
+use crate::queues::Queues;
 use crate::store::{Store, StoreOptions};
 
 const ME: &str = "cn-33-zhejiang";
@@ -97,6 +98,7 @@ fn view(ready: bool) -> NodeView {
         restoring: false,
         bytes_in: 7,
         bytes_out: 0,
+        queues: Queues { answers: 3, ..Queues::default() },
     };
     view.add_notice(NoticeLine {
         time: view.started,
@@ -326,6 +328,7 @@ fn refusal<T>(result: Result<T, ClientError>) -> (u16, Vec<String>) {
 fn status_shows_what_needs_the_operator() {
     let node = Node::simple(published);
     let status = node.client.status().unwrap();
+    assert_eq!((status.queues["answers"], status.queues["effects"]), (3, 0));
     assert_eq!(status.exchange, ME);
     assert_eq!(status.membership, "active");
     assert_eq!(status.frozen, [ME]);
@@ -394,6 +397,8 @@ fn metrics_are_public_only_where_configured() {
     let text = node.raw(request);
     assert!(text.starts_with("HTTP/1.1 200"), "{text}");
     assert!(text.contains("hutong_ready 1"), "{text}");
+    assert!(text.contains("hutong_queue{queue=\"answers\"} 3"), "{text}");
+    assert!(text.contains("hutong_queue{queue=\"views_behind\"} 0"), "{text}");
     assert!(text.contains("hutong_log_size{exchange=\"cn-33-zhejiang\"} 1"), "{text}");
     let off = config::Metrics { enabled: false, public: true };
     let node = Node::start(true, &free_port(), &off, published);
@@ -622,8 +627,12 @@ fn what_is_recorded_must_have_been_read_before_anything_follows_it() {
     let leaves = (0..2_000).map(|n| Leaf::Entry(statement("hutong/listing/v1", number(n))));
     let leaves = Persist::Leaves { log: me(), from: 0, leaves: leaves.collect(), void: Vec::new() };
     store.commit(&[leaves]).unwrap();
-    let check =
-        |group: &[Unsigned], patience| continuity::check(&view(true), &store, group, patience);
+    let check = |group: &[Unsigned], patience| {
+        continuity::check(&me(), &store, group, patience, || {
+            assert!(store.settle_log(&me(), Duration::ZERO), "the view is taken last");
+            Arc::new(view(true))
+        })
+    };
     let again = unsigned("hutong/listing/v1", number(1_999));
     // Two thousand statements take the views longer than no time at all.
     let asked = check(&again, Duration::ZERO);

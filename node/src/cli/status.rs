@@ -154,6 +154,7 @@ fn facts(status: &Status, console: Console) -> anyhow::Result<()> {
         (words("收 / 发", "in / out"), {
             format!("{} / {}", bytes(status.bytes_in), bytes(status.bytes_out))
         }),
+        (words("排队", "waiting"), waiting(status, console.lang)),
     ])?;
     if let Some(log) = &status.own_log {
         let cosigned = log.cosigned_size.unwrap_or(0);
@@ -166,6 +167,17 @@ fn facts(status: &Status, console: Console) -> anyhow::Result<()> {
         )])?;
     }
     Ok(())
+}
+
+/// The queues that are not empty.
+fn waiting(status: &Status, lang: Lang) -> String {
+    let queues = status.queues.iter().filter(|(_, length)| **length > 0);
+    let queues: Vec<String> = queues.map(|(queue, length)| format!("{queue} {length}")).collect();
+    if queues.is_empty() {
+        words("无", "nothing").of(lang).to_owned()
+    } else {
+        queues.join(" · ")
+    }
 }
 
 fn notices(notices: &[Notice], console: Console) -> anyhow::Result<()> {
@@ -219,16 +231,29 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn what_was_waited_for_in_vain_is_told_in_sentences() {
-        let status: Status = serde_json::from_value(serde_json::json!({
+    fn status() -> Status {
+        serde_json::from_value(serde_json::json!({
             "exchange": "cn-33-z", "federation": "5f", "federation_id": "5f", "charter_version": 1,
             "membership": "none", "version": "1", "started": "", "ready": true, "peer_id": "",
             "listen": [], "peers": 2, "members": 3, "logs": 3, "entries": 9, "frozen": [],
             "own_log": null, "bytes_in": 0, "bytes_out": 0, "notices": [],
         }))
-        .unwrap();
-        let NotYet { zh, en } = not_yet(&status, Duration::from_secs(5));
+        .unwrap()
+    }
+
+    #[test]
+    fn queues_are_shown_that_are_not_empty() {
+        let mut status = status();
+        assert_eq!(waiting(&status, Lang::En), "nothing", "as an older node tells nothing");
+        status.queues = [("answers", 3), ("effects", 0), ("views_behind", 120)]
+            .map(|(queue, length)| (queue.to_owned(), length))
+            .into();
+        assert_eq!(waiting(&status, Lang::Zh), "answers 3 · views_behind 120");
+    }
+
+    #[test]
+    fn what_was_waited_for_in_vain_is_told_in_sentences() {
+        let NotYet { zh, en } = not_yet(&status(), Duration::from_secs(5));
         assert_eq!(
             en,
             "after 5 s this exchange may not publish yet: This exchange is not admitted yet: new statements do not count."

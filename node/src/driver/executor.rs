@@ -5,14 +5,18 @@
 //! a group shares one fsync.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hutong_protocol::audience::Viewer;
+use hutong_protocol::directory::Directory;
 use hutong_protocol::id::ExchangeId;
 use hutong_protocol::io::{Effect, InboundId, Input, PeerFault, Ticket, Verdict};
 use hutong_protocol::limits::LEAVES_BYTES_MAX;
 use hutong_protocol::message::{LeavesRequest, Refusal, Response};
+use hutong_protocol::neighbours::Interests;
 use hutong_protocol::persist::Persist;
+use hutong_protocol::region::Scope;
 use hutong_protocol::serve::{self, AnswerRange, Owner};
 use tokio::sync::{mpsc, oneshot};
 
@@ -37,6 +41,11 @@ impl Replies {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(ticket, (reply, reserved));
     }
 
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     pub(super) fn answer(&self, ticket: Ticket, outcome: Result<Vec<Published>, PublishError>) {
         let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&ticket);
         let Some((reply, reserved)) = waiting else { return };
@@ -55,6 +64,8 @@ pub(super) struct Executor {
     pub(super) replies: Replies,
     /// Answers that go back into the state.
     pub(super) inputs: mpsc::UnboundedSender<Input>,
+    /// Lists of effects that are queued or being carried out.
+    pub(super) under_way: Arc<AtomicUsize>,
 }
 
 impl Executor {
@@ -65,6 +76,7 @@ impl Executor {
     ) -> Result<(), StoreError> {
         let mut lists = Vec::new();
         while queue.recv_many(&mut lists, QUEUE_MAX).await > 0 {
+            let taken = lists.len();
             let mut changes = Vec::new();
             let mut rest = Vec::new();
             for effect in lists.drain(..).flatten() {
@@ -77,6 +89,7 @@ impl Executor {
             for effect in rest {
                 self.carry_out(effect).await;
             }
+            self.under_way.fetch_sub(taken, Ordering::Relaxed);
         }
         Ok(())
     }
@@ -117,9 +130,9 @@ impl Executor {
                 Ok(())
             }
             Effect::Members { directory, scopes } => {
-                let scopes = scopes.iter().map(ToString::to_string).collect();
-                match self.net.set_members(membership(&directory)).await {
-                    Ok(()) => self.net.subscribe(scopes).await,
+                let names = scopes.iter().map(ToString::to_string).collect();
+                match self.net.set_members(membership(&directory, scopes)).await {
+                    Ok(()) => self.net.subscribe(names).await,
                     Err(error) => Err(error),
                 }
             }
@@ -180,7 +193,7 @@ fn read_leaves(
     serve::answer(owner, viewer, range.from, leaves, &reach, is_void, &tree)
 }
 
-fn membership(directory: &hutong_protocol::directory::Directory) -> Membership {
+fn membership(directory: &Directory, scopes: Vec<Scope>) -> Membership {
     let members = directory
         .members()
         .map(|member| (member.peer().as_str().to_owned(), member.descriptor.addresses.clone()))
@@ -192,7 +205,14 @@ fn membership(directory: &hutong_protocol::directory::Directory) -> Membership {
         .collect();
     let council = directory.council().iter().filter_map(|member| directory.member(member));
     let council = council.map(|member| member.peer().as_str().to_owned()).collect();
-    Membership { members, publishers, council }
+    let interests = Interests::new(scopes, directory);
+    let presumed = directory
+        .members()
+        .map(|member| (member.peer().as_str().to_owned(), interests.presumed(member)))
+        .filter(|(_, places)| !places.is_empty())
+        .collect();
+    let scopes = interests.scopes().iter().map(ToString::to_string).collect();
+    Membership { members, publishers, council, scopes, presumed }
 }
 
 fn net_verdict(verdict: Verdict) -> NetVerdict {

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::notice;
 use crate::handle::{LogInfo, NodeView, NoticeLevel, PeerInfo};
 use crate::net::{NetHandle, NetSnapshot};
+use crate::queues::Queues;
 use crate::store::{LogHead, Store};
 
 /// The view before anything has happened.
@@ -30,6 +31,7 @@ pub(super) fn first(me: &ExchangeId, peer: &str, started: Timestamp, state: &Sta
         restoring: state.is_restoring(),
         bytes_in: 0,
         bytes_out: 0,
+        queues: Queues::default(),
     }
 }
 
@@ -56,8 +58,15 @@ impl ViewKeeper {
         }
     }
 
-    /// Takes a new picture of state, store and network.
-    pub(super) async fn renew(&self, state: &State, store: &Store, net: &NetHandle) {
+    /// Takes a new picture of state, store and network; `queues` has what waits in the driver.
+    pub(super) async fn renew(
+        &self,
+        state: &State,
+        store: &Store,
+        net: &NetHandle,
+        queues: Queues,
+    ) {
+        let outgoing = net.waiting();
         let Ok(snapshot) = net.snapshot().await else { return };
         let federation = state.charters().federation_id();
         let logs: Vec<LogInfo> = state
@@ -66,6 +75,15 @@ impl ViewKeeper {
             .map(|head| log_info(state, head, |log| Origin::new(&federation, log).to_string()))
             .collect();
         let peers = peers(state, &snapshot);
+        let queues = Queues {
+            events: queues.events + snapshot.events,
+            views_behind: store.view_progress().behind,
+            outgoing,
+            requests: snapshot.requests,
+            serving: snapshot.serving,
+            verdicts: snapshot.verdicts,
+            ..queues
+        };
         self.views.send_modify(|view| {
             let view = Arc::make_mut(view);
             if view.charters.version() != state.charters().version() {
@@ -79,6 +97,7 @@ impl ViewKeeper {
             view.restoring = state.is_restoring();
             view.bytes_in = snapshot.bytes_received;
             view.bytes_out = snapshot.bytes_sent;
+            view.queues = queues;
         });
     }
 }

@@ -3,12 +3,15 @@
 //! Wanted are all bootstrap addresses, the council, to which every member shows its new checkpoints,
 //! and of the other members all if there are at most `peers_target`, otherwise as many, chosen by each
 //! node in an order of its own, so that the connections of all nodes together form a random graph. A
-//! member that cannot be reached is still tried, but another takes its place meanwhile.
+//! member that cannot be reached is still tried, but another takes its place meanwhile. Besides, up to
+//! half as many are wanted because they share scopes that too few peers share
+//! ([`hutong_protocol::neighbours`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
+use hutong_protocol::neighbours;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 
@@ -75,6 +78,11 @@ impl Wanted {
     fn is_idle(&self) -> bool {
         !self.is_member && self.bootstrap.is_empty()
     }
+
+    /// Whether it can be expected to answer a dial.
+    fn is_hopeful(&self) -> bool {
+        self.failures < FAILURES_TOLERATED && !self.addresses().is_empty()
+    }
 }
 
 /// An address whose peer is not known before the connection stands.
@@ -85,6 +93,15 @@ struct Place {
     peer: Option<PeerId>,
 }
 
+/// Which scopes members are presumed to share with this node, by their places in a list.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Shared {
+    /// How many scopes there are.
+    pub(super) scopes: usize,
+    /// Those of each member that shares any.
+    pub(super) by_peer: BTreeMap<PeerId, Vec<u16>>,
+}
+
 /// Decides whom to dial.
 #[derive(Debug)]
 pub(super) struct Dialer {
@@ -93,6 +110,9 @@ pub(super) struct Dialer {
     places: BTreeMap<Multiaddr, Place>,
     order: Vec<PeerId>,
     council: BTreeSet<PeerId>,
+    shared: Shared,
+    /// Those that are wanted for the scopes that they share.
+    sharers: Vec<PeerId>,
     target: usize,
     dials_max: usize,
     bootstrap_max: usize,
@@ -108,6 +128,8 @@ impl Dialer {
             places: BTreeMap::new(),
             order: Vec::new(),
             council: BTreeSet::new(),
+            shared: Shared::default(),
+            sharers: Vec::new(),
             target: limits.peers_target,
             dials_max: limits.dials_max.max(1),
             bootstrap_max: limits.bootstrap_max,
@@ -140,11 +162,13 @@ impl Dialer {
         true
     }
 
-    /// Replaces the members and their addresses, and says which of them are the council.
+    /// Replaces the members and their addresses, and says which of them are the council and what they
+    /// are presumed to share.
     pub(super) fn set_members(
         &mut self,
         members: &BTreeMap<PeerId, Vec<Multiaddr>>,
         council: BTreeSet<PeerId>,
+        shared: Shared,
         now: Instant,
     ) {
         for wanted in self.peers.values_mut() {
@@ -161,6 +185,35 @@ impl Dialer {
         self.order = members.keys().copied().filter(|peer| *peer != me).collect();
         self.order.sort_by_key(|peer| (!council.contains(peer), mix(&(me, peer))));
         self.council = council;
+        self.shared = shared;
+        self.sharers.retain(|peer| members.contains_key(peer));
+    }
+
+    /// Chooses anew who is wanted for scopes, now that connected members have `told` which they follow;
+    /// one that has told of none yet counts as presumed.
+    pub(super) fn choose_sharers(&mut self, told: &BTreeMap<PeerId, Vec<u16>>) {
+        let is_connected = |wanted: &Wanted| matches!(wanted.standing, Standing::Connected(_));
+        let mut sharers = std::mem::take(&mut self.sharers);
+        sharers.retain(|peer| self.peers.get(peer).is_some_and(is_connected));
+        let at_random: BTreeSet<PeerId> = self.candidates().into_iter().collect();
+        let (mut near, mut others) = (Vec::new(), Vec::new());
+        for peer in self.order.iter().filter(|peer| !self.council.contains(peer)) {
+            let Some(wanted) = self.peers.get(peer) else { continue };
+            let presumed = self.shared.by_peer.get(peer).map_or(&[][..], Vec::as_slice);
+            if is_connected(wanted) {
+                near.push(told.get(peer).map_or(presumed, Vec::as_slice));
+            } else if wanted.is_hopeful() {
+                if at_random.contains(peer) {
+                    near.push(presumed);
+                } else {
+                    others.push((*peer, presumed));
+                }
+            }
+        }
+        let chosen = neighbours::choose(self.shared.scopes, near, others);
+        sharers.extend(chosen);
+        sharers.truncate(self.target.div_ceil(2));
+        self.sharers = sharers;
     }
 
     /// Addresses that a peer or a search told about; they come after the configured ones.
@@ -339,7 +392,7 @@ impl Dialer {
     }
 
     /// Bootstrap peers, then the council, then members in this node's order until enough of these are
-    /// in reach.
+    /// in reach, then those who are wanted for their scopes.
     fn candidates(&self) -> Vec<PeerId> {
         let bootstrap = self.peers.iter().filter(|(_, w)| !w.bootstrap.is_empty());
         let mut candidates: Vec<_> = bootstrap.map(|(peer, _)| *peer).collect();
@@ -355,12 +408,11 @@ impl Dialer {
             if self.council.contains(peer) {
                 continue;
             }
-            let connected = matches!(wanted.standing, Standing::Connected(_));
-            let hopeful = wanted.failures < FAILURES_TOLERATED && !wanted.addresses().is_empty();
-            if connected || hopeful {
+            if matches!(wanted.standing, Standing::Connected(_)) || wanted.is_hopeful() {
                 in_reach += 1;
             }
         }
+        candidates.extend(&self.sharers);
         candidates
     }
 

@@ -25,7 +25,7 @@ fn peers(dials: Vec<Dial>) -> Vec<PeerId> {
 fn all_members_are_dialed_once_within_the_limit_in_flight() {
     let limits = NetLimits { dials_max: 4, ..NetLimits::default() };
     let (mut dialer, now) = (dialer(&limits), Instant::now());
-    dialer.set_members(&members(6), BTreeSet::new(), now);
+    dialer.set_members(&members(6), BTreeSet::new(), Shared::default(), now);
     let first = peers(dialer.due(now));
     assert_eq!(first.len(), 4);
     assert!(dialer.due(now).is_empty());
@@ -40,7 +40,7 @@ fn all_members_are_dialed_once_within_the_limit_in_flight() {
 fn beyond_the_target_members_are_left_alone_unless_others_fail() {
     let limits = NetLimits { peers_target: 5, dials_max: 100, ..NetLimits::default() };
     let (mut dialer, mut now) = (dialer(&limits), Instant::now());
-    dialer.set_members(&members(20), BTreeSet::new(), now);
+    dialer.set_members(&members(20), BTreeSet::new(), Shared::default(), now);
     let first = peers(dialer.due(now));
     assert_eq!(first.len(), 5);
     for peer in &first[1..] {
@@ -64,7 +64,7 @@ fn the_council_is_dialed_beyond_the_target() {
     let (mut dialer, now) = (dialer(&limits), Instant::now());
     let members = members(60);
     let council: BTreeSet<PeerId> = members.keys().copied().take(20).collect();
-    dialer.set_members(&members, council.clone(), now);
+    dialer.set_members(&members, council.clone(), Shared::default(), now);
     let first = peers(dialer.due(now));
     assert_eq!(first.len(), 25);
     assert!(first[..20].iter().all(|peer| council.contains(peer)));
@@ -86,7 +86,7 @@ fn a_peer_that_drops_at_once_is_not_dialed_in_a_loop() {
     let (mut dialer, mut now) = (dialer(&limits), Instant::now());
     let members = members(1);
     let peer = *members.keys().next().unwrap();
-    dialer.set_members(&members, BTreeSet::new(), now);
+    dialer.set_members(&members, BTreeSet::new(), Shared::default(), now);
     for failures in 1..12 {
         assert_eq!(peers(dialer.due(now)), [peer]);
         dialer.connected(peer, now);
@@ -138,11 +138,76 @@ fn a_former_member_is_forgotten() {
     let (mut dialer, now) = (dialer(&NetLimits::default()), Instant::now());
     let members = members(1);
     let peer = *members.keys().next().unwrap();
-    dialer.set_members(&members, BTreeSet::new(), now);
+    dialer.set_members(&members, BTreeSet::new(), Shared::default(), now);
     dialer.connected(peer, now);
-    dialer.set_members(&BTreeMap::new(), BTreeSet::new(), now);
+    dialer.set_members(&BTreeMap::new(), BTreeSet::new(), Shared::default(), now);
     assert!(dialer.due(now).is_empty());
     dialer.disconnected(peer, now);
     assert!(!dialer.is_wanted(&peer));
     assert_eq!(dialer.next(), None);
+}
+
+/// A node that dials one member at random, of two scopes, and members of whom `presumed` says which they share.
+fn short_of_sharers(presumed: &[&[u16]]) -> (Dialer, Vec<PeerId>, Instant) {
+    let limits = NetLimits { peers_target: 1, dials_max: 100, ..NetLimits::default() };
+    let (mut dialer, now) = (dialer(&limits), Instant::now());
+    let members = members(40);
+    dialer.set_members(&members, BTreeSet::new(), Shared::default(), now);
+    // The first is the one at random.
+    let order = dialer.order.clone();
+    let by_peer = order[1..].iter().copied().zip(presumed.iter().map(|places| places.to_vec()));
+    let shared = Shared { scopes: 2, by_peer: by_peer.collect() };
+    dialer.set_members(&members, BTreeSet::new(), shared, now);
+    (dialer, order, now)
+}
+
+#[test]
+fn members_are_dialed_for_scopes_that_too_few_share() {
+    let (mut dialer, order, now) = short_of_sharers(&[&[], &[0]]);
+    assert_eq!(peers(dialer.due(now)), [order[0]]);
+    dialer.connected(order[0], now);
+    dialer.choose_sharers(&BTreeMap::new());
+    assert_eq!(peers(dialer.due(now)), [order[2]], "the one that shares a scope, and no other");
+    dialer.connected(order[2], now);
+    dialer.choose_sharers(&BTreeMap::new());
+    assert!(dialer.due(now).is_empty());
+    dialer.disconnected(order[2], now);
+    let at = dialer.next().unwrap();
+    assert_eq!(peers(dialer.due(at)), [order[2]], "it is kept");
+}
+
+#[test]
+fn who_follows_a_scope_after_all_spares_others_a_dial_and_who_does_not_another_is_dialed_for() {
+    let both: &[u16] = &[0, 1];
+    let (mut dialer, order, now) = short_of_sharers(&[both; 20]);
+    // One may be dialed for scopes.
+    dialer.connected(order[0], now);
+    let told = |places: &[u16]| BTreeMap::from([(order[0], places.to_vec())]);
+    dialer.choose_sharers(&told(both));
+    assert_eq!(dialer.sharers, [order[1]]);
+    for peer in &order[21..21 + neighbours::SHARERS] {
+        dialer.connected(*peer, now);
+    }
+    let mut all = told(both);
+    all.extend(order[21..21 + neighbours::SHARERS].iter().map(|peer| (*peer, both.to_vec())));
+    dialer.choose_sharers(&all);
+    assert!(dialer.sharers.is_empty(), "enough dialed this node");
+    all.insert(order[21], vec![0]);
+    all.insert(order[22], vec![0]);
+    dialer.choose_sharers(&all);
+    assert_eq!(dialer.sharers, [order[1]]);
+}
+
+#[test]
+fn members_that_cannot_be_reached_are_not_dialed_for_scopes() {
+    let (mut dialer, order, mut now) = short_of_sharers(&[&[0], &[0]]);
+    dialer.connected(order[0], now);
+    dialer.choose_sharers(&BTreeMap::new());
+    for _ in 0..FAILURES_TOLERATED {
+        assert_eq!(peers(dialer.due(now)), [order[1]]);
+        dialer.failed(order[1], now);
+        now += NetLimits::default().dial_delay_max;
+    }
+    dialer.choose_sharers(&BTreeMap::new());
+    assert_eq!(peers(dialer.due(now)), [order[2]]);
 }

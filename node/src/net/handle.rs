@@ -22,6 +22,10 @@ pub struct Membership {
     pub publishers: BTreeSet<String>,
     /// The council: every member shows it new checkpoints, so it is always dialed.
     pub council: BTreeSet<String>,
+    /// Scopes of this node that not everybody follows.
+    pub scopes: Vec<String>,
+    /// Peer id text → places in `scopes` of those that a member is presumed to follow.
+    pub presumed: BTreeMap<String, Vec<u16>>,
 }
 
 /// The network at one moment.
@@ -41,6 +45,14 @@ pub struct NetSnapshot {
     pub bytes_sent: u64,
     /// Peers banned for now.
     pub banned: usize,
+    /// Events for which the receiver had no place.
+    pub events: usize,
+    /// Own requests without an answer.
+    pub requests: usize,
+    /// Peers' requests without an answer.
+    pub serving: usize,
+    /// Gossip messages without a verdict.
+    pub verdicts: usize,
 }
 
 /// A connected peer at one moment.
@@ -102,6 +114,11 @@ impl NetHandle {
     /// This node's peer id text.
     pub fn local_peer(&self) -> &str {
         &self.local_peer
+    }
+
+    /// Commands that the network has not taken.
+    pub fn waiting(&self) -> usize {
+        self.commands.max_capacity() - self.commands.capacity()
     }
 
     /// The counters.

@@ -38,6 +38,11 @@ impl Outbox {
         self.waiting.is_empty() && self.sender.try_send(event).is_ok()
     }
 
+    /// Events that wait for free space.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     pub(super) fn is_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }

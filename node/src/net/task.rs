@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
+use libp2p::gossipsub::TopicHash;
 use libp2p::kad;
 use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::swarm::{ConnectionId, DialError, Swarm};
@@ -35,6 +36,9 @@ use super::verdicts::Verdicts;
 /// Housekeeping happens at least so often.
 const TICK: Duration = Duration::from_secs(1);
 
+/// Peers are dialed for the scopes that they follow so long after the others, and chosen anew so often.
+const CHOOSE_EVERY: Duration = Duration::from_secs(5);
+
 /// A connected peer must have shown within this time that it belongs to the federation.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(20);
 
@@ -53,6 +57,8 @@ pub(super) struct Task {
     places: BTreeMap<ConnectionId, Multiaddr>,
     peers: BTreeMap<PeerId, Peer>,
     publishers: BTreeSet<PeerId>,
+    /// Scopes of this node that not everybody follows, with the places by which the dialer knows them.
+    scopes: BTreeMap<String, u16>,
     requests: Requests,
     verdicts: Verdicts,
     lookups: Lookups,
@@ -63,6 +69,8 @@ pub(super) struct Task {
     metrics: Arc<NetMetrics>,
     wake: Instant,
     tick: Instant,
+    /// When to choose anew who is dialed for the scopes that it follows.
+    choose: Instant,
 }
 
 impl Task {
@@ -85,6 +93,7 @@ impl Task {
             places: BTreeMap::new(),
             peers: BTreeMap::new(),
             publishers: BTreeSet::new(),
+            scopes: BTreeMap::new(),
             requests: Requests::default(),
             verdicts: Verdicts::default(),
             lookups: Lookups::default(),
@@ -94,6 +103,7 @@ impl Task {
             metrics,
             wake: now,
             tick: now + TICK,
+            choose: now + CHOOSE_EVERY,
         }
     }
 
@@ -212,6 +222,19 @@ impl Task {
         }
         self.search_lost(now);
         self.reserve_circuits(now);
+        if now >= self.choose {
+            self.choose = now + CHOOSE_EVERY;
+            let told = self.subscriptions();
+            self.dialer.choose_sharers(&told);
+        }
+    }
+
+    /// Which scopes of this node its peers listen to. Those who listen to nothing have not told yet.
+    fn subscriptions(&self) -> BTreeMap<PeerId, Vec<u16>> {
+        let peers = self.swarm.behaviour().gossip.all_peers();
+        let told = peers.filter(|(_, topics)| !topics.is_empty());
+        let place = |topic: &TopicHash| self.scopes.get(topic.as_str()).copied();
+        told.map(|(peer, topics)| (*peer, topics.into_iter().filter_map(place).collect())).collect()
     }
 
     /// Lets go of peers that proved nothing, ask nothing, or behave badly in gossip.

@@ -76,10 +76,7 @@ impl Core {
             })?;
         }
         self.hand_over(&plan.stage, changes);
-        self.show(&mut writer, plan, |writer| {
-            // Longer than any journal: durable by itself, before anybody sees it.
-            if journaled { Ok(()) } else { self.checkpoint(writer, 0) }
-        })
+        self.show(&mut writer, plan, journaled)
     }
 
     /// Makes commits again that the journal holds and the heads do not tell of, then checkpoints.
@@ -91,7 +88,7 @@ impl Core {
         for commit in commits {
             let again = self.plan(&writer, &commit.changes).and_then(|plan| {
                 let plan = self.write_files(&mut writer, plan)?;
-                self.show(&mut writer, plan, |_| Ok(()))
+                self.show(&mut writer, plan, true)
             });
             again.map_err(|error| match error {
                 StoreError::Misuse { .. } | StoreError::Beyond { .. } => {
@@ -111,16 +108,28 @@ impl Core {
     /// Makes files and heads durable, so that the journal can begin anew, with room for `needed` bytes
     /// where that is within bounds.
     fn checkpoint(&self, writer: &mut Writer, needed: u64) -> Result<(), StoreError> {
+        self.make_durable(writer, needed, &HeadChanges::default())?;
+        self.heads.settle();
+        Ok(())
+    }
+
+    /// The same, and makes `hidden` durable too, which readers do not see before the heads are settled.
+    fn make_durable(
+        &self,
+        writer: &mut Writer,
+        needed: u64,
+        hidden: &HeadChanges,
+    ) -> Result<(), StoreError> {
         let last = writer.journal.last();
-        let checkpointed = writer.folders.sync().and_then(|()| {
+        let durable = writer.folders.sync().and_then(|()| {
             let mut applied = HeadChanges::default();
             applied.insert(vec![Kind::Journal as u8], last.to_be_bytes());
             self.heads.apply(applied);
-            self.heads.flush().map_err(self.index_error("flush"))?;
+            self.heads.flush(hidden).map_err(self.index_error("flush"))?;
             writer.journal.restart(self.journal_bytes_max, needed);
             Ok(())
         });
-        checkpointed.inspect_err(|error| writer.poisoned = Some(error.to_string()))
+        durable.inspect_err(|error| writer.poisoned = Some(error.to_string()))
     }
 
     /// Leaves nothing in the journal, so that the next opening has nothing to do.
@@ -326,7 +335,7 @@ impl Core {
             }
         }
         // What was committed is as before.
-        drop(self.replace_held(restored, || Ok(())));
+        self.replace_held(restored, || ());
     }
 
     /// Lets the views have new leaves without reading them.
@@ -343,14 +352,9 @@ impl Core {
         }
     }
 
-    /// Step 4: the new heads, to be made durable with the next checkpoint, and readers see them. Nobody
-    /// sees the one without the other, and nobody sees them before `durable` has succeeded.
-    fn show(
-        &self,
-        writer: &mut Writer,
-        plan: Plan,
-        durable: impl FnOnce(&mut Writer) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    /// Step 4: the new heads, to be made durable with the next checkpoint where the commit is `journaled`, and
+    /// readers see them. Nobody sees the one without the other, and nobody sees what is not durable.
+    fn show(&self, writer: &mut Writer, plan: Plan, journaled: bool) -> Result<(), StoreError> {
         let Plan { stage, mut batch, mut charters, logs_added, .. } = plan;
         for (log, staged) in &stage {
             if staged.fresh || staged.held.size() != staged.before.size() {
@@ -362,10 +366,14 @@ impl Core {
         writer.next_log += logs_added;
         writer.charters.append(&mut charters);
         let changed: Vec<u32> = stage.values().map(|staged| staged.held.number).collect();
-        self.replace_held(stage.into_values().map(|staged| staged.held), || {
-            self.heads.apply(batch);
-            durable(writer)
-        })?;
+        let held = stage.into_values().map(|staged| staged.held);
+        if journaled {
+            self.replace_held(held, || self.heads.apply(batch));
+        } else {
+            // Longer than any journal: durable by itself, while readers go on with what was there before.
+            self.make_durable(writer, 0, &batch)?;
+            self.replace_held(held, || self.heads.settle());
+        }
         self.wake_views(changed);
         Ok(())
     }

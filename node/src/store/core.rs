@@ -192,17 +192,16 @@ impl Core {
         read(held)
     }
 
-    /// Lets readers see these logs as they are now, in one step with what `also` does; nothing is shown
-    /// where that fails.
+    /// Lets readers see these logs as they are now, in one step with what `also` does. That must not wait
+    /// for the disk, since readers wait for it.
     pub(super) fn replace_held(
         &self,
         changed: impl IntoIterator<Item = Held>,
-        also: impl FnOnce() -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+        also: impl FnOnce(),
+    ) {
         let mut logs = self.logs.write().unwrap_or_else(PoisonError::into_inner);
-        also()?;
+        also();
         changed.into_iter().for_each(|held| logs.insert(held));
-        Ok(())
     }
 
     pub(super) fn tiles(&self) -> MutexGuard<'_, TileCache> {

@@ -7,6 +7,7 @@
 
 use alloc::collections::btree_map::Entry as Slot;
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use hutong_crypto::digest::Hash;
@@ -44,6 +45,9 @@ impl State {
             self.range_fetched(log, from, early);
         }
         while self.ask_for_range(log) {}
+        if self.replicas.get(log).is_none_or(|replica| replica.fetching.is_empty()) {
+            self.timers.clear(&Timer::RangeLate(log.clone()));
+        }
     }
 
     /// Asks for the first range of a log that is neither here nor under way. Returns whether it did.
@@ -60,18 +64,59 @@ impl State {
         }
         let Some((from, to)) = replica.next_range(size) else { return false };
         let Some(source) = self.source_for(log) else { return false };
-        let request =
-            Request::Leaves(LeavesRequest { log: log.clone(), from, to, size, left: false });
-        let asked = Asked::Leaves { log: log.clone(), from, goal };
-        let request = self.send(&source, &request, asked);
-        self.fetches += 1;
-        if let Some(peer) = self.peers.get_mut(&source) {
-            peer.fetches += 1;
-        }
+        let request = self.send_for_range(&source, log, (from, to), goal);
         if let Some(replica) = self.replicas.get_mut(log) {
-            replica.fetching.insert(from, Range { to, peer: source, request });
+            let range = Range { to, since: self.now, requests: vec![(source, request)] };
+            replica.fetching.insert(from, range);
+            let at = self.now.plus_millis(replica.late_ms());
+            self.timers.set(Timer::RangeLate(log.clone()), at);
         }
         true
+    }
+
+    fn send_for_range(
+        &mut self,
+        source: &Peer,
+        log: &ExchangeId,
+        (from, to): (u64, u64),
+        goal: FetchGoal,
+    ) -> RequestId {
+        let size = goal.signed.size();
+        let range = LeavesRequest { log: log.clone(), from, to, size, left: false };
+        let asked = Asked::Leaves { log: log.clone(), from, goal };
+        self.fetches += 1;
+        if let Some(peer) = self.peers.get_mut(source) {
+            peer.fetches += 1;
+        }
+        self.send(source, &Request::Leaves(range), asked)
+    }
+
+    /// Asks another peer too for the first range of a log, for which all others wait, where it is late. What
+    /// comes first is taken; the late peer is asked after others from now on, until it gives leaves.
+    pub(super) fn range_late(&mut self, log: &ExchangeId) {
+        let Some(replica) = self.replicas.get_mut(log) else { return };
+        let late_ms = replica.late_ms();
+        let Some((from, range)) = replica.fetching.first_key_value() else { return };
+        let due = range.since.plus_millis(late_ms);
+        if self.now < due {
+            return self.timers.set(Timer::RangeLate(log.clone()), due);
+        }
+        let (from, to) = (*from, range.to);
+        self.timers.set(Timer::RangeLate(log.clone()), self.now.plus_millis(late_ms));
+        let target = replica.target.as_ref().filter(|target| to <= target.signed.size());
+        let (Some(target), [(late, _)]) = (target, range.requests.as_slice()) else { return };
+        let goal = FetchGoal { signed: target.signed.clone(), note: target.offered.clone() };
+        replica.tried.insert(late.clone());
+        let Some(source) = self.source_for(log) else { return };
+        let replica = self.replicas.get(log);
+        let range = replica.and_then(|replica| replica.fetching.get(&from));
+        if range.is_some_and(|range| !range.is_asked_of(&source)) {
+            let request = self.send_for_range(&source, log, (from, to), goal);
+            let replica = self.replicas.get_mut(log);
+            if let Some(range) = replica.and_then(|replica| replica.fetching.get_mut(&from)) {
+                range.requests.push((source, request));
+            }
+        }
     }
 
     /// Whom to ask for a range of a log: who was not asked in vain and is not asked for another one, if there
@@ -82,7 +127,7 @@ impl State {
         let free = |peer: &&Peer| {
             self.peers.get(*peer).is_some_and(|it| it.fetches < FETCHES_PER_PEER_MAX)
         };
-        let idle = |peer: &&Peer| replica.fetching.values().all(|range| range.peer != **peer);
+        let idle = |peer: &&Peer| !replica.fetching.values().any(|range| range.is_asked_of(peer));
         let untried = |peer: &&Peer| !replica.tried.contains(*peer);
         let in_order = || sources.iter().filter(free);
         let source = in_order().filter(untried).find(idle).or_else(|| in_order().find(untried));
@@ -174,8 +219,12 @@ impl State {
         request: RequestId,
     ) {
         let Some(replica) = self.replicas.get_mut(log) else { return };
-        if replica.fetching.get(&from).is_some_and(|range| range.request == request) {
-            replica.fetching.remove(&from);
+        let Slot::Occupied(mut range) = replica.fetching.entry(from) else { return };
+        if range.get().is_of(request) {
+            range.get_mut().requests.retain(|(_, other)| *other != request);
+            if range.get().requests.is_empty() {
+                range.remove();
+            }
             self.source_failed(log, peer);
         }
     }
@@ -203,15 +252,17 @@ impl State {
         let Some(replica) = self.replicas.get_mut(log) else { return };
         // Nothing more may be taken of the log, or the range was asked for anew.
         let Slot::Occupied(range) = replica.fetching.entry(from) else { return };
-        if range.get().request != request {
+        if !range.get().is_of(request) {
             return;
         }
-        let asked = range.remove().to - from;
+        let range = range.remove();
+        let asked = range.to - from;
         let leaves = answer.leaves.len() as u64;
         if answer.from != from || leaves == 0 || leaves > asked {
             self.penalise(peer, PeerFault::WrongAnswer);
             return self.source_failed(log, peer);
         }
+        replica.learn_time(self.now.millis().saturating_sub(range.since.millis()));
         replica.early.insert(from, Early { peer: peer.clone(), asked, goal, answer });
         self.pursue(log);
     }

@@ -17,7 +17,8 @@ use crate::entry::Leaf;
 use crate::id::ExchangeId;
 use crate::io::{CheckTicket, GossipId, Peer, RequestId};
 use crate::limits::{
-    LEAVES_PER_ANSWER_MAX, LEAVES_PER_ANSWER_MIN, RECENT_CHECKPOINTS_MAX, SETTLED_CHECKPOINTS_MAX,
+    LEAVES_PER_ANSWER_MAX, LEAVES_PER_ANSWER_MIN, RANGE_LATE_MS, RECENT_CHECKPOINTS_MAX,
+    SETTLED_CHECKPOINTS_MAX,
 };
 use crate::message::Leaves;
 use crate::oracle::SignedCheckpoint;
@@ -90,13 +91,27 @@ pub(super) struct Batch {
     pub(super) reaches: Option<(Signed, Arc<Note>)>,
 }
 
-/// A range of leaves that a peer was asked for.
+/// A range of leaves that was asked for.
 #[derive(Debug)]
 pub(super) struct Range {
     /// The index after the last leaf.
     pub(super) to: u64,
-    pub(super) peer: Peer,
-    pub(super) request: RequestId,
+    /// When it was asked for first.
+    pub(super) since: Instant,
+    /// Who was asked, and by which request: one peer, and another where that was late.
+    pub(super) requests: Vec<(Peer, RequestId)>,
+}
+
+impl Range {
+    /// Whether `peer` was asked for it.
+    pub(super) fn is_asked_of(&self, peer: &Peer) -> bool {
+        self.requests.iter().any(|(asked, _)| asked == peer)
+    }
+
+    /// Whether it was asked for by `request`.
+    pub(super) fn is_of(&self, request: RequestId) -> bool {
+        self.requests.iter().any(|(_, asked)| *asked == request)
+    }
 }
 
 /// Leaves that came before those that they follow, and cannot be checked before them.
@@ -144,6 +159,8 @@ pub(super) struct Replica {
     pub(super) fetching: BTreeMap<u64, Range>,
     /// Answers that came before the leaves that they follow.
     pub(super) early: BTreeMap<u64, Early>,
+    /// How long ranges take to come, in milliseconds: the latest ones, each for a quarter.
+    pub(super) range_ms: Option<u64>,
     /// How many leaves an answer holds, as far as the latest ones have shown; none where all that was asked
     /// for came at once so far.
     pub(super) range_width: Option<u64>,
@@ -241,6 +258,16 @@ impl Replica {
         };
         let (least, most) = (LEAVES_PER_ANSWER_MIN as u64, LEAVES_PER_ANSWER_MAX as u64);
         self.range_width = Some(width.clamp(least, most));
+    }
+
+    /// From how many milliseconds on a range that was asked for is late.
+    pub(super) fn late_ms(&self) -> u64 {
+        self.range_ms.map_or(RANGE_LATE_MS, |usual| RANGE_LATE_MS.max(4 * usual))
+    }
+
+    /// Learns from a range that came after so many milliseconds.
+    pub(super) fn learn_time(&mut self, ms: u64) {
+        self.range_ms = Some(self.range_ms.map_or(ms, |usual| (3 * usual + ms) / 4));
     }
 
     /// Lets go of what was asked for: nothing more is taken of the log.

@@ -21,6 +21,8 @@ pub(super) enum Timer {
     OwnLogUnanswered,
     /// Look for another peer that holds what a log lacks.
     FindSource(ExchangeId),
+    /// Ask another peer too for the leaves of a log that others wait for.
+    RangeLate(ExchangeId),
     /// Ask again for entries that were not handed out.
     SeekWithheld(ExchangeId),
     /// Cosign what a log has become since the last cosignature.

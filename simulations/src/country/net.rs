@@ -1,18 +1,13 @@
-//! The network between the nodes: latency, jitter, uplinks, connections, and bytes by cause.
-
-use std::collections::BTreeMap;
+//! The network between the nodes: latency, jitter, uplinks, and bytes by cause.
 
 use hutong_protocol::tier::Tier;
 
-use super::founding::Founded;
+pub use super::connect::connect;
 use super::places::Distances;
-use super::plan::{Plan, SEATS};
+use super::plan::Plan;
 use crate::gossip::flight::Links;
-use crate::gossip::mesh::Connections;
 use crate::rng::Rng;
 
-/// Members that a node dials, as `node/src/net/limits.rs` has it.
-const PEERS_TARGET: usize = 50;
 /// Jitter: up to this part of the latency on top, in thousandths.
 const JITTER: u64 = 250;
 
@@ -121,63 +116,4 @@ const fn uplink_mbit(tier: Tier) -> u64 {
         Tier::Industry | Tier::International | Tier::Municipal => 50,
         Tier::County => 20,
     }
-}
-
-/// Connections that a node of a tier takes, as the configurations in `configs/` have it.
-const fn connections_max(tier: Tier) -> usize {
-    match tier {
-        Tier::National | Tier::Provincial => 2_048,
-        Tier::Industry | Tier::International | Tier::Municipal => 512,
-        Tier::County => 64,
-    }
-}
-
-/// Connections that a council member takes: one with every exchange, or witnesses could not reach
-/// those whose logs they cosign.
-const SEAT_CONNECTIONS_MAX: usize = 8_192;
-
-/// Connects the nodes: each dials the council, and then members that it knows, in a random order of
-/// its own, until it has dialed `PEERS_TARGET`; who is full refuses.
-pub fn connect(plan: &Plan, founded: &Founded, seed: u64) -> Connections {
-    let nodes = plan.roles.len();
-    let mut connections = Connections::new(nodes);
-    let mut rng = Rng::new(seed ^ 0x000c_0448);
-    let places: BTreeMap<_, usize> =
-        founded.federation.exchanges.iter().map(|one| &one.id).zip(0..).collect();
-    let parents: Vec<usize> = founded
-        .federation
-        .exchanges
-        .iter()
-        .map(|one| one.parent.as_ref().and_then(|parent| places.get(parent)).copied().unwrap_or(0))
-        .collect();
-    let mut wanted: Vec<Vec<usize>> = Vec::with_capacity(nodes);
-    for (at, role) in plan.roles.iter().enumerate() {
-        // A node knows the members whose admissions it holds: the log of whoever admits them.
-        let known = |other: &usize| *other != at && founded.follows(&role.follow, parents[*other]);
-        let mut order: Vec<usize> = (0..nodes).filter(known).collect();
-        for place in (1..order.len()).rev() {
-            order.swap(place, rng.index(place + 1));
-        }
-        // The last is dialed first: the council, since its members cosign.
-        order.sort_by_key(|other| *other < SEATS);
-        wanted.push(order);
-    }
-    let full = |connections: &Connections, at: usize| {
-        let most =
-            if at < SEATS { SEAT_CONNECTIONS_MAX } else { connections_max(plan.roles[at].tier) };
-        connections.of(at).len() >= most
-    };
-    for _ in 0..PEERS_TARGET {
-        for (at, wanted) in wanted.iter_mut().enumerate() {
-            while let Some(to) = wanted.pop() {
-                if full(&connections, at) {
-                    break;
-                }
-                if !full(&connections, to) && connections.dial(at, to) {
-                    break;
-                }
-            }
-        }
-    }
-    connections
 }

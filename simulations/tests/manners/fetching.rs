@@ -6,11 +6,12 @@ use bytes::Bytes;
 use hutong_crypto::digest::sha256;
 use hutong_crypto::merkle::{MemoryTree, NodeReader as _, cover};
 use hutong_protocol::io::{Effect, GossipId, Input, Peer, PeerFault, RequestId};
+use hutong_protocol::limits::RANGE_LATE_MS;
 use hutong_protocol::message::{Leaves, Refusal, Request, Response, ServedLeaf};
 use hutong_simulations::node::Slot;
 use hutong_simulations::world::World;
 
-use super::{HANGZHOU, ZHEJIANG, effects, news, peer, settled};
+use super::{HANGZHOU, ZHEJIANG, effects, later, news, peer, settled};
 
 /// The log of the node in slot `of` with so many more leaves, which the owner and the peers in `from` have told the
 /// node in slot 0 of.
@@ -190,6 +191,68 @@ fn the_answer_to_a_request_that_was_given_up_blames_nobody() {
         let said = effects(&mut world, 0, Input::Response { request, answer });
         assert!(!said.iter().any(|effect| matches!(effect, Effect::Penalise { .. })), "{said:?}");
     }
+}
+
+/// What the node in slot 0 asks for so many milliseconds from now.
+fn asked_after(world: &mut World, ms: u64) -> Vec<(RequestId, Peer, u64, u64)> {
+    let now = later(world.now(0), ms);
+    ranges(world.nodes[0].state.as_mut().unwrap().handle(now, Input::Tick))
+}
+
+fn answered(
+    world: &mut World,
+    tree: &MemoryTree,
+    asked: &(RequestId, Peer, u64, u64),
+) -> Vec<Effect> {
+    let answer = Some(Response::Leaves(twenty(tree, asked.2, asked.3)).encode());
+    effects(world, 0, Input::Response { request: asked.0, answer })
+}
+
+#[test]
+fn a_late_range_is_asked_of_another_peer_too_and_what_comes_first_is_taken() {
+    for late_one_answers_first in [true, false] {
+        let mut world = settled(68);
+        let (tree, said) = longer(&mut world, HANGZHOU, 205, &[3, 5, 6]);
+        let late = ranges(said).remove(0);
+        assert_eq!(asked_after(&mut world, RANGE_LATE_MS - 1), [], "not before its time");
+        let again = asked_after(&mut world, RANGE_LATE_MS);
+        assert_eq!(again.len(), 1, "{again:?}");
+        let again = &again[0];
+        assert_eq!((again.2, again.3), (late.2, late.3), "the same range");
+        assert_ne!(again.1, late.1, "of another peer");
+        assert_eq!(asked_after(&mut world, 10 * RANGE_LATE_MS), [], "of one, and no more");
+        let (first, second) = if late_one_answers_first { (&late, again) } else { (again, &late) };
+        let mut waiting = ranges(answered(&mut world, &tree, first));
+        assert_eq!(waiting.len(), 3, "it goes on");
+        let said = answered(&mut world, &tree, second);
+        assert!(!said.iter().any(|effect| matches!(effect, Effect::Penalise { .. })), "{said:?}");
+        waiting.extend(ranges(said));
+        while let Some(asked) = waiting.pop() {
+            waiting.extend(ranges(answered(&mut world, &tree, &asked)));
+        }
+        assert_eq!(held(&world, HANGZHOU), tree.size());
+    }
+}
+
+#[test]
+fn a_late_range_is_not_asked_of_the_same_peer_again_and_fails_only_with_all_who_were_asked() {
+    let mut world = settled(69);
+    let (_, said) = longer(&mut world, HANGZHOU, 205, &[HANGZHOU]);
+    assert_eq!(ranges(said).len(), 1);
+    assert_eq!(asked_after(&mut world, RANGE_LATE_MS), [], "there is nobody else");
+    let mut world = settled(69);
+    let (_, said) = longer(&mut world, HANGZHOU, 205, &[3, 5, 6]);
+    let late = ranges(said).remove(0);
+    let again = asked_after(&mut world, RANGE_LATE_MS).remove(0);
+    let refuse = |world: &mut World, request: RequestId| {
+        let answer = Some(Response::Refused(Refusal::NotHeld).encode());
+        ranges(effects(world, 0, Input::Response { request, answer }))
+    };
+    assert_eq!(refuse(&mut world, late.0), [], "the other one may still answer");
+    let third = refuse(&mut world, again.0);
+    assert_eq!(third.len(), 1);
+    assert_eq!((third[0].2, third[0].3), (late.2, late.3));
+    assert!(![late.1, again.1].contains(&third[0].1));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A federation under an even load for a long time: latency, memory, and whether anything is lost.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -56,8 +57,15 @@ struct Course<'a> {
 struct Seen {
     /// Seconds since the start, and seconds until a neighbour showed a statement.
     latencies: Vec<(f64, f64)>,
-    /// MB of each node, at each look.
-    memory: Vec<Vec<f64>>,
+    /// What was looked at, at each look, by node.
+    looks: Vec<Vec<Look>>,
+}
+
+/// A node at one moment.
+struct Look {
+    memory_mb: f64,
+    /// How long its queues are.
+    queues: BTreeMap<String, u64>,
 }
 
 impl Load {
@@ -97,12 +105,12 @@ impl Course<'_> {
                 .map(|which| scope.spawn(move || self.publish(&exchanges[which], which)))
                 .collect();
             let watcher = scope.spawn(|| self.watch(exchanges));
-            let memory = self.look(exchanges);
+            let looks = self.look(exchanges);
             let ended: anyhow::Result<()> = publishers.into_iter().try_for_each(joined);
             self.over.store(true, Ordering::Release);
             let latencies = joined(watcher);
             ended?;
-            Ok(Seen { latencies: latencies?, memory: memory? })
+            Ok(Seen { latencies: latencies?, looks: looks? })
         })
     }
 
@@ -174,18 +182,20 @@ impl Course<'_> {
         Ok(latencies)
     }
 
-    /// Looks at every node's memory until publishing is over.
-    fn look(&self, exchanges: &[Exchange]) -> anyhow::Result<Vec<Vec<f64>>> {
-        let mut memory = Vec::new();
+    /// Looks at every node's memory and queues until publishing is over.
+    fn look(&self, exchanges: &[Exchange]) -> anyhow::Result<Vec<Vec<Look>>> {
+        let mut looks = Vec::new();
         while !self.until(self.load.seconds).is_zero() {
             sleep(LOOK.min(self.until(self.load.seconds)));
             let now = exchanges.iter().map(|exchange| {
-                let (now, _) = exchange.node()?.memory_kib()?;
-                Ok(to_f64(now) / 1e3)
+                let node = exchange.node()?;
+                let (memory_kib, _) = node.memory_kib()?;
+                let queues = node.client().status()?.queues;
+                Ok(Look { memory_mb: to_f64(memory_kib) / 1e3, queues })
             });
-            memory.push(now.collect::<anyhow::Result<_>>()?);
+            looks.push(now.collect::<anyhow::Result<_>>()?);
         }
-        Ok(memory)
+        Ok(looks)
     }
 
     /// Statements that were taken and do not stand in their logs.
@@ -218,8 +228,9 @@ impl Course<'_> {
         report.figure("from publish to a neighbour, median", percentile(&mut times, 50), "ms");
         report.figure("from publish to a neighbour, p99", percentile(&mut times, 99), "ms");
         report.figure("from the last publish to equal logs", equal_after.as_secs_f64(), "s");
+        let memory = |look: &Look| look.memory_mb;
         let most: Vec<f64> =
-            seen.memory.iter().map(|all| all.iter().copied().fold(0.0, f64::max)).collect();
+            seen.looks.iter().map(|all| all.iter().map(memory).fold(0.0, f64::max)).collect();
         let end = most.last().copied().unwrap_or_default();
         let early = most.get(most.len() / 5).copied().unwrap_or_default();
         report.ratio(
@@ -231,9 +242,10 @@ impl Course<'_> {
         );
         report.series("memory of the largest node", "MB", points(&most));
         for which in 0..self.load.nodes {
-            let one: Vec<f64> = seen.memory.iter().map(|all| all[which]).collect();
+            let one: Vec<f64> = seen.looks.iter().map(|all| all[which].memory_mb).collect();
             report.series(&format!("memory of node {which}"), "MB", points(&one));
         }
+        tell_queues(&seen.looks, report);
         report.series("median from publish to a neighbour", "ms", self.medians(&seen.latencies));
     }
 
@@ -253,6 +265,26 @@ impl Course<'_> {
 fn points(values: &[f64]) -> Vec<f64> {
     let count = POINTS.min(values.len());
     (1..=count).filter_map(|point| values.get(point * values.len() / count - 1).copied()).collect()
+}
+
+/// How long each queue was at most in each of [`POINTS`] parts, of the node that is largest at the end.
+fn tell_queues(looks: &[Vec<Look>], report: &mut Report) {
+    let Some(last) = looks.last() else { return };
+    let size = |which: &usize| last[*which].memory_mb;
+    let largest = (0..last.len()).max_by(|a, b| size(a).total_cmp(&size(b)));
+    let Some(largest) = largest else { return };
+    for queue in last[largest].queues.keys() {
+        let lengths: Vec<f64> = looks
+            .iter()
+            .map(|all| to_f64(all[largest].queues.get(queue).copied().unwrap_or_default()))
+            .collect();
+        let count = POINTS.min(lengths.len());
+        let part = |point: usize| {
+            &lengths[point * lengths.len() / count..(point + 1) * lengths.len() / count]
+        };
+        let most = (0..count).map(|point| part(point).iter().copied().fold(0.0, f64::max));
+        report.series(&format!("{queue} of node {largest}"), "at most", most.collect());
+    }
 }
 
 fn own_sizes(federation: &Federation) -> anyhow::Result<Vec<u64>> {

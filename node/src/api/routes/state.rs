@@ -43,6 +43,7 @@ pub(in super::super) async fn status(State(shared): State<Shared>) -> Json<model
         own_log: view.own_log().map(log),
         bytes_in: view.bytes_in,
         bytes_out: view.bytes_out,
+        queues: view.queues.all().map(|(queue, length)| (queue.to_owned(), length)).into(),
         notices: view.notices.iter().map(notice).collect(),
     })
 }

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use libp2p::{Multiaddr, PeerId};
 
+use super::super::dial::Shared;
 use super::super::handle::{Command, Membership, NetSnapshot, PeerSnapshot};
 use super::super::limits::ADDRESSES_PER_PEER_MAX;
 use super::super::peers::Peer;
@@ -67,7 +68,15 @@ impl Task {
         }
         self.swarm.behaviour_mut().gate.set_members(known);
         let council = membership.council.iter().filter_map(|peer| peer_id(peer)).collect();
-        self.dialer.set_members(&members, council, now);
+        let presumed = membership.presumed.iter();
+        let shared = Shared {
+            scopes: membership.scopes.len(),
+            by_peer: presumed
+                .filter_map(|(peer, places)| Some((peer_id(peer)?, places.clone())))
+                .collect(),
+        };
+        self.scopes = membership.scopes.iter().cloned().zip(0..).collect();
+        self.dialer.set_members(&members, council, shared, now);
         for peer in self.peers.keys() {
             self.dialer.connected(*peer, now);
         }
@@ -89,6 +98,10 @@ impl Task {
             bytes_received: self.bandwidth.total().received(),
             bytes_sent: self.bandwidth.total().sent(),
             banned: self.swarm.behaviour().gate.reputation.banned(now),
+            events: self.outbox.len(),
+            requests: self.requests.outgoing(),
+            serving: self.requests.open(),
+            verdicts: self.verdicts.len(),
         }
     }
 

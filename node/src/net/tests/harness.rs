@@ -1,6 +1,6 @@
 //! A network with its events at hand.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -43,7 +43,7 @@ pub(super) fn members(seeds: &[u8]) -> Membership {
     Membership {
         members: peers.iter().map(|peer| (peer.clone(), Vec::new())).collect(),
         publishers: peers.into_iter().collect(),
-        council: BTreeSet::new(),
+        ..Membership::default()
     }
 }
 
