@@ -25,7 +25,7 @@ use super::folder::Folder;
 use super::journal;
 use super::marks::Marks;
 use super::record::{Head, Kind, decode_sequence};
-use super::views::{Generations, IdSum};
+use super::views::{Generations, IdSum, Tables};
 
 /// How grave a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -129,24 +129,46 @@ pub fn fsck(
     examine_journal(&folder, &heads, &mut report)?;
     let sizes: BTreeMap<u32, u64> = all.iter().map(|(_, head)| (head.number, head.size)).collect();
     let views = Views::look(&folder, &sizes, &mut report)?;
-    for (exchange, head) in all {
-        let examined = Examined {
-            files: LogFiles::new(folder.logs().join(exchange.as_str())),
-            withheld: read_marks(&heads, &folder, Kind::Withheld, head.number)?,
-            void: read_marks(&heads, &folder, Kind::Void, head.number)?,
-            index: folder.index(),
-            views: folder.views(),
-            exchange,
-            head,
-        };
-        examined.examine(&heads, &views, log_key, progress, &mut report)?;
+    let ids = std::thread::scope(|scope| {
+        // One pass over all rows, on a thread of its own while others read the logs.
+        let sums = scope.spawn(|| views.sums(&sizes));
+        let mut ids = Vec::new();
+        for (exchange, head) in all {
+            let examined = Examined {
+                files: LogFiles::new(folder.logs().join(exchange.as_str())),
+                withheld: read_marks(&heads, &folder, Kind::Withheld, head.number)?,
+                void: read_marks(&heads, &folder, Kind::Void, head.number)?,
+                index: folder.index(),
+                exchange,
+                head,
+            };
+            ids.push(examined.examine(&heads, &views, log_key, progress, &mut report)?);
+        }
+        let sums = sums.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        Ok(sums.map(|sums| (sums, ids)))
+    })?;
+    match ids {
+        Some((sums, ids)) => compare_ids(&folder, &sums, ids, &mut report.findings),
+        None => report.findings.push(views_damaged(&folder)),
     }
     Ok(report)
 }
 
-/// How far the views came in each log, and what the ids in them amount to.
+/// The views, where they are whole.
 #[derive(Default)]
-struct Views(BTreeMap<u32, (u64, IdSum)>);
+struct Views {
+    tables: Option<Tables>,
+    /// How far they came in each log.
+    cursors: BTreeMap<u32, u64>,
+}
+
+/// What the ids of one log amount to by its tiles, as far as the views came.
+struct LogIds {
+    number: u32,
+    log: String,
+    /// `None` where the tiles do not tell.
+    sum: Option<IdSum>,
+}
 
 impl Views {
     /// Where they are damaged, that is a note, and they are as good as none: the node makes them anew.
@@ -160,31 +182,64 @@ impl Views {
             let Some(tables) = Generations::open_to_read(&folder.views(), cache)? else {
                 return Ok(Self::default());
             };
-            let ids = tables.id_sums(|log| sizes.get(&log).copied().unwrap_or(0))?;
-            let known = sizes.iter().map(|(log, size)| {
-                let ids = ids.get(log).copied().unwrap_or_default();
-                Ok((*log, (tables.cursor(*log)?.min(*size), ids)))
-            });
-            Ok(Self(known.collect::<Result<_, StoreError>>()?))
+            let cursors =
+                sizes.iter().map(|(log, size)| Ok((*log, tables.cursor(*log)?.min(*size))));
+            let cursors = cursors.collect::<Result<_, StoreError>>()?;
+            Ok(Self { tables: Some(tables), cursors })
         };
         read().or_else(|error| {
             if !error.is_damage_of_views() {
                 return Err(error);
             }
-            report.findings.push(Finding {
-                severity: Severity::Note,
-                log: None,
-                file: Some(folder.views()),
-                index: None,
-                what: "the views are damaged; the logs are not concerned".to_owned(),
-                advice: VIEWS_DAMAGED,
-            });
+            report.findings.push(views_damaged(folder));
             Ok(Self::default())
         })
     }
 
-    fn of(&self, head: &Head) -> (u64, IdSum) {
-        self.0.get(&head.number).copied().unwrap_or_default()
+    fn cursor(&self, head: &Head) -> u64 {
+        self.cursors.get(&head.number).copied().unwrap_or_default()
+    }
+
+    /// What the ids in them amount to, by log; `None` where they turn out to be damaged.
+    fn sums(&self, sizes: &BTreeMap<u32, u64>) -> Result<Option<BTreeMap<u32, IdSum>>, StoreError> {
+        let Some(tables) = &self.tables else { return Ok(Some(BTreeMap::new())) };
+        match tables.id_sums(|log| sizes.get(&log).copied().unwrap_or(0)) {
+            Err(error) if error.is_damage_of_views() => Ok(None),
+            sums => sums.map(Some),
+        }
+    }
+}
+
+fn views_damaged(folder: &Folder) -> Finding {
+    Finding {
+        severity: Severity::Note,
+        log: None,
+        file: Some(folder.views()),
+        index: None,
+        what: "the views are damaged; the logs are not concerned".to_owned(),
+        advice: VIEWS_DAMAGED,
+    }
+}
+
+/// The views must find every statement by its id, and no other.
+fn compare_ids(
+    folder: &Folder,
+    sums: &BTreeMap<u32, IdSum>,
+    logs: Vec<LogIds>,
+    findings: &mut Vec<Finding>,
+) {
+    for LogIds { number, log, sum } in logs {
+        let met = sums.get(&number).copied().unwrap_or_default();
+        if sum.is_some_and(|expected| expected != met) {
+            findings.push(Finding {
+                severity: Severity::Error,
+                log: Some(log),
+                file: Some(folder.views()),
+                index: None,
+                what: "the views do not find every statement by its id".to_owned(),
+                advice: REBUILD,
+            });
+        }
     }
 }
 
@@ -196,7 +251,6 @@ struct Examined {
     withheld: Marks,
     void: Marks,
     index: PathBuf,
-    views: PathBuf,
 }
 
 impl Examined {
@@ -207,7 +261,7 @@ impl Examined {
         log_key: &LogKey<'_>,
         progress: &mut dyn FnMut(&FsckProgress),
         report: &mut FsckReport,
-    ) -> Result<(), StoreError> {
+    ) -> Result<LogIds, StoreError> {
         let mut log = LogReport {
             log: self.exchange.to_string(),
             size: self.head.size,
@@ -216,12 +270,13 @@ impl Examined {
             ..LogReport::default()
         };
         let tree = self.examine_tiles(&mut report.findings)?;
-        let (cursor, ids) = views.of(&self.head);
-        self.examine_entries(&tree, cursor, ids, progress, &mut log, &mut report.findings);
+        let cursor = views.cursor(&self.head);
+        let sum = self.examine_entries(&tree, cursor, progress, &mut log, &mut report.findings);
         self.examine_checkpoints(&tree, heads, log_key, &mut log, &mut report.findings)?;
         self.examine_marks(&mut report.findings);
+        let ids = LogIds { number: self.head.number, log: log.log.clone(), sum };
         report.logs.push(log);
-        Ok(())
+        Ok(ids)
     }
 
     fn error(
@@ -323,4 +378,5 @@ const JOURNAL_LOST: &str = "restore the whole data folder from a backup; the las
                             otherwise";
 const VIEWS_DAMAGED: &str = "the node makes them anew when it meets the damage, and `hutong rebuild` \
                              does so now; check the disk";
+const REBUILD: &str = "run `hutong rebuild`";
 const CHECK_DISK: &str = "check the disk, the permissions and the system's messages";
