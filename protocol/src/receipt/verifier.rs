@@ -127,6 +127,8 @@ struct Known<'a> {
     /// Of the checkpoints under which its facts are.
     roots: Roots,
     notes: Notes,
+    /// Whether it rests on signatures that are not judged yet.
+    assumed: bool,
 }
 
 impl<'a> Verifier<'a> {
@@ -150,10 +152,12 @@ impl<'a> Verifier<'a> {
         let examined = examine(self);
         let claims = self.assumption.take().unwrap_or_default().0.into_inner();
         if self.rule.all_hold(&claims) {
+            self.known.iter_mut().for_each(|known| known.assumed = false);
             return examined;
         }
-        // What is remembered may rest on what does not hold.
-        self.known.clear();
+        // What came to be known meanwhile may rest on what does not hold.
+        self.known.retain(|known| !known.assumed);
+        self.known.iter_mut().for_each(|known| known.notes.clear());
         examine(self)
     }
 
@@ -242,7 +246,8 @@ impl<'a> Verifier<'a> {
         let mut prover = Prover::new(&ground.charters, &ground.directory, self.rule());
         ground.check_fact_proofs(receipt, &mut prover, &mut own);
         let (notes, roots) = prover.into_parts();
-        Some(Known { text, ground, findings: own, roots, notes })
+        let assumed = self.assumption.is_some();
+        Some(Known { text, ground, findings: own, roots, notes, assumed })
     }
 
     /// Reads a receipt whose authority is known without reading the authority again; `None` where it is

@@ -94,8 +94,8 @@ impl PreparedKeys {
     }
 
     fn prepare(&self, key: &PublicKey) {
-        let preparer = self.preparer.get_or_init(KeyPreparer::default);
-        let Some(prepared) = preparer.prepare(key) else { return };
+        let tables = self.preparer.get_or_init(KeyPreparer::default);
+        let Some(prepared) = tables.prepare(key) else { return };
         let mut keys = self.write();
         let count = keys.values().filter(|met| matches!(met, Met::Prepared(_))).count();
         if count < PREPARED_MAX {
