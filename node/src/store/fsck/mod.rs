@@ -12,6 +12,7 @@ mod tiles;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread::ScopedJoinHandle;
 
 use hutong_crypto::keys::PublicKey;
 use hutong_protocol::id::ExchangeId;
@@ -126,11 +127,11 @@ pub fn fsck(
     let mut report = FsckReport::default();
     let all = read_heads(&heads, &folder)?;
     find_strange_folders(&folder, &all, &mut report)?;
-    examine_journal(&folder, &heads, &mut report)?;
     let sizes: BTreeMap<u32, u64> = all.iter().map(|(_, head)| (head.number, head.size)).collect();
     let views = Views::look(&folder, &sizes, &mut report)?;
     let ids = std::thread::scope(|scope| {
-        // One pass over all rows, on a thread of its own while others read the logs.
+        // What goes through one file after the other has a thread of its own, while others read the logs.
+        let journal = scope.spawn(|| examine_journal(&folder, &heads));
         let sums = scope.spawn(|| views.sums(&sizes));
         let mut ids = Vec::new();
         for (exchange, head) in all {
@@ -144,7 +145,8 @@ pub fn fsck(
             };
             ids.push(examined.examine(&heads, &views, log_key, progress, &mut report)?);
         }
-        let sums = sums.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        report.findings.extend(joined(journal)?);
+        let sums = joined(sums)?;
         Ok(sums.map(|sums| (sums, ids)))
     })?;
     match ids {
@@ -152,6 +154,11 @@ pub fn fsck(
         None => report.findings.push(views_damaged(&folder)),
     }
     Ok(report)
+}
+
+/// What a thread came to; a panic of it goes on here.
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// The views, where they are whole.
@@ -318,15 +325,12 @@ impl Examined {
 }
 
 /// Commits that the next start makes again.
-fn examine_journal(
-    folder: &Folder,
-    heads: &sled::Tree,
-    report: &mut FsckReport,
-) -> Result<(), StoreError> {
+fn examine_journal(folder: &Folder, heads: &sled::Tree) -> Result<Vec<Finding>, StoreError> {
     let path = folder.journal();
+    let mut findings = Vec::new();
     let mut find = |severity, what, advice| {
         let file = Some(path.clone());
-        report.findings.push(Finding { severity, log: None, file, index: None, what, advice });
+        findings.push(Finding { severity, log: None, file, index: None, what, advice });
     };
     let applied = heads.get([Kind::Journal as u8]).map_err(index_error("read", folder.index()))?;
     let applied = applied.as_deref().and_then(decode_sequence);
@@ -344,7 +348,7 @@ fn examine_journal(
         Ok(None) => {}
         Err(error) => find(Severity::Error, error.to_string(), JOURNAL_LOST),
     }
-    Ok(())
+    Ok(findings)
 }
 
 /// Folders of logs that the index does not know.
