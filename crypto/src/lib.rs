@@ -50,5 +50,5 @@ pub use batch::{SignedMessage, verify_batch};
 pub use digest::{Hash, blake3, sha256};
 pub use fixed::HexError;
 pub use keys::{PublicKey, Purpose, Seed, Signature, SigningKey};
-pub use prepared::{KeyPreparer, PreparedKey};
+pub use prepared::{KeyPreparer, PreparedKey, verify_strict_each};
 pub use verify::{verify, verify_strict};

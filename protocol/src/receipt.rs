@@ -31,7 +31,7 @@ pub use model::{
 };
 pub use prover::ProofProblem;
 pub use report::{Check, Language, Later, Outcome, Report, Summary, Verdict, Voucher};
-pub use verifier::{Policy, StrictRule, Verifier, verify, verify_compact};
+pub use verifier::{Claim, OneByOne, Policy, StrictRule, Verifier, verify, verify_compact};
 
 #[cfg(test)]
 mod tests;

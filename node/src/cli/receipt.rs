@@ -311,10 +311,14 @@ fn is_whole(bytes: &[u8]) -> bool {
     bytes.first() == Some(&b'{')
 }
 
+/// Bytes that are asked for at first.
+const FIRST_BYTES: usize = 24 << 10;
+
 fn read_bounded(file: &Path, bytes_max: usize) -> anyhow::Result<Vec<u8>> {
     use std::io::Read as _;
     let context = || format!("cannot read {}", file.display());
-    let mut bytes = Vec::new();
+    // Most files come whole in one piece.
+    let mut bytes = Vec::with_capacity(bytes_max.min(FIRST_BYTES));
     std::fs::File::open(file)
         .with_context(context)?
         .take(bytes_max as u64 + 1)

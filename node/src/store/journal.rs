@@ -208,13 +208,13 @@ pub(super) fn read(path: &Path, applied: u64) -> Result<Option<Vec<Recovered>>, 
 /// of the few after it: what is between was damaged, since records are written in order.
 fn whole_record_behind(bytes: &[u8], from: usize, next: u64, key: &Key) -> Option<(usize, u64)> {
     let most = next + (bytes.len() / HEADER_BYTES) as u64;
-    let sequence_at = |at: usize| {
-        let bytes = bytes.get(at + DIGEST_BYTES..at + DIGEST_BYTES + 8)?;
-        Some(u64::from_be_bytes(bytes.try_into().ok()?))
-    };
-    (from + 1..bytes.len().saturating_sub(HEADER_BYTES))
-        .filter(|&at| sequence_at(at).is_some_and(|sequence| (next..=most).contains(&sequence)))
-        .find_map(|at| Found::at(bytes, at, key).filter(|it| it.whole).map(|it| (at, it.sequence)))
+    let sequences = bytes.get(from + 1 + DIGEST_BYTES..).unwrap_or_default().array_windows::<8>();
+    (from + 1..)
+        .zip(sequences)
+        .filter(|(_, sequence)| (next..=most).contains(&u64::from_be_bytes(**sequence)))
+        .find_map(|(at, _)| {
+            Found::at(bytes, at, key).filter(|it| it.whole).map(|it| (at, it.sequence))
+        })
 }
 
 /// Writes every commit anew, without the changes that are not to be kept.

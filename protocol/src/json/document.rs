@@ -48,7 +48,7 @@ impl<'a> Document<'a> {
     /// [`JsonError`] as [`super::parse_canonical`].
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, JsonError> {
         // One look at the whole for UTF-8 is faster than one at each text.
-        let text = core::str::from_utf8(bytes).ok();
+        let text = simdutf8::basic::from_utf8(bytes).ok();
         text.and_then(read::canonical).map(Self).ok_or_else(|| refuse::reason(bytes))
     }
 

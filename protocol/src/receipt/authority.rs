@@ -3,13 +3,11 @@
 use alloc::{sync::Arc, vec::Vec};
 
 use bytes::Bytes;
-use hutong_crypto::{
-    proof::{TlogProof, TlogProofError},
-    verify_strict,
-};
+use hutong_crypto::proof::{TlogProof, TlogProofError};
 use serde_json::{Value, json};
 
 use super::prover::{ProofProblem, Prover};
+use super::verifier::OneByOne;
 use crate::{
     charter::{CharterChain, ExtendError, SignedCharter, SignedCharterError},
     directory::{AdminFact, Directory, FactRef, FactVoid, Facts},
@@ -265,7 +263,7 @@ impl TrustedAuthority {
         }
         let facts = authority.signed_facts()?;
         let directory = Directory::build(&charters, &facts);
-        let mut prover = Prover::new(&charters, &directory, &verify_strict);
+        let mut prover = Prover::new(&charters, &directory, &OneByOne);
         for proven in &authority.facts {
             let (place, _) = signed_fact(proven)?;
             if let Err(problem) = prover.prove(&proven.entry, &proven.proof) {

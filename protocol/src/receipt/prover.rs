@@ -8,7 +8,7 @@ use alloc::{
 };
 
 use hutong_crypto::{
-    Hash, PublicKey,
+    Hash, PublicKey, Signature,
     checkpoint::Checkpoint,
     cosignature::verify_cosignature_by,
     merkle::VerifyError,
@@ -32,7 +32,7 @@ pub(super) struct Prover<'a> {
     federation: FederationId,
     charters: &'a CharterChain,
     directory: &'a Directory,
-    rule: StrictRule<'a>,
+    rule: &'a dyn StrictRule,
     notes: Notes,
     roots: Roots,
 }
@@ -127,7 +127,7 @@ impl<'a> Prover<'a> {
     pub(super) fn new(
         charters: &'a CharterChain,
         directory: &'a Directory,
-        rule: StrictRule<'a>,
+        rule: &'a dyn StrictRule,
     ) -> Self {
         let federation = charters.federation_id();
         let (notes, roots) = (Notes::new(), Roots::new());
@@ -146,7 +146,7 @@ impl<'a> Prover<'a> {
     }
 
     /// The rule by which signatures hold.
-    pub(super) const fn rule(&self) -> StrictRule<'a> {
+    pub(super) const fn rule(&self) -> &'a dyn StrictRule {
         self.rule
     }
 
@@ -221,8 +221,10 @@ impl<'a> Prover<'a> {
         let Some(member) = self.directory.member(log) else {
             return Err(ProofProblem::UnknownLog { log: log.clone() });
         };
-        let signed_by =
-            |key: &PublicKey| note.verify_by(self.rule, &checkpoint.origin, key).is_ok();
+        let holds = |key: &PublicKey, message: &[u8], signature: &Signature| {
+            self.rule.holds(key, message, signature)
+        };
+        let signed_by = |key: &PublicKey| note.verify_by(holds, &checkpoint.origin, key).is_ok();
         if signed_by(&member.log_key_at(checkpoint.size)) {
             return Ok(());
         }
@@ -250,8 +252,11 @@ impl<'a> Prover<'a> {
             seats.chain(epochs.map(|epoch| epoch.descriptor.witness_key)).collect();
         keys.into_iter()
             .find_map(|key| {
+                let holds = |key: &PublicKey, message: &[u8], signature: &Signature| {
+                    self.rule.holds(key, message, signature)
+                };
                 let cosignature =
-                    verify_cosignature_by(self.rule, text, line, &line.name, &key).ok()?;
+                    verify_cosignature_by(holds, text, line, &line.name, &key).ok()?;
                 let seconds = cosignature.timestamp;
                 Some(Cosigned { witness: witness.clone(), key, seconds })
             })

@@ -11,7 +11,6 @@ use alloc::{
 use hutong_crypto::{
     commitment::{Salt, commit},
     note::Note,
-    verify_strict,
 };
 use serde_json::{Value, json};
 
@@ -562,10 +561,20 @@ fn what_a_verifier_remembers_changes_no_report() {
     let bundle = case.bundle();
     for authority in [None, Some(&bundle)] {
         let policy = Policy { authority, now: None };
-        let mut verifier = Verifier::new(&case.id(), &policy, &verify_strict);
-        for bytes in &files {
-            let (alone, together) = (verify(bytes, &case.id(), &policy), verifier.verify(bytes));
-            assert_eq!(alone, together);
+        let mut verifier = Verifier::new(&case.id(), &policy, &OneByOne);
+        let alone: Vec<Report> =
+            files.iter().map(|bytes| verify(bytes, &case.id(), &policy)).collect();
+        // However the files are cut into groups, and whatever was met before.
+        for size in [7, 40] {
+            for (group, alone) in files.chunks(size).zip(alone.chunks(size)) {
+                let examine = |verifier: &mut Verifier<'_>| -> Vec<Report> {
+                    group.iter().map(|bytes| verifier.verify(bytes)).collect()
+                };
+                assert_eq!(alone, verifier.together(examine));
+            }
+        }
+        for (bytes, alone) in files.iter().zip(&alone) {
+            assert_eq!(*alone, verifier.verify(bytes));
             if let Some(authority) = authority {
                 let alone = verify_compact(&compact, authority, None);
                 assert_eq!(alone, verifier.verify_compact(&compact, authority));

@@ -452,7 +452,7 @@ fn refuse(error: &AuthorityError, name: &'static str, findings: &mut Findings) {
 /// Suite, form and signature of the entry itself.
 pub(super) fn check_entry(
     receipt: &Receipt,
-    rule: StrictRule<'_>,
+    rule: &dyn StrictRule,
     findings: &mut Findings,
 ) -> Option<Statement> {
     let suite = receipt.entry.suite();
@@ -487,8 +487,8 @@ pub(super) fn check_entry(
 }
 
 /// The statement, if the entry's signature holds by the strict rule.
-fn signed_statement(entry: &Entry, rule: StrictRule<'_>) -> Result<Statement, String> {
-    if !rule(&entry.issuer_key(), &entry.signed_message(), &entry.signature()) {
+fn signed_statement(entry: &Entry, rule: &dyn StrictRule) -> Result<Statement, String> {
+    if !rule.holds(&entry.issuer_key(), &entry.signed_message(), &entry.signature()) {
         return Err("the signature on the statement does not hold".to_string());
     }
     Statement::parse(entry.statement_bytes()).map_err(|error| error.to_string())

@@ -15,45 +15,60 @@ use crate::store::views::IdSum;
 /// What one bundle showed.
 #[derive(Default)]
 struct BundleReport {
-    entries: u64,
-    signatures: u64,
+    entries: Vec<(u64, Entry)>,
     /// The ids that the views should hold; `None` where the tile does not tell them.
     ids: Option<IdSum>,
     findings: Vec<Finding>,
 }
 
+/// What bundles next to each other showed.
+struct GroupReport {
+    bundles: Vec<BundleReport>,
+    signatures: u64,
+    findings: Vec<Finding>,
+}
+
 impl Examined {
-    /// Reads every bundle, several in parallel.
+    /// Reads every bundle, several in parallel. Returns what the ids before `cursor` amount to; `None`
+    /// where a tile does not tell them.
     pub(super) fn examine_entries(
         &self,
         tree: &RawTree,
         cursor: u64,
-        ids: IdSum,
         progress: &mut dyn FnMut(&FsckProgress),
         log: &mut LogReport,
         findings: &mut Vec<Finding>,
-    ) {
+    ) -> Option<IdSum> {
         let size = self.head.size;
-        let mut expected = Some(IdSum::default());
+        let mut sum = Some(IdSum::default());
         let bundles: Vec<u64> = (0..size.div_ceil(TILE_WIDTH)).collect();
         for window in bundles.chunks(WINDOW_BUNDLES) {
-            let reports: Vec<BundleReport> = window
-                .par_iter()
-                .map(|&number| self.examine_bundle(tree, cursor, number))
+            let groups: Vec<GroupReport> = window
+                .par_chunks(GROUP_BUNDLES)
+                .map(|group| self.examine_group(tree, cursor, group))
                 .collect();
-            for report in reports {
-                expected = expected.zip(report.ids).map(|(all, ids)| all.and(ids));
-                log.entries += report.entries;
-                log.signatures += report.signatures;
-                findings.extend(report.findings);
+            for group in groups {
+                for bundle in group.bundles {
+                    sum = sum.zip(bundle.ids).map(|(all, ids)| all.and(ids));
+                    log.entries += bundle.entries.len() as u64;
+                    findings.extend(bundle.findings);
+                }
+                log.signatures += group.signatures;
+                findings.extend(group.findings);
             }
             let entries = window.last().map_or(size, |last| size.min((last + 1) * TILE_WIDTH));
             progress(&FsckProgress { log: self.exchange.clone(), entries, size });
         }
-        if expected.is_some_and(|expected| expected != ids) {
-            let what = "the views do not find every statement by its id";
-            findings.push(self.error(self.views.clone(), None, what, REBUILD));
-        }
+        sum
+    }
+
+    /// Bundles whose signatures are checked together, which is cheaper the more they are.
+    fn examine_group(&self, tree: &RawTree, cursor: u64, group: &[u64]) -> GroupReport {
+        let bundles: Vec<BundleReport> =
+            group.iter().map(|number| self.examine_bundle(tree, cursor, *number)).collect();
+        let mut report = GroupReport { bundles, signatures: 0, findings: Vec::new() };
+        self.examine_signatures(&mut report);
+        report
     }
 
     fn examine_bundle(&self, tree: &RawTree, cursor: u64, number: u64) -> BundleReport {
@@ -108,9 +123,8 @@ impl Examined {
                 }
             }
         }
-        report.entries = entries.len() as u64;
         self.tell_remedy(tree, number, hashes.is_empty(), &entries, &mut report);
-        self.examine_signatures(&path, &entries, &mut report);
+        report.entries = entries;
         report
     }
 
@@ -135,14 +149,9 @@ impl Examined {
         }
     }
 
-    fn examine_signatures(
-        &self,
-        path: &std::path::Path,
-        entries: &[(u64, Entry)],
-        report: &mut BundleReport,
-    ) {
+    fn examine_signatures(&self, report: &mut GroupReport) {
+        let entries = report.bundles.iter().flat_map(|bundle| &bundle.entries);
         let signed: Vec<(u64, &Entry, String)> = entries
-            .iter()
             .filter(|(index, _)| !self.void.contains(*index))
             .map(|(index, entry)| (*index, entry, entry.signed_head()))
             .collect();
@@ -159,8 +168,11 @@ impl Examined {
             if valid {
                 report.signatures += 1;
             } else {
+                let bundle = index / TILE_WIDTH;
+                let complete = (bundle + 1) * TILE_WIDTH <= self.head.size;
+                let path = self.files.path(TileId::entries(bundle), complete);
                 let what = "the entry's signature does not verify, and it is not marked void";
-                report.findings.push(self.error(path.to_path_buf(), Some(*index), what, DROP_LOG));
+                report.findings.push(self.error(path, Some(*index), what, DROP_LOG));
             }
         }
     }
@@ -178,6 +190,8 @@ fn sum_ids(hashes: &[Option<Hash>], from: u64, cursor: u64) -> Option<IdSum> {
 /// Bundles read at a time: 64 × 256 KiB of ordinary entries, 16 MiB.
 const WINDOW_BUNDLES: usize = 64;
 
+/// Bundles whose signatures are checked in one equation.
+const GROUP_BUNDLES: usize = 4;
+
 const WITHHELD_THERE: &str = "left by an interrupted commit; it is asked for again";
-const REBUILD: &str = "run `hutong rebuild`";
 const DROP_LOG: &str = "drop the log so that it is fetched and checked again";

@@ -12,6 +12,7 @@ mod tiles;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread::ScopedJoinHandle;
 
 use hutong_crypto::keys::PublicKey;
 use hutong_protocol::id::ExchangeId;
@@ -25,7 +26,7 @@ use super::folder::Folder;
 use super::journal;
 use super::marks::Marks;
 use super::record::{Head, Kind, decode_sequence};
-use super::views::{Generations, IdSum};
+use super::views::{Generations, IdSum, Tables};
 
 /// How grave a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -126,27 +127,55 @@ pub fn fsck(
     let mut report = FsckReport::default();
     let all = read_heads(&heads, &folder)?;
     find_strange_folders(&folder, &all, &mut report)?;
-    examine_journal(&folder, &heads, &mut report)?;
     let sizes: BTreeMap<u32, u64> = all.iter().map(|(_, head)| (head.number, head.size)).collect();
     let views = Views::look(&folder, &sizes, &mut report)?;
-    for (exchange, head) in all {
-        let examined = Examined {
-            files: LogFiles::new(folder.logs().join(exchange.as_str())),
-            withheld: read_marks(&heads, &folder, Kind::Withheld, head.number)?,
-            void: read_marks(&heads, &folder, Kind::Void, head.number)?,
-            index: folder.index(),
-            views: folder.views(),
-            exchange,
-            head,
-        };
-        examined.examine(&heads, &views, log_key, progress, &mut report)?;
+    let ids = std::thread::scope(|scope| {
+        // What goes through one file after the other has a thread of its own, while others read the logs.
+        let journal = scope.spawn(|| examine_journal(&folder, &heads));
+        let sums = scope.spawn(|| views.sums(&sizes));
+        let mut ids = Vec::new();
+        for (exchange, head) in all {
+            let examined = Examined {
+                files: LogFiles::new(folder.logs().join(exchange.as_str())),
+                withheld: read_marks(&heads, &folder, Kind::Withheld, head.number)?,
+                void: read_marks(&heads, &folder, Kind::Void, head.number)?,
+                index: folder.index(),
+                exchange,
+                head,
+            };
+            ids.push(examined.examine(&heads, &views, log_key, progress, &mut report)?);
+        }
+        report.findings.extend(joined(journal)?);
+        let sums = joined(sums)?;
+        Ok(sums.map(|sums| (sums, ids)))
+    })?;
+    match ids {
+        Some((sums, ids)) => compare_ids(&folder, &sums, ids, &mut report.findings),
+        None => report.findings.push(views_damaged(&folder)),
     }
     Ok(report)
 }
 
-/// How far the views came in each log, and what the ids in them amount to.
+/// What a thread came to; a panic of it goes on here.
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// The views, where they are whole.
 #[derive(Default)]
-struct Views(BTreeMap<u32, (u64, IdSum)>);
+struct Views {
+    tables: Option<Tables>,
+    /// How far they came in each log.
+    cursors: BTreeMap<u32, u64>,
+}
+
+/// What the ids of one log amount to by its tiles, as far as the views came.
+struct LogIds {
+    number: u32,
+    log: String,
+    /// `None` where the tiles do not tell.
+    sum: Option<IdSum>,
+}
 
 impl Views {
     /// Where they are damaged, that is a note, and they are as good as none: the node makes them anew.
@@ -160,31 +189,64 @@ impl Views {
             let Some(tables) = Generations::open_to_read(&folder.views(), cache)? else {
                 return Ok(Self::default());
             };
-            let ids = tables.id_sums(|log| sizes.get(&log).copied().unwrap_or(0))?;
-            let known = sizes.iter().map(|(log, size)| {
-                let ids = ids.get(log).copied().unwrap_or_default();
-                Ok((*log, (tables.cursor(*log)?.min(*size), ids)))
-            });
-            Ok(Self(known.collect::<Result<_, StoreError>>()?))
+            let cursors =
+                sizes.iter().map(|(log, size)| Ok((*log, tables.cursor(*log)?.min(*size))));
+            let cursors = cursors.collect::<Result<_, StoreError>>()?;
+            Ok(Self { tables: Some(tables), cursors })
         };
         read().or_else(|error| {
             if !error.is_damage_of_views() {
                 return Err(error);
             }
-            report.findings.push(Finding {
-                severity: Severity::Note,
-                log: None,
-                file: Some(folder.views()),
-                index: None,
-                what: "the views are damaged; the logs are not concerned".to_owned(),
-                advice: VIEWS_DAMAGED,
-            });
+            report.findings.push(views_damaged(folder));
             Ok(Self::default())
         })
     }
 
-    fn of(&self, head: &Head) -> (u64, IdSum) {
-        self.0.get(&head.number).copied().unwrap_or_default()
+    fn cursor(&self, head: &Head) -> u64 {
+        self.cursors.get(&head.number).copied().unwrap_or_default()
+    }
+
+    /// What the ids in them amount to, by log; `None` where they turn out to be damaged.
+    fn sums(&self, sizes: &BTreeMap<u32, u64>) -> Result<Option<BTreeMap<u32, IdSum>>, StoreError> {
+        let Some(tables) = &self.tables else { return Ok(Some(BTreeMap::new())) };
+        match tables.id_sums(|log| sizes.get(&log).copied().unwrap_or(0)) {
+            Err(error) if error.is_damage_of_views() => Ok(None),
+            sums => sums.map(Some),
+        }
+    }
+}
+
+fn views_damaged(folder: &Folder) -> Finding {
+    Finding {
+        severity: Severity::Note,
+        log: None,
+        file: Some(folder.views()),
+        index: None,
+        what: "the views are damaged; the logs are not concerned".to_owned(),
+        advice: VIEWS_DAMAGED,
+    }
+}
+
+/// The views must find every statement by its id, and no other.
+fn compare_ids(
+    folder: &Folder,
+    sums: &BTreeMap<u32, IdSum>,
+    logs: Vec<LogIds>,
+    findings: &mut Vec<Finding>,
+) {
+    for LogIds { number, log, sum } in logs {
+        let met = sums.get(&number).copied().unwrap_or_default();
+        if sum.is_some_and(|expected| expected != met) {
+            findings.push(Finding {
+                severity: Severity::Error,
+                log: Some(log),
+                file: Some(folder.views()),
+                index: None,
+                what: "the views do not find every statement by its id".to_owned(),
+                advice: REBUILD,
+            });
+        }
     }
 }
 
@@ -196,7 +258,6 @@ struct Examined {
     withheld: Marks,
     void: Marks,
     index: PathBuf,
-    views: PathBuf,
 }
 
 impl Examined {
@@ -207,7 +268,7 @@ impl Examined {
         log_key: &LogKey<'_>,
         progress: &mut dyn FnMut(&FsckProgress),
         report: &mut FsckReport,
-    ) -> Result<(), StoreError> {
+    ) -> Result<LogIds, StoreError> {
         let mut log = LogReport {
             log: self.exchange.to_string(),
             size: self.head.size,
@@ -216,12 +277,13 @@ impl Examined {
             ..LogReport::default()
         };
         let tree = self.examine_tiles(&mut report.findings)?;
-        let (cursor, ids) = views.of(&self.head);
-        self.examine_entries(&tree, cursor, ids, progress, &mut log, &mut report.findings);
+        let cursor = views.cursor(&self.head);
+        let sum = self.examine_entries(&tree, cursor, progress, &mut log, &mut report.findings);
         self.examine_checkpoints(&tree, heads, log_key, &mut log, &mut report.findings)?;
         self.examine_marks(&mut report.findings);
+        let ids = LogIds { number: self.head.number, log: log.log.clone(), sum };
         report.logs.push(log);
-        Ok(())
+        Ok(ids)
     }
 
     fn error(
@@ -263,15 +325,12 @@ impl Examined {
 }
 
 /// Commits that the next start makes again.
-fn examine_journal(
-    folder: &Folder,
-    heads: &sled::Tree,
-    report: &mut FsckReport,
-) -> Result<(), StoreError> {
+fn examine_journal(folder: &Folder, heads: &sled::Tree) -> Result<Vec<Finding>, StoreError> {
     let path = folder.journal();
+    let mut findings = Vec::new();
     let mut find = |severity, what, advice| {
         let file = Some(path.clone());
-        report.findings.push(Finding { severity, log: None, file, index: None, what, advice });
+        findings.push(Finding { severity, log: None, file, index: None, what, advice });
     };
     let applied = heads.get([Kind::Journal as u8]).map_err(index_error("read", folder.index()))?;
     let applied = applied.as_deref().and_then(decode_sequence);
@@ -289,7 +348,7 @@ fn examine_journal(
         Ok(None) => {}
         Err(error) => find(Severity::Error, error.to_string(), JOURNAL_LOST),
     }
-    Ok(())
+    Ok(findings)
 }
 
 /// Folders of logs that the index does not know.
@@ -323,4 +382,5 @@ const JOURNAL_LOST: &str = "restore the whole data folder from a backup; the las
                             otherwise";
 const VIEWS_DAMAGED: &str = "the node makes them anew when it meets the damage, and `hutong rebuild` \
                              does so now; check the disk";
+const REBUILD: &str = "run `hutong rebuild`";
 const CHECK_DISK: &str = "check the disk, the permissions and the system's messages";
