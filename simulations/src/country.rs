@@ -12,7 +12,6 @@ pub mod answers;
 pub mod archive;
 pub mod command;
 pub mod connect;
-pub mod crew;
 pub mod divisions;
 pub mod engine;
 pub mod figures;

@@ -1,16 +1,14 @@
-//! Time: windows of half the fastest link's latency, so that what a node does in one reaches others in the
-//! second window after it at the earliest.
+//! Time: windows shorter than the fastest link, so that nodes within one cannot reach each other.
 //!
-//! In each window all nodes that have something to do are run, in parallel. Meanwhile what was wanted of the
-//! network in the window before is carried out, in one order, by time and number, and then what reaches
-//! nodes in the window after. A run is the same on any number of threads.
+//! In each window all nodes that have something to do are run, in parallel; what they want of the
+//! network is then carried out in one order, by time and number. A run is the same on any number of
+//! threads.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Result;
 use bytes::Bytes;
-use hutong_crypto::checkpoint::Checkpoint;
 use hutong_crypto::digest::{Hash, blake3};
 use hutong_protocol::message::Gossip;
 use hutong_protocol::region::Scope;
@@ -20,7 +18,6 @@ use rayon::prelude::*;
 
 use super::answers::Answers;
 use super::archive::{Archive, Disk, Log};
-use super::crew::Crew;
 use super::figures::{Ledger, Statement};
 use super::founding::{Founded, Start};
 use super::load::{self, Stretch};
@@ -38,8 +35,8 @@ use crate::rng::Rng;
 const MEETING_S: u64 = 60;
 /// How long what was published last may take, in seconds.
 const ENDING_S: u64 = 60;
-/// How long a window is, in microseconds.
-const WINDOW_US: u64 = LATENCY_US_MIN / 2;
+/// Nodes of a window from which on threads are worth their while.
+const PARALLEL_MIN: usize = 6;
 
 /// What a country is made from.
 #[derive(Debug, Clone, Copy)]
@@ -70,17 +67,8 @@ struct Message {
     judged: usize,
 }
 
-/// What reaches nodes in a window, by node.
-type Reached = BTreeMap<u32, Vec<(u64, Arrives)>>;
-
-/// A node that has something to do in a window.
-#[derive(Debug)]
-struct Active {
-    node: Box<Node>,
-    reached: Vec<(u64, Arrives)>,
-    until: u64,
-    wants: Vec<Want>,
-}
+/// A node of a window, what reaches it, and what it wants.
+type Active = (Box<Node>, Vec<(u64, Arrives)>, Vec<Want>);
 
 /// Something that happens.
 #[derive(Debug)]
@@ -99,7 +87,7 @@ pub struct Country {
     /// Who there is.
     pub plan: Plan,
     /// What all nodes share.
-    pub commons: Arc<Commons>,
+    pub commons: Commons,
     /// The nodes.
     pub nodes: Vec<Option<Box<Node>>>,
     /// The network.
@@ -116,13 +104,9 @@ pub struct Country {
     told: Vec<Vec<u64>>,
     messages: BTreeMap<u64, Message>,
     last_message: u64,
-    /// What happens, by window.
     queue: BTreeMap<u64, Vec<(u64, Event)>>,
-    /// Nodes whose timers fall due, by window.
-    wakes: BTreeMap<u64, Vec<u32>>,
     rng: Rng,
-    /// The first window to which something may still be added.
-    open: u64,
+    window: u64,
 }
 
 impl Country {
@@ -169,14 +153,14 @@ impl Country {
             ledger: Ledger::new(audiences),
             told: topics.iter().map(|topic| vec![0; topic.members().len()]).collect(),
             scopes: founded.scopes,
-            commons: Arc::new(Commons {
+            commons: Commons {
                 archive: Archive::new(logs),
                 federation: founded.federation,
                 memory,
                 answers: Answers::default(),
                 numbers,
                 peers,
-            }),
+            },
             by_scope: by_scope.into_keys().zip(0..).collect(),
             topics,
             connections,
@@ -186,14 +170,13 @@ impl Country {
             messages: BTreeMap::new(),
             last_message: 0,
             queue: BTreeMap::new(),
-            wakes: BTreeMap::new(),
             rng,
-            open: 0,
+            window: 0,
         })
     }
 
     /// Lets the stretch pass. `progress` is told the seconds since midnight.
-    pub fn run(&mut self, progress: impl FnMut(u64)) {
+    pub fn run(&mut self, mut progress: impl FnMut(u64)) {
         let Stretch { from, to } = self.settings.stretch;
         let begin = (from + MEETING_S) * 1_000_000;
         self.meet(from * 1_000_000);
@@ -206,65 +189,19 @@ impl Country {
             self.at(planned.at_us.max(begin), event);
         }
         let end = (to + ENDING_S) * 1_000_000;
-        let commons = Arc::clone(&self.commons);
-        let run = |active: &mut Active| {
-            active.node.run(
-                &commons,
-                std::mem::take(&mut active.reached),
-                active.until,
-                &mut active.wants,
-            );
-        };
-        let crew = Crew::default();
-        std::thread::scope(|scope| {
-            let _closing = crew.closing();
-            for _ in 1..rayon::current_num_threads() {
-                scope.spawn(|| crew.serve(run));
+        let mut shown = 0;
+        while let Some((&window, _)) = self.queue.first_key_value() {
+            let at = window * LATENCY_US_MIN;
+            if at >= end {
+                break;
             }
-            self.pass(end, &crew, run, progress);
-        });
-    }
-
-    /// Lets time pass until `end`.
-    fn pass(
-        &mut self,
-        end: u64,
-        crew: &Crew<Active>,
-        run: impl Fn(&mut Active) + Copy,
-        mut progress: impl FnMut(u64),
-    ) {
-        let (mut last, mut shown) = (0, 0);
-        let mut wanted = Vec::new();
-        let mut prepared = None;
-        loop {
-            let first = [
-                self.queue.keys().next(),
-                self.wakes.keys().next(),
-                prepared.as_ref().map(|(window, _)| window),
-            ];
-            let next = first.into_iter().flatten().min().copied();
-            // What is wanted reaches nobody in the window that follows, but may in the one after it.
-            if next != Some(last + 1) && !wanted.is_empty() {
-                self.fulfil_all(&mut wanted);
-                continue;
+            if at / 1_000_000 > shown {
+                shown = at / 1_000_000;
+                progress(shown);
             }
-            let Some(window) = next.filter(|window| window * WINDOW_US < end) else { break };
-            last = window;
-            let seconds = window * WINDOW_US / 1_000_000;
-            if seconds > shown {
-                shown = seconds;
-                progress(seconds);
-            }
-            let (_, reached) = prepared
-                .take_if(|(of, _)| *of == window)
-                .unwrap_or_else(|| (window, self.reached_in(window)));
-            crew.start(self.active(window, reached));
-            self.fulfil_all(&mut wanted);
-            prepared = Some((window + 1, self.reached_in(window + 1)))
-                .filter(|(_, reached)| !reached.is_empty());
-            for active in crew.finish(run) {
-                self.rest(window, active, &mut wanted);
-            }
+            let events = self.queue.remove(&window).unwrap_or_default();
+            self.window = window;
+            self.pass(events, at + LATENCY_US_MIN);
         }
     }
 
@@ -336,59 +273,52 @@ impl Country {
 
     fn at(&mut self, time: u64, event: Event) {
         // Nothing happens in a window that has passed.
-        let window = (time / WINDOW_US).max(self.open);
+        let window = (time / LATENCY_US_MIN).max(self.window);
         self.queue.entry(window).or_default().push((time, event));
     }
 
-    /// What reaches nodes in a window, to which nothing is added any more.
-    fn reached_in(&mut self, window: u64) -> Reached {
-        self.open = window + 1;
-        let mut events = self.queue.remove(&window).unwrap_or_default();
+    /// Lets one window pass.
+    fn pass(&mut self, mut events: Vec<(u64, Event)>, until: u64) {
         events.sort_by_key(|(time, _)| *time);
-        let mut reached = Reached::new();
+        let mut busy: BTreeMap<u32, Vec<(u64, Arrives)>> = BTreeMap::new();
         for (time, event) in events {
-            let arrives = match event {
-                Event::Node(node, arrives) => Some((node, arrives)),
-                Event::Copy(message, arrival) => self.copy_arrives(message, arrival),
-            };
-            if let Some((node, arrives)) = arrives {
-                reached.entry(node).or_default().push((time, arrives));
+            match event {
+                Event::Node(node, arrives) => busy.entry(node).or_default().push((time, arrives)),
+                Event::Copy(message, arrival) => {
+                    if let Some((node, arrives)) = self.copy_arrives(message, arrival) {
+                        busy.entry(node).or_default().push((time, arrives));
+                    }
+                }
             }
         }
-        reached
-    }
-
-    /// The nodes that something reaches in a window or whose timers fall due.
-    fn active(&mut self, window: u64, mut reached: Reached) -> Vec<Active> {
-        for node in self.wakes.remove(&window).unwrap_or_default() {
-            reached.entry(node).or_default();
-        }
-        let until = (window + 1) * WINDOW_US;
-        let active = |(node, reached): (u32, Vec<_>)| {
-            let node = self.nodes[node as usize].take()?;
-            Some(Active { node, reached, until, wants: Vec::new() })
+        let mut active: Vec<Active> = busy
+            .into_iter()
+            .filter_map(|(node, arrivals)| {
+                Some((self.nodes[node as usize].take()?, arrivals, Vec::new()))
+            })
+            .collect();
+        let commons = &self.commons;
+        let run = |(node, arrivals, wants): &mut Active| {
+            node.run(commons, std::mem::take(arrivals), until, wants);
         };
-        let mut active: Vec<Active> = reached.into_iter().filter_map(active).collect();
-        // The last are run first: who has most to do.
-        active.sort_by_key(|active| active.reached.len());
-        active
-    }
-
-    /// A node has done what it had to in a window.
-    fn rest(&mut self, window: u64, active: Active, wanted: &mut Vec<(u64, u32, Wants)>) {
-        let Active { mut node, wants, .. } = active;
-        let number = node.number;
-        if let Some(wake) = node.wake.filter(|wake| *wake != node.woken) {
-            node.woken = wake;
-            self.wakes.entry((wake / WINDOW_US).max(window + 1)).or_default().push(number);
+        if active.len() >= PARALLEL_MIN {
+            active.par_iter_mut().for_each(run);
+        } else {
+            active.iter_mut().for_each(run);
         }
-        wanted.extend(wants.into_iter().map(|(at, want)| (at, number, want)));
-        self.nodes[number as usize] = Some(node);
-    }
-
-    fn fulfil_all(&mut self, wanted: &mut Vec<(u64, u32, Wants)>) {
+        let mut wanted = Vec::new();
+        for (node, _, wants) in active {
+            let number = node.number;
+            let mut node = node;
+            if let Some(wake) = node.wake.filter(|wake| *wake != node.woken) {
+                node.woken = wake;
+                self.at(wake, Event::Node(number, Arrives::Wake));
+            }
+            wanted.extend(wants.into_iter().map(|(at, want)| (at, number, want)));
+            self.nodes[number as usize] = Some(node);
+        }
         wanted.sort_by_key(|(at, node, _)| (*at, *node));
-        for (at, node, want) in wanted.drain(..) {
+        for (at, node, want) in wanted {
             self.fulfil(at, node, want);
         }
     }
@@ -492,11 +422,8 @@ impl Country {
         let Ok(Gossip::Announcement(news)) = Gossip::decode(bytes.clone()) else {
             return (Cause::Cosigned, false);
         };
-        // Its owner may have gone on meanwhile.
-        let newest = Checkpoint::size_in(&news.note.text).and_then(|size| size.checked_sub(1));
         let contents = self.commons.archive.log(log);
-        let entry = newest.and_then(|at| contents.entries.get(usize::try_from(at).ok()?));
-        let newest = entry.map_or(0, |entry| entry.as_bytes().len());
+        let newest = contents.entries.last().map_or(0, |entry| entry.as_bytes().len());
         let cause = if news.tail.is_empty() { Cause::Cosigned } else { Cause::News };
         (cause, newest > super::figures::LARGE_BYTES)
     }

@@ -89,6 +89,8 @@ pub enum Arrives {
         /// Its bytes.
         bytes: Bytes,
     },
+    /// A timer.
+    Wake,
 }
 
 /// Something that a node wants of the world.
@@ -242,6 +244,8 @@ impl Node {
             Arrives::Response { request, bytes } => {
                 Input::Response { request, answer: Some(bytes) }
             }
+            // Timers are seen to anyhow.
+            Arrives::Wake => return None,
         })
     }
 
