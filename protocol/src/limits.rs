@@ -100,6 +100,10 @@ pub const FETCHES_PER_PEER_MAX: usize = 3;
 /// round trips across the world and 1 MiB on a slow line.
 pub const RANGE_LATE_MS: u64 = 2_000;
 
+/// Batches of entries that are checked at once, each at most an answer, enough to keep every core at work:
+/// long answers wait meanwhile.
+pub const CHECKS_MAX: usize = 16;
+
 /// Leaves that an honest answer has at least, where so many were asked for.
 pub const LEAVES_PER_ANSWER_MIN: usize = LEAVES_BYTES_MAX / ENTRY_BYTES_MAX;
 

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use hutong_protocol::io::{Input, Peer, RequestId};
+use hutong_protocol::limits::CHECKS_MAX;
 
 /// Answers that wait, and what they wait for.
 #[derive(Debug, Default)]
@@ -82,9 +83,6 @@ impl Intake {
         self.checking >= CHECKS_MAX
     }
 }
-
-/// Batches that are being checked, each at most an answer: enough to keep every core at work.
-const CHECKS_MAX: usize = 16;
 
 /// Bytes from which an answer is long: those with but a few entries, and all others, never wait.
 const LONG_BYTES: usize = 32 << 10;

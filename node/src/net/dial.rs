@@ -113,6 +113,8 @@ pub(super) struct Dialer {
     shared: Shared,
     /// Those that are wanted for the scopes that they share.
     sharers: Vec<PeerId>,
+    /// Those that were, and turned out to share none: as many as `target` at most.
+    in_vain: BTreeSet<PeerId>,
     target: usize,
     dials_max: usize,
     bootstrap_max: usize,
@@ -130,6 +132,7 @@ impl Dialer {
             council: BTreeSet::new(),
             shared: Shared::default(),
             sharers: Vec::new(),
+            in_vain: BTreeSet::new(),
             target: limits.peers_target,
             dials_max: limits.dials_max.max(1),
             bootstrap_max: limits.bootstrap_max,
@@ -187,31 +190,46 @@ impl Dialer {
         self.council = council;
         self.shared = shared;
         self.sharers.retain(|peer| members.contains_key(peer));
+        self.in_vain.clear();
     }
 
     /// Chooses anew who is wanted for scopes, now that connected members have `told` which they follow;
-    /// one that has told of none yet counts as presumed.
-    pub(super) fn choose_sharers(&mut self, told: &BTreeMap<PeerId, Vec<u16>>) {
+    /// one that has told of none yet counts as presumed. Those that could not be reached are tried again
+    /// when it is time, after all others.
+    pub(super) fn choose_sharers(&mut self, told: &BTreeMap<PeerId, Vec<u16>>, now: Instant) {
         let is_connected = |wanted: &Wanted| matches!(wanted.standing, Standing::Connected(_));
         let mut sharers = std::mem::take(&mut self.sharers);
         sharers.retain(|peer| self.peers.get(peer).is_some_and(is_connected));
+        // Those who would draw connections by what they are presumed to share can draw so many.
+        sharers.retain(|peer| {
+            let in_vain =
+                told.get(peer).is_some_and(Vec::is_empty) && self.in_vain.len() < self.target;
+            !in_vain || !self.in_vain.insert(*peer)
+        });
         let at_random: BTreeSet<PeerId> = self.candidates().into_iter().collect();
-        let (mut near, mut others) = (Vec::new(), Vec::new());
+        let (mut near, mut others, mut rested) = (Vec::new(), Vec::new(), Vec::new());
         for peer in self.order.iter().filter(|peer| !self.council.contains(peer)) {
             let Some(wanted) = self.peers.get(peer) else { continue };
             let presumed = self.shared.by_peer.get(peer).map_or(&[][..], Vec::as_slice);
+            let hopeful = wanted.is_hopeful();
             if is_connected(wanted) {
                 near.push(told.get(peer).map_or(presumed, Vec::as_slice));
-            } else if wanted.is_hopeful() {
-                if at_random.contains(peer) {
-                    near.push(presumed);
-                } else {
-                    others.push((*peer, presumed));
-                }
+            } else if at_random.contains(peer) {
+                near.extend(hopeful.then_some(presumed));
+            } else if hopeful && !self.in_vain.contains(peer) {
+                others.push(((*peer, presumed), presumed));
+            } else if !self.in_vain.contains(peer)
+                && is_due(wanted.standing, now)
+                && !wanted.addresses().is_empty()
+            {
+                rested.push(((*peer, presumed), presumed));
             }
         }
-        let chosen = neighbours::choose(self.shared.scopes, near, others);
-        sharers.extend(chosen);
+        let scopes = self.shared.scopes;
+        let mut chosen = neighbours::choose(scopes, near.iter().copied(), others);
+        near.extend(chosen.iter().map(|(_, presumed)| *presumed));
+        chosen.extend(neighbours::choose(scopes, near, rested));
+        sharers.extend(chosen.into_iter().map(|(peer, _)| peer));
         sharers.truncate(self.target.div_ceil(2));
         self.sharers = sharers;
     }

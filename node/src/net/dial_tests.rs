@@ -166,10 +166,10 @@ fn members_are_dialed_for_scopes_that_too_few_share() {
     let (mut dialer, order, now) = short_of_sharers(&[&[], &[0]]);
     assert_eq!(peers(dialer.due(now)), [order[0]]);
     dialer.connected(order[0], now);
-    dialer.choose_sharers(&BTreeMap::new());
+    dialer.choose_sharers(&BTreeMap::new(), now);
     assert_eq!(peers(dialer.due(now)), [order[2]], "the one that shares a scope, and no other");
     dialer.connected(order[2], now);
-    dialer.choose_sharers(&BTreeMap::new());
+    dialer.choose_sharers(&BTreeMap::new(), now);
     assert!(dialer.due(now).is_empty());
     dialer.disconnected(order[2], now);
     let at = dialer.next().unwrap();
@@ -183,18 +183,18 @@ fn who_follows_a_scope_after_all_spares_others_a_dial_and_who_does_not_another_i
     // One may be dialed for scopes.
     dialer.connected(order[0], now);
     let told = |places: &[u16]| BTreeMap::from([(order[0], places.to_vec())]);
-    dialer.choose_sharers(&told(both));
+    dialer.choose_sharers(&told(both), now);
     assert_eq!(dialer.sharers, [order[1]]);
     for peer in &order[21..21 + neighbours::SHARERS] {
         dialer.connected(*peer, now);
     }
     let mut all = told(both);
     all.extend(order[21..21 + neighbours::SHARERS].iter().map(|peer| (*peer, both.to_vec())));
-    dialer.choose_sharers(&all);
+    dialer.choose_sharers(&all, now);
     assert!(dialer.sharers.is_empty(), "enough dialed this node");
     all.insert(order[21], vec![0]);
     all.insert(order[22], vec![0]);
-    dialer.choose_sharers(&all);
+    dialer.choose_sharers(&all, now);
     assert_eq!(dialer.sharers, [order[1]]);
 }
 
@@ -202,12 +202,43 @@ fn who_follows_a_scope_after_all_spares_others_a_dial_and_who_does_not_another_i
 fn members_that_cannot_be_reached_are_not_dialed_for_scopes() {
     let (mut dialer, order, mut now) = short_of_sharers(&[&[0], &[0]]);
     dialer.connected(order[0], now);
-    dialer.choose_sharers(&BTreeMap::new());
+    dialer.choose_sharers(&BTreeMap::new(), now);
     for _ in 0..FAILURES_TOLERATED {
         assert_eq!(peers(dialer.due(now)), [order[1]]);
         dialer.failed(order[1], now);
         now += NetLimits::default().dial_delay_max;
     }
-    dialer.choose_sharers(&BTreeMap::new());
+    dialer.choose_sharers(&BTreeMap::new(), now);
     assert_eq!(peers(dialer.due(now)), [order[2]]);
+}
+
+#[test]
+fn members_that_could_not_be_reached_are_dialed_again_where_nobody_else_shares_a_scope() {
+    let (mut dialer, order, mut now) = short_of_sharers(&[&[0]]);
+    dialer.connected(order[0], now);
+    dialer.choose_sharers(&BTreeMap::new(), now);
+    for _ in 0..=FAILURES_TOLERATED {
+        assert_eq!(peers(dialer.due(now)), [order[1]]);
+        dialer.failed(order[1], now);
+        dialer.choose_sharers(&BTreeMap::new(), now);
+        assert!(dialer.due(now).is_empty(), "not before it is time");
+        now += NetLimits::default().dial_delay_max;
+        dialer.choose_sharers(&BTreeMap::new(), now);
+    }
+}
+
+#[test]
+fn who_turns_out_to_share_nothing_makes_room_for_another() {
+    let (mut dialer, order, now) = short_of_sharers(&[&[0], &[0], &[0]]);
+    dialer.connected(order[0], now);
+    dialer.choose_sharers(&BTreeMap::new(), now);
+    let mut told = BTreeMap::new();
+    for peer in &order[1..3] {
+        assert_eq!(peers(dialer.due(now)), [*peer]);
+        dialer.connected(*peer, now);
+        told.insert(*peer, Vec::new());
+        dialer.choose_sharers(&told, now);
+    }
+    assert!(dialer.due(now).is_empty(), "two could be hostile: no more than the target draw dials");
+    assert_eq!(dialer.sharers, [order[2]]);
 }

@@ -225,7 +225,7 @@ impl Task {
         if now >= self.choose {
             self.choose = now + CHOOSE_EVERY;
             let told = self.subscriptions();
-            self.dialer.choose_sharers(&told);
+            self.dialer.choose_sharers(&told, now);
         }
     }
 

@@ -145,8 +145,9 @@ impl<'a> Verifier<'a> {
 
     /// Does what `examine` does, with the signatures of all receipts in it judged together.
     ///
-    /// `examine` is done a second time where a signature does not hold: the worst folder takes twice as
-    /// long as it would one by one. What it asks for is held in memory, so it is to be a dozen receipts.
+    /// `examine` is done a second time where a signature does not hold, and cosignatures of checkpoints
+    /// that were met before are judged once more: a folder with something bad in all its parts takes two to
+    /// three times as long as it would one by one, more where a large council cosigned. What it asks for is held in memory, so it is to be a dozen receipts.
     pub fn together<T>(&mut self, examine: impl Fn(&mut Self) -> T) -> T {
         self.assumption = Some(Assumption::default());
         let examined = examine(self);

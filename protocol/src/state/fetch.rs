@@ -24,7 +24,7 @@ use crate::evidence::contradict;
 use crate::id::ExchangeId;
 use crate::io::{CheckTicket, Effect, Notice, Peer, PeerFault, RequestId};
 use crate::limits::{
-    FETCHES_MAX, FETCHES_PER_LOG_MAX, FETCHES_PER_PEER_MAX, FIND_SOURCE_DELAY_MS,
+    CHECKS_MAX, FETCHES_MAX, FETCHES_PER_LOG_MAX, FETCHES_PER_PEER_MAX, FIND_SOURCE_DELAY_MS,
     RANGES_PER_LOG_MAX,
 };
 use crate::message::{Leaves, LeavesRequest, Request, ServedLeaf};
@@ -66,7 +66,8 @@ impl State {
         let Some(source) = self.source_for(log) else { return false };
         let request = self.send_for_range(&source, log, (from, to), goal);
         if let Some(replica) = self.replicas.get_mut(log) {
-            let range = Range { to, since: self.now, requests: vec![(source, request)] };
+            let now = self.now;
+            let range = Range { to, since: now, requests: vec![(source, request, now)] };
             replica.fetching.insert(from, range);
             let at = self.now.plus_millis(replica.late_ms());
             self.timers.set(Timer::RangeLate(log.clone()), at);
@@ -103,8 +104,12 @@ impl State {
         }
         let (from, to) = (*from, range.to);
         self.timers.set(Timer::RangeLate(log.clone()), self.now.plus_millis(late_ms));
+        if self.checks.len() >= CHECKS_MAX {
+            // Its answer may be here, and wait for what is being checked.
+            return;
+        }
         let target = replica.target.as_ref().filter(|target| to <= target.signed.size());
-        let (Some(target), [(late, _)]) = (target, range.requests.as_slice()) else { return };
+        let (Some(target), [(late, ..)]) = (target, range.requests.as_slice()) else { return };
         let goal = FetchGoal { signed: target.signed.clone(), note: target.offered.clone() };
         replica.tried.insert(late.clone());
         let Some(source) = self.source_for(log) else { return };
@@ -114,7 +119,7 @@ impl State {
             let request = self.send_for_range(&source, log, (from, to), goal);
             let replica = self.replicas.get_mut(log);
             if let Some(range) = replica.and_then(|replica| replica.fetching.get_mut(&from)) {
-                range.requests.push((source, request));
+                range.requests.push((source, request, self.now));
             }
         }
     }
@@ -220,8 +225,8 @@ impl State {
     ) {
         let Some(replica) = self.replicas.get_mut(log) else { return };
         let Slot::Occupied(mut range) = replica.fetching.entry(from) else { return };
-        if range.get().is_of(request) {
-            range.get_mut().requests.retain(|(_, other)| *other != request);
+        if range.get().asked_by(request).is_some() {
+            range.get_mut().requests.retain(|(_, other, _)| *other != request);
             if range.get().requests.is_empty() {
                 range.remove();
             }
@@ -252,17 +257,17 @@ impl State {
         let Some(replica) = self.replicas.get_mut(log) else { return };
         // Nothing more may be taken of the log, or the range was asked for anew.
         let Slot::Occupied(range) = replica.fetching.entry(from) else { return };
-        if !range.get().is_of(request) {
-            return;
-        }
-        let range = range.remove();
-        let asked = range.to - from;
+        let Some(since) = range.get().asked_by(request) else { return };
+        let asked = range.get().to - from;
         let leaves = answer.leaves.len() as u64;
         if answer.from != from || leaves == 0 || leaves > asked {
             self.penalise(peer, PeerFault::WrongAnswer);
-            return self.source_failed(log, peer);
+            // Another peer may have been asked too.
+            return self.range_failed(peer, log, from, request);
         }
-        replica.learn_time(self.now.millis().saturating_sub(range.since.millis()));
+        range.remove();
+        // How late others were says nothing about the log.
+        replica.learn_time(self.now.millis().saturating_sub(since.millis()));
         replica.early.insert(from, Early { peer: peer.clone(), asked, goal, answer });
         self.pursue(log);
     }

@@ -98,19 +98,19 @@ pub(super) struct Range {
     pub(super) to: u64,
     /// When it was asked for first.
     pub(super) since: Instant,
-    /// Who was asked, and by which request: one peer, and another where that was late.
-    pub(super) requests: Vec<(Peer, RequestId)>,
+    /// Who was asked, by which request and when: one peer, and another where that was late.
+    pub(super) requests: Vec<(Peer, RequestId, Instant)>,
 }
 
 impl Range {
     /// Whether `peer` was asked for it.
     pub(super) fn is_asked_of(&self, peer: &Peer) -> bool {
-        self.requests.iter().any(|(asked, _)| asked == peer)
+        self.requests.iter().any(|(asked, ..)| asked == peer)
     }
 
-    /// Whether it was asked for by `request`.
-    pub(super) fn is_of(&self, request: RequestId) -> bool {
-        self.requests.iter().any(|(_, asked)| *asked == request)
+    /// When it was asked for by `request`, if it was.
+    pub(super) fn asked_by(&self, request: RequestId) -> Option<Instant> {
+        self.requests.iter().find(|(_, asked, _)| *asked == request).map(|(.., at)| *at)
     }
 }
 
@@ -265,7 +265,7 @@ impl Replica {
         self.range_ms.map_or(RANGE_LATE_MS, |usual| RANGE_LATE_MS.max(4 * usual))
     }
 
-    /// Learns from a range that came after so many milliseconds.
+    /// Learns from a range that came so many milliseconds after it was asked for.
     pub(super) fn learn_time(&mut self, ms: u64) {
         self.range_ms = Some(self.range_ms.map_or(ms, |usual| (3 * usual + ms) / 4));
     }

@@ -15,7 +15,10 @@ use crate::store::views::IdSum;
 /// What one bundle showed.
 #[derive(Default)]
 struct BundleReport {
+    /// Until their signatures are checked: each keeps the bytes of its bundle.
     entries: Vec<(u64, Entry)>,
+    /// How many there are.
+    count: u64,
     /// The ids that the views should hold; `None` where the tile does not tell them.
     ids: Option<IdSum>,
     findings: Vec<Finding>,
@@ -50,7 +53,7 @@ impl Examined {
             for group in groups {
                 for bundle in group.bundles {
                     sum = sum.zip(bundle.ids).map(|(all, ids)| all.and(ids));
-                    log.entries += bundle.entries.len() as u64;
+                    log.entries += bundle.count;
                     findings.extend(bundle.findings);
                 }
                 log.signatures += group.signatures;
@@ -68,6 +71,9 @@ impl Examined {
             group.iter().map(|number| self.examine_bundle(tree, cursor, *number)).collect();
         let mut report = GroupReport { bundles, signatures: 0, findings: Vec::new() };
         self.examine_signatures(&mut report);
+        for bundle in &mut report.bundles {
+            bundle.entries = Vec::new();
+        }
         report
     }
 
@@ -124,6 +130,7 @@ impl Examined {
             }
         }
         self.tell_remedy(tree, number, hashes.is_empty(), &entries, &mut report);
+        report.count = entries.len() as u64;
         report.entries = entries;
         report
     }
