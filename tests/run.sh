@@ -17,8 +17,8 @@ vectors() {
     fi
     local fresh status=0
     fresh=$(mktemp -d)
-    cp tests/vectors/make.py tests/vectors/make_protocol.py "$fresh"
-    (cd "$fresh" && python3 make.py && python3 make_protocol.py)
+    cp tests/vectors/make.py tests/vectors/make_protocol.py tests/vectors/make_register.py tests/vectors/make_receipts.py "$fresh"
+    (cd "$fresh" && python3 make.py && python3 make_protocol.py && python3 make_register.py && python3 make_receipts.py)
     for file in tests/vectors/*.json; do
         cmp "$file" "$fresh/$(basename "$file")" || status=1
     done
@@ -40,8 +40,12 @@ step cargo build --locked -p hutong-node
 step nextest
 # The scenario files run among the tests. Here: random ones, and whether the checkers catch planted bugs.
 step cargo build --locked --release -p hutong-simulations
-step target/release/hutong-simulations swarm --seeds 1000 --nodes 50
+for nodes in 10 12 17; do
+    step target/release/hutong-simulations swarm --seeds 400 --nodes "$nodes"
+done
+step target/release/hutong-simulations swarm --seeds 700 --nodes 50
 step target/release/hutong-simulations mutants
+step target/release/hutong-simulations model
 step cargo run --locked --release -- demo --once
 
 printf '\nall checks hold\n'

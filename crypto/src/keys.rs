@@ -61,6 +61,8 @@ pub enum Purpose {
     Witness,
     /// Signs statements.
     Issuer,
+    /// Signs the register, where the exchange is its keeper.
+    Register,
     /// Is the identity on the network.
     Transport,
     /// Seals what is stored at rest.
@@ -69,8 +71,8 @@ pub enum Purpose {
 
 impl Purpose {
     /// Every purpose, in the order of the declaration.
-    pub const ALL: [Self; 5] =
-        [Self::Log, Self::Witness, Self::Issuer, Self::Transport, Self::Sealing];
+    pub const ALL: [Self; 6] =
+        [Self::Log, Self::Witness, Self::Issuer, Self::Register, Self::Transport, Self::Sealing];
 
     /// The context string of BLAKE3's key derivation; part of the format, never changed.
     pub const fn context(self) -> &'static str {
@@ -78,6 +80,7 @@ impl Purpose {
             Self::Log => "hutong 2026 log key",
             Self::Witness => "hutong 2026 witness key",
             Self::Issuer => "hutong 2026 issuer key",
+            Self::Register => "hutong 2026 register key",
             Self::Transport => "hutong 2026 transport key",
             Self::Sealing => "hutong 2026 sealing key",
         }

@@ -4,7 +4,11 @@
 //! `ed25519-zebra` is asked as a second opinion on ZIP 215.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first broken vector")]
 
-use std::{cell::RefCell, collections::BTreeMap, sync::LazyLock};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
 use curve25519_dalek::{
     EdwardsPoint, Scalar,
@@ -271,6 +275,29 @@ fn each_condition_of_taming_the_many_eddsas_has_its_verdict() {
 
 /// Non-canonical encodings enter the hash as they came; hashing the canonical ones instead would
 /// make another k, so that such signatures hold only where k does not matter.
+/// A key with a small-order part tells `[k]A` for k as hashed from that for k modulo the group order.
+#[test]
+fn k_is_reduced_modulo_the_group_order_before_it_multiplies() {
+    let mut draw = Draw::new("reduced k");
+    let (a, r) = (draw.scalar(), draw.scalar());
+    let mut met = BTreeSet::new();
+    for number in 0..1_000_u32 {
+        let message = number.to_le_bytes();
+        let item = craft(a, EIGHT_TORSION[1], r, EdwardsPoint::identity(), &message);
+        let commitment: [u8; 32] = item.signature.0[..32].try_into().unwrap();
+        let parts = [&commitment[..], &item.key.0, &message].concat();
+        let hashed = Sha512::digest(parts)[0] % 8;
+        let reduced = challenge(&commitment, &item.key.0, &message).as_bytes()[0] % 8;
+        // The order of the small part is 8, so these tell which k leaves nothing over.
+        let kind = (hashed == 0, reduced == 0);
+        if kind.0 != kind.1 && met.insert(kind) {
+            assert_eq!(item.strict, reduced == 0);
+            check(&item);
+        }
+    }
+    assert_eq!(met.len(), 2, "one that holds by the reduced k alone, one by the hashed k alone");
+}
+
 #[test]
 fn encodings_are_hashed_as_they_came() {
     let draw = &mut Draw::new("encodings");

@@ -1,9 +1,10 @@
 //! The node's HTTP interface: server, client, and what travels between them.
 
 pub mod client;
+mod connections;
 pub mod error;
 pub mod model;
-mod routes;
+pub(crate) mod routes;
 pub mod server;
 pub mod token;
 

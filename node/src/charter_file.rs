@@ -54,12 +54,6 @@ pub enum CharterFileError {
         /// What is wrong.
         source: ExtendError,
     },
-    /// The council contradicts itself.
-    #[error("the council signed two charters of version {version}: stop, and call the council")]
-    Equivocation {
-        /// The version of which there are two.
-        version: u64,
-    },
 }
 
 /// Where the charters of the data folder `data` lie.
@@ -89,10 +83,7 @@ pub fn add(chain: Option<CharterChain>, path: &Path) -> Result<CharterChain, Cha
         match &mut chain {
             None => chain = Some(CharterChain::found(signed).map_err(wrong)?),
             Some(chain) => {
-                let version = signed.charter().version;
-                if let Extend::Equivocation(_) = chain.extend(signed).map_err(wrong)? {
-                    return Err(CharterFileError::Equivocation { version });
-                }
+                let (Extend::Added | Extend::Known) = chain.extend(signed).map_err(wrong)?;
             }
         }
     }

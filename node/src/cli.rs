@@ -9,6 +9,8 @@ pub mod console;
 pub mod contract;
 pub mod document;
 pub mod exit;
+pub mod federation;
+pub mod fingerprint;
 pub mod import;
 pub mod init;
 pub mod keys;
@@ -38,13 +40,21 @@ use lang::Lang;
 
 use crate::config::Logging;
 use crate::logging::{self, LoggingError};
+use crate::process;
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let lang = Lang::choose(cli.global.lang, |name| std::env::var(name).ok());
     let console = Console { lang, json: cli.global.json };
-    exit::end(&dispatch(cli, console), console)
+    let ended = process::forbid_core_dumps().map_err(anyhow::Error::from).and_then(|()| {
+        // Manual pages and completions are for every user of the machine.
+        if !matches!(cli.command, Command::Man { .. } | Command::Completions { .. }) {
+            process::keep_files_private();
+        }
+        dispatch(cli, console)
+    });
+    exit::end(&ended, console)
 }
 
 fn dispatch(cli: Cli, console: Console) -> anyhow::Result<()> {
@@ -71,6 +81,7 @@ fn dispatch(cli: Cli, console: Console) -> anyhow::Result<()> {
         Command::Status { wait } => status::status(global, wait, console),
         Command::Peers => status::peers(global, console),
         Command::Charter(command) => charter::run(global, &command, console),
+        Command::Federation(command) => federation::run(global, &command, console),
         Command::Member(command) => member::run(global, &command, console),
         Command::Keys(command) => keys::run(global, &command, console),
         Command::Config(command) => config::run(global, &command, console),

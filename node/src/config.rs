@@ -82,8 +82,15 @@ pub struct Network {
     pub bootstrap: Vec<String>,
     /// Find peers on the local network by multicast.
     pub mdns: bool,
-    /// Relay connections for nodes behind address translation; for well-connected nodes.
+    /// Relay connections for members behind address translation; for well-connected nodes. Needs
+    /// `exchange.addresses`.
     pub relay: bool,
+    /// Relays through which others reach this node, if it stands behind address translation: multiaddrs that end
+    /// in `/p2p/<peer id>`, at most 8. A reservation is kept at each.
+    pub relays: Vec<String>,
+    /// Ask peers whether this node's addresses can be reached (`AutoNAT` 2); with `exchange.addresses`, answer
+    /// theirs too.
+    pub autonat: bool,
     /// Bounds.
     pub limits: NetworkLimits,
 }
@@ -98,6 +105,9 @@ pub struct NetworkLimits {
     pub connections_per_peer_max: u32,
     /// Connections to nodes that are no members, 0 to `connections_max`.
     pub strangers_max: u32,
+    /// Memory of the process in MiB above which no new connection is taken, 0 or 64 to 16,777,216; 0 is half of the
+    /// machine's, or of the container's.
+    pub memory_mib: u32,
 }
 
 /// `[api]`.
@@ -114,6 +124,11 @@ pub struct Api {
     pub request_timeout_ms: u64,
     /// Requests answered at one time, 1 to 4,096.
     pub concurrency_max: u32,
+    /// Connections at one time, 4 to 65,536. Where all are taken, a new one takes the place of the one that has
+    /// been without a request for the longest time.
+    pub connections_max: u32,
+    /// Longest time that a connection may be without a whole request header, in milliseconds, 100 to 600,000.
+    pub idle_timeout_ms: u64,
 }
 
 /// `[storage]`.
@@ -122,6 +137,9 @@ pub struct Api {
 pub struct Storage {
     /// Memory for the index's cache in MiB, 8 to 65,536.
     pub cache_mib: u32,
+    /// Room on the disk in MiB that is kept for the own log, 0 to 1,048,576: with less, other exchanges' logs are
+    /// not fetched. 88 MiB are kept free besides.
+    pub reserve_mib: u32,
 }
 
 /// `[log]`.
@@ -195,6 +213,8 @@ impl Default for Network {
             bootstrap: Vec::new(),
             mdns: false,
             relay: false,
+            relays: Vec::new(),
+            autonat: false,
             limits: NetworkLimits::default(),
         }
     }
@@ -202,7 +222,7 @@ impl Default for Network {
 
 impl Default for NetworkLimits {
     fn default() -> Self {
-        Self { connections_max: 512, connections_per_peer_max: 4, strangers_max: 64 }
+        Self { connections_max: 512, connections_per_peer_max: 4, strangers_max: 64, memory_mib: 0 }
     }
 }
 
@@ -214,13 +234,15 @@ impl Default for Api {
             body_bytes_max: 8 * 1024 * 1024,
             request_timeout_ms: 30_000,
             concurrency_max: 64,
+            connections_max: 128,
+            idle_timeout_ms: 30_000,
         }
     }
 }
 
 impl Default for Storage {
     fn default() -> Self {
-        Self { cache_mib: 64 }
+        Self { cache_mib: 64, reserve_mib: 256 }
     }
 }
 

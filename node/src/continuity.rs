@@ -14,7 +14,7 @@ use hutong_protocol::entry::Leaf;
 use hutong_protocol::id::{ExchangeId, StatementId};
 use hutong_protocol::listing::ListingState;
 use hutong_protocol::prepare::Unsigned;
-use hutong_protocol::statement::{Said, Statement};
+use hutong_protocol::statement::{Judged, Statement};
 use thiserror::Error;
 
 use crate::handle::NodeView;
@@ -147,8 +147,10 @@ fn fold(
     let (mut standing, mut effective) = (Standing::New, Vec::new());
     for index in places(view, store, log, said)? {
         let Some(Leaf::Entry(entry)) = store.leaf(log, index)? else { continue };
-        let Ok(event) = Said::parse(entry.statement_bytes()) else { continue };
-        if standing.apply(&event.content, entry.id()).is_ok() {
+        let Ok(Judged { content: Ok(event), .. }) = Judged::parse(entry.statement_bytes()) else {
+            continue;
+        };
+        if standing.apply(&event, entry.id()).is_ok() {
             effective.push(Effective { index, id: entry.id() });
         }
     }

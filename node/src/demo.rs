@@ -19,7 +19,7 @@ use anyhow::Context as _;
 use self::federation::Federation;
 use self::story::Story;
 use crate::cli::args::DemoArgs;
-use crate::cli::console::Console;
+use crate::cli::console::{Console, shown_path};
 
 /// Runs the demonstration.
 ///
@@ -81,8 +81,8 @@ impl Folder {
             return Ok(());
         }
         console.say(
-            &format!("数据目录保留在 {}", path.display()),
-            &format!("the data folders are in {}", path.display()),
+            &format!("数据目录保留在 {}", shown_path(&path)),
+            &format!("the data folders are in {}", shown_path(&path)),
         )
     }
 }

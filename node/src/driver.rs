@@ -6,7 +6,8 @@
 //! clock ───┘                    └─ notices and views for people   ┘
 //! ```
 //!
-//! Nothing is decided here. A disk that fails ends the node: it must not say what it cannot keep.
+//! Nothing is decided here. A disk that fails ends the node: it must not say what it cannot keep. One that is
+//! full makes it wait.
 
 mod executor;
 mod intake;
@@ -14,28 +15,36 @@ mod notice;
 mod publish;
 mod view;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use hutong_crypto::keys::{Purpose, Seed};
-use hutong_protocol::charter::CharterChain;
 use hutong_protocol::check;
-use hutong_protocol::directory::Facts;
 use hutong_protocol::id::ExchangeId;
 use hutong_protocol::io::{Effect, GossipId, InboundId, Input, Peer, RequestId, Ticket};
+use hutong_protocol::message::{Refusal, Request, Response};
+use hutong_protocol::persist::Stored;
 use hutong_protocol::prepare::Prepared;
 use hutong_protocol::state::{Config as StateConfig, Follow, Keys, State};
 use hutong_protocol::time::{Instant, Now, Timestamp};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use self::executor::{Executor, QUEUE_MAX, Replies};
+pub(crate) use self::executor::LeafAnswer;
+use self::executor::{Executor, LeafReplies, QUEUE_MAX, Replies};
 use self::intake::Intake;
 use self::view::ViewKeeper;
+use crate::authority::Charters;
 use crate::config::Config;
-use crate::handle::{CharterRefused, Command, DialRefused, NodeHandle, NodeView, PublishError};
-use crate::net::{Net, NetConfig, NetError, NetEvent, NetHandle, NetLimits, TransportSecret};
+use crate::handle::{
+    CharterRefused, Command, DialRefused, NodeHandle, NodeView, NoticeLine, PublishError,
+};
+use crate::net::{
+    Net, NetConfig, NetError, NetEvent, NetHandle, NetLimits, TransportSecret, Verdict,
+};
 use crate::queues::Queues;
 use crate::store::{Store, StoreError};
 
@@ -48,14 +57,16 @@ pub struct Parts {
     pub config: Config,
     /// Its store, opened.
     pub store: Store,
-    /// Its charters, verified.
-    pub charters: CharterChain,
+    /// Its charters.
+    pub charters: Charters,
     /// Its seed.
     pub seed: Seed,
     /// Whether the seed was restored from a backup and what it signed is not known yet.
     pub restored: bool,
     /// Whether the operator says that the own log is complete as it is stored.
     pub own_log_complete: bool,
+    /// What the operator should know of the start.
+    pub notices: Vec<NoticeLine>,
 }
 
 /// Why a node could not start, or had to stop.
@@ -86,27 +97,42 @@ pub struct Running {
 ///
 /// [`NodeFault`]: what is wrong with configuration, disk or network.
 pub fn start(parts: Parts) -> Result<Running, NodeFault> {
-    let Parts { config, store, charters, seed, restored, own_log_complete } = parts;
+    let Parts { config, store, charters, seed, restored, own_log_complete, notices } = parts;
     let me: ExchangeId =
         config.exchange.id.parse().map_err(|error| NodeFault::Config(format!("{error}")))?;
     let secret = TransportSecret::from_bytes(seed.derive_bytes(Purpose::Transport));
     let peer = Peer::new(&secret.peer());
     let state_config =
         StateConfig { own_log_complete, ..state_config(&config, &me, peer, restored)? };
-    let keys = Keys { log: seed.derive(Purpose::Log), witness: seed.derive(Purpose::Witness) };
-    let stored = store.restore()?;
-    let mut facts = Facts::new();
-    for (log, index, entry) in store.admin_facts()? {
-        facts.insert((log, index), &entry);
-    }
-    let net_config = net_config(&config, secret, charters.federation_id().short());
+    let keys = Keys {
+        log: seed.derive(Purpose::Log),
+        witness: seed.derive(Purpose::Witness),
+        // The state uses it only where the charter in force names this exchange and this key.
+        register: Some(seed.derive(Purpose::Register)),
+    };
+    let Charters { founded, later } = charters;
+    let net_config = net_config(&config, secret, founded.federation().short());
     let (net, events) = Net::start(&net_config)?;
-    let state = State::new(state_config, keys, charters, &stored, facts);
+    let state = State::new(
+        state_config,
+        keys,
+        Stored {
+            founded: &founded,
+            charters: later,
+            logs: &store.restore()?,
+            registers: store.registers()?,
+            decisions: store.decisions()?,
+            anchors: store.anchors()?,
+        },
+    );
     let started = now();
-    let first = view::first(&me, net.local_peer(), started, &state);
+    let mut first = view::first(&me, net.local_peer(), started, &state);
+    for notice in notices {
+        first.add_notice(notice);
+    }
     let issuer = seed.derive(Purpose::Issuer);
     let (handle, commands, views) = NodeHandle::new(first, store.clone(), issuer);
-    let driver = Driver::new(me, state, store, net, views);
+    let driver = Driver::new(me, state, store, net, views, handle.stopping());
     let ended = tokio::spawn(driver.run(events, commands));
     Ok(Running { handle, ended })
 }
@@ -132,6 +158,7 @@ fn state_config(
         follow,
         restored,
         own_log_complete: false,
+        quotas: BTreeMap::new(),
         announce_interval_ms: config.log.batch_ms_max,
         anti_entropy_interval_ms: config.sync.anti_entropy_s.saturating_mul(1_000),
         own_log_check_ms: config.log.own_log_check_ms,
@@ -150,9 +177,16 @@ pub(crate) fn net_config(
     net.bootstrap.clone_from(&config.network.bootstrap);
     net.mdns = config.network.mdns;
     net.relay_server = config.network.relay;
+    net.relays.clone_from(&config.network.relays);
+    net.autonat = config.network.autonat;
     net.public = !config.exchange.addresses.is_empty();
     net.limits = NetLimits::from(&config.network.limits);
     net
+}
+
+/// Whether a peer shows a checkpoint of its log, with the entries up to it.
+fn is_news(request: &Bytes) -> bool {
+    matches!(Request::decode(request.clone()), Ok(Request::Announcement(_)))
 }
 
 /// The time of this machine's clock.
@@ -188,6 +222,7 @@ struct Driver {
     net: NetHandle,
     views: ViewKeeper,
     replies: Replies,
+    leaves: LeafReplies,
     last_ticket: u64,
     inputs: mpsc::UnboundedSender<Input>,
     inner: mpsc::UnboundedReceiver<Input>,
@@ -198,6 +233,8 @@ struct Driver {
     /// The beginning of the time by which the state waits.
     started: std::time::Instant,
     executor: JoinHandle<Result<(), StoreError>>,
+    /// Becomes true when the node is to end.
+    stopping: Arc<AtomicBool>,
 }
 
 impl Driver {
@@ -207,18 +244,22 @@ impl Driver {
         store: Store,
         net: NetHandle,
         views: watch::Sender<Arc<NodeView>>,
+        stopping: Arc<AtomicBool>,
     ) -> Self {
         let (inputs, inner) = results();
         let (effects, queue) = mpsc::channel(QUEUE_MAX);
         let replies = Replies::default();
+        let leaves = LeafReplies::default();
         let under_way = Arc::new(AtomicUsize::new(0));
         let executor = Executor {
             me,
             store: store.clone(),
             net: net.clone(),
             replies: replies.clone(),
+            leaves: leaves.clone(),
             inputs: inputs.clone(),
             under_way: Arc::clone(&under_way),
+            stopping: Arc::clone(&stopping),
         };
         let executor = tokio::spawn(executor.run(queue));
         let views = ViewKeeper::new(views);
@@ -228,6 +269,7 @@ impl Driver {
             net,
             views,
             replies,
+            leaves,
             last_ticket: 0,
             inputs,
             inner,
@@ -236,6 +278,7 @@ impl Driver {
             under_way,
             started: std::time::Instant::now(),
             executor,
+            stopping,
         }
     }
 
@@ -306,6 +349,7 @@ impl Driver {
 
     /// Ends in order: what was decided is carried out first.
     async fn stop(self) -> Result<(), NodeFault> {
+        self.stopping.store(true, Ordering::Relaxed);
         drop(self.effects);
         let ended = self.executor.await;
         self.net.shutdown().await;
@@ -335,10 +379,22 @@ impl Driver {
             NetEvent::PeerDisconnected { peer } => {
                 Input::PeerDisconnected { peer: Peer::new(&peer) }
             }
+            NetEvent::Gossip { id, .. } if !self.views.has_room() => {
+                // It may carry entries. What it tells of is asked for once there is room.
+                let _ = self.net.verdict(id, Verdict::Ignore).await;
+                return;
+            }
             NetEvent::Gossip { id, source, author, scope, bytes } => {
                 let Ok(scope) = scope.parse() else { return };
                 let (from, author) = (Peer::new(&source), Peer::new(&author));
                 Input::Gossip { id: GossipId(id), from, author, scope, bytes }
+            }
+            NetEvent::Request { inbound, bytes, .. }
+                if !self.views.has_room() && is_news(&bytes) =>
+            {
+                let refused = Response::Refused(Refusal::Fault).encode();
+                let _ = self.net.respond(inbound, refused).await;
+                return;
             }
             NetEvent::Request { inbound, peer, bytes } => {
                 Input::Request { inbound: InboundId(inbound), peer: Peer::new(&peer), bytes }
@@ -359,8 +415,7 @@ impl Driver {
     async fn command(&mut self, command: Command) {
         match command {
             Command::Publish { statements, reserved, reply } => {
-                self.last_ticket += 1;
-                let ticket = Ticket(self.last_ticket);
+                let ticket = self.ticket();
                 self.replies.insert(ticket, reply, reserved);
                 self.append(ticket, statements).await;
             }
@@ -370,12 +425,23 @@ impl Driver {
                 // Whoever asked may have gone.
                 let _ = reply.send(refusal.map_or(Ok(version), Err));
             }
+            Command::AnchorLeaf { log, reply } => {
+                let ticket = self.ticket();
+                self.leaves.insert(ticket, reply);
+                self.handle(Input::AnchorLeaf { ticket, log }).await;
+            }
+            Command::WantAnchor => self.handle(Input::AnchorWanted).await,
             Command::Dial { address, reply } => {
                 let dialled = self.net.dial(&address).await;
                 let _ = reply.send(dialled.map_err(|error| DialRefused::Invalid(chain(&error))));
             }
             Command::Shutdown => {}
         }
+    }
+
+    fn ticket(&mut self) -> Ticket {
+        self.last_ticket += 1;
+        Ticket(self.last_ticket)
     }
 
     /// Appends signed statements, unless one decides about a member without effect: nobody would notice
@@ -396,9 +462,6 @@ impl Driver {
         let effects = self.state.handle(self.now(), Input::Charter { bytes });
         let refused = effects.iter().find_map(|effect| match effect {
             Effect::Notice(Notice::CharterRefused { reason }) => Some(reason.clone()),
-            Effect::Notice(Notice::CharterConflict { version }) => {
-                Some(format!("charter version {version} has two successors"))
-            }
             _ => None,
         });
         self.dispatch(effects).await;

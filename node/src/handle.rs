@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hutong_crypto::{Hash, SigningKey};
 use hutong_protocol::charter::CharterChain;
@@ -14,14 +15,16 @@ use hutong_protocol::directory::Directory;
 use hutong_protocol::id::{ExchangeId, StatementId};
 use hutong_protocol::prepare::Prepared;
 use hutong_protocol::time::Timestamp;
+use hutong_protocol::unlisted::{self, Unlisted};
 use serde_json::Value;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::continuity::{self, ContinuityError, Reservations, Reserved};
+use crate::driver::LeafAnswer;
 use crate::publish;
 use crate::queues::Queues;
-use crate::store::Store;
+use crate::store::{Room, Space, Store};
 
 /// Commands that wait for the driver at most; the next one is refused as busy.
 pub const COMMANDS_MAX: usize = 256;
@@ -39,6 +42,7 @@ pub struct NodeHandle {
     store: Store,
     reservations: Reservations,
     issuer: Arc<SigningKey>,
+    stopping: Arc<AtomicBool>,
 }
 
 /// What the driver is asked to do. A dropped reply means that the node stops.
@@ -60,6 +64,15 @@ pub enum Command {
         /// The version in force afterwards.
         reply: oneshot::Sender<Result<u64, CharterRefused>>,
     },
+    /// Find a log's leaf in the newest anchor that counts.
+    AnchorLeaf {
+        /// The log.
+        log: ExchangeId,
+        /// The anchor and the leaf.
+        reply: oneshot::Sender<LeafAnswer>,
+    },
+    /// Ask the register's keeper for an anchor soon.
+    WantAnchor,
     /// Dial an address.
     Dial {
         /// Multiaddr.
@@ -91,6 +104,8 @@ pub struct Published {
     pub index: u64,
     /// Statement id.
     pub id: StatementId,
+    /// Codes in it that are on no list.
+    pub unlisted: Vec<Unlisted>,
 }
 
 /// Why nothing was published.
@@ -130,6 +145,12 @@ pub enum PublishError {
         file: PathBuf,
         /// Why.
         reason: String,
+    },
+    /// The disk has no room for own statements.
+    #[error("the disk of the data folder has {free} bytes free, too few for new statements")]
+    NoRoom {
+        /// Bytes free.
+        free: u64,
     },
     /// The log can take no more entries.
     #[error("the log is full")]
@@ -201,7 +222,39 @@ pub struct NodeView {
     pub bytes_out: u64,
     /// What waits.
     pub queues: Queues,
+    /// Decisions about members that did not take effect yet, by log and index.
+    pub waiting: Vec<WaitingDecision>,
+    /// What the disk has room for; `None` where it does not tell.
+    pub space: Option<Space>,
 }
+
+/// A decision about a member that the register does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitingDecision {
+    /// In whose log it is.
+    pub log: ExchangeId,
+    /// Its place there.
+    pub index: u64,
+    /// The statement's type.
+    pub kind: String,
+    /// Whom it concerns.
+    pub member: ExchangeId,
+    /// When its author says that it was made.
+    pub issued_at: Timestamp,
+    /// Why it would take no effect now; `None` where the keeper only has to record it.
+    pub reason: Option<String>,
+}
+
+impl WaitingDecision {
+    /// Whether it waits for the keeper alone, and for more than a day.
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        let waited = now.millis().saturating_sub(self.issued_at.millis());
+        self.reason.is_none() && waited > DAY_MS
+    }
+}
+
+/// Milliseconds of a day.
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// One log as it is held here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -291,7 +344,8 @@ impl NodeHandle {
         let (sender, view) = watch::channel(Arc::new(first));
         let reservations = Reservations::default();
         let issuer = Arc::new(issuer);
-        (Self { commands, view, store, reservations, issuer }, received, sender)
+        let stopping = Arc::default();
+        (Self { commands, view, store, reservations, issuer, stopping }, received, sender)
     }
 
     /// The newest view.
@@ -323,17 +377,31 @@ impl NodeHandle {
     ) -> Result<Vec<Published>, PublishError> {
         let node = self.clone();
         let publishing = tokio::task::spawn_blocking(move || node.prepare(&statements));
-        let answer = publishing.await.unwrap_or_else(ended)?;
-        answer.await.unwrap_or(Err(PublishError::Stopping))
+        let (answer, unlisted) = publishing.await.unwrap_or_else(ended)?;
+        let mut published = answer.await.unwrap_or(Err(PublishError::Stopping))?;
+        for (published, unlisted) in published.iter_mut().zip(unlisted) {
+            published.unlisted = unlisted;
+        }
+        Ok(published)
     }
 
     /// Makes, looks at and signs statements, and hands them to the driver. May wait for the disk.
-    fn prepare(&self, statements: &[PublishRequest]) -> Result<Answer, PublishError> {
+    fn prepare(
+        &self,
+        statements: &[PublishRequest],
+    ) -> Result<(Answer, Vec<Vec<Unlisted>>), PublishError> {
+        let space = self.store.space().map_err(ContinuityError::from)?;
+        if space.room == Room::Nothing {
+            // Before anything is signed: it could not be kept.
+            return Err(PublishError::NoRoom { free: space.free });
+        }
         let me = self.view().me.clone();
         let statements = publish::make(&me, crate::driver::now(), statements)?;
         let reserved = self.reservations.reserve(&statements)?;
         let patience = continuity::SETTLE;
         continuity::check(&me, &self.store, &statements, patience, || self.view())?;
+        let unlisted =
+            statements.iter().map(|one| unlisted::in_content(&one.said().content)).collect();
         let statements = publish::sign(&self.issuer, statements);
         let (reply, answer) = oneshot::channel();
         let command = Command::Publish { statements, reserved, reply };
@@ -341,7 +409,7 @@ impl NodeHandle {
             Refused::Busy => PublishError::Busy,
             Refused::Stopping => PublishError::Stopping,
         })?;
-        Ok(answer)
+        Ok((answer, unlisted))
     }
 
     /// Installs a charter and returns the version in force afterwards.
@@ -358,6 +426,20 @@ impl NodeHandle {
         answer.await.unwrap_or(Err(CharterRefused::Stopping))
     }
 
+    /// Finds the leaf of `log` in the newest anchor that counts: here, or at the council's nodes. `None` where
+    /// there is no anchor, where nobody at hand keeps it, and while the node is too busy or stops.
+    pub async fn anchor_leaf(&self, log: ExchangeId) -> LeafAnswer {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::AnchorLeaf { log, reply }).ok()?;
+        answer.await.ok().flatten()
+    }
+
+    /// Asks the register's keeper for an anchor soon. Whether it makes one shows in the views.
+    pub fn want_anchor(&self) {
+        // Whoever waits asks again.
+        let _ = self.send(Command::WantAnchor);
+    }
+
     /// Begins to dial an address.
     ///
     /// # Errors
@@ -372,8 +454,14 @@ impl NodeHandle {
         answer.await.unwrap_or(Err(DialRefused::Stopping))
     }
 
+    /// Becomes true when the node is to end. What waits for the disk looks at it.
+    pub(crate) fn stopping(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stopping)
+    }
+
     /// Asks the node to end in order.
     pub async fn shutdown(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
         // Waits for a place: a busy node must be stoppable. A closed channel means that it has stopped.
         let _ = self.commands.send(Command::Shutdown).await;
     }

@@ -1,6 +1,7 @@
 //! A node: it carries out what `hutong-protocol` decides, on disk, network, clock and console.
 
 pub mod api;
+pub mod authority;
 pub mod charter_file;
 pub mod claims;
 pub mod cli;
@@ -14,6 +15,8 @@ pub mod keys;
 pub mod logging;
 pub mod metrics;
 pub mod net;
+pub mod private;
+pub mod process;
 mod publish;
 pub mod queues;
 pub mod receipts;

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use hutong_protocol::date::Date;
+use hutong_protocol::time::Timestamp;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -34,6 +36,10 @@ struct Inner {
     withheld: Family<LogLabels, Gauge<u64, AtomicU64>>,
     frozen: Gauge,
     queues: Family<QueueLabels, Gauge<u64, AtomicU64>>,
+    register_size: Gauge,
+    anchor_day: Gauge,
+    waiting: Gauge,
+    overdue: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -84,6 +90,23 @@ impl Default for Metrics {
         registry.register("log_size", "Leaves held, by log", entries.clone());
         registry.register("log_cosigned_size", "Leaves under a witness quorum", cosigned.clone());
         registry.register("log_withheld", "Leaves held as hashes only", withheld.clone());
+        let register_size =
+            gauge(&mut registry, "register_size", "Entries of the register that count");
+        let anchor_day = gauge(
+            &mut registry,
+            "register_anchor_day",
+            "Day of the register's last anchor, in days since 1970-01-01; 0 where there is none",
+        );
+        let waiting = gauge(
+            &mut registry,
+            "decisions_waiting",
+            "Decisions about members that did not take effect yet",
+        );
+        let overdue = gauge(
+            &mut registry,
+            "decisions_overdue",
+            "Decisions that have waited for the keeper alone for more than a day",
+        );
         let queues = Family::default();
         registry.register("queue", "What waits or is under way, by queue", queues.clone());
         Self(Arc::new(Inner {
@@ -101,6 +124,10 @@ impl Default for Metrics {
             withheld,
             frozen,
             queues,
+            register_size,
+            anchor_day,
+            waiting,
+            overdue,
         }))
     }
 }
@@ -132,6 +159,12 @@ impl Metrics {
         inner.frozen.set(count(view.logs.iter().filter(|log| log.frozen.is_some()).count()));
         inner.bytes_in.set(view.bytes_in);
         inner.bytes_out.set(view.bytes_out);
+        let register = view.directory.register();
+        inner.register_size.set(i64::try_from(register.size).unwrap_or(i64::MAX));
+        inner.anchor_day.set(register.anchor.map_or(0, |anchor| days(anchor.day)));
+        inner.waiting.set(count(view.waiting.len()));
+        let now = crate::driver::now();
+        inner.overdue.set(count(view.waiting.iter().filter(|it| it.is_overdue(now)).count()));
         for log in &view.logs {
             let labels = LogLabels { exchange: log.exchange.to_string() };
             inner.entries.get_or_create(&labels).set(log.size);
@@ -152,4 +185,10 @@ impl Metrics {
 
 fn count(items: usize) -> i64 {
     i64::try_from(items).unwrap_or(i64::MAX)
+}
+
+/// Days since 1970-01-01.
+fn days(day: Date) -> i64 {
+    let begin = format!("{day}T00:00:00Z").parse::<Timestamp>();
+    begin.map_or(0, |begin| i64::try_from(begin.millis() / 86_400_000).unwrap_or(0))
 }

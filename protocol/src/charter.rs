@@ -5,10 +5,12 @@
 
 mod chain;
 mod model;
+mod quotas;
 mod signed;
 
-pub use chain::{CharterChain, CharterVersion, CouncilEquivocation, Extend, ExtendError};
+pub use chain::{CharterChain, CharterVersion, Extend, ExtendError};
 pub use model::{COUNCIL_MAX, Charter, CharterError, Succession};
+pub use quotas::Quotas;
 pub use signed::{
     CHARTER_BYTES_MAX, CHARTER_PAYLOAD_TYPE, CharterSignature, SignedCharter, SignedCharterError,
 };

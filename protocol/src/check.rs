@@ -1,29 +1,35 @@
-//! The check of an entry on its own: is it signed, and does it say something well formed?
+//! The check of an entry on its own: is it signed, and is its envelope in form?
 //!
 //! The verdict depends on nothing but the entry's bytes and the log that holds it, so that all
-//! nodes agree on it and a driver may compute it in parallel, in any order.
+//! nodes agree on it and a driver may compute it in parallel, in any order. It does not depend on
+//! what the statement's body says: nodes of different versions know different types.
 //!
-//! Not here: whether the key may sign for the exchange ([`crate::directory`]), and whether the
-//! statement follows from those before it ([`crate::contract`], [`crate::listing`]).
+//! Not here: whether the key may sign for the exchange ([`crate::directory`]), whether the body is
+//! as its type prescribes ([`crate::body`]), and whether the statement follows from those before it
+//! ([`crate::contract`], [`crate::listing`]).
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use hutong_crypto::batch::{SignedMessage, verify_batch};
+use hutong_crypto::keys::{PublicKey, Signature};
 
 use crate::audience::Audience;
-use crate::entry::{Entry, SUITE_ED25519};
+use crate::entry::Entry;
 use crate::id::ExchangeId;
 use crate::limits::MEMBERSHIP_ENTRY_BYTES_MAX;
-use crate::statement::{Said, StatementType};
+use crate::statement::Envelope;
 
 /// What checking one entry found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Signed and well formed.
+    /// Signed, with an envelope in form.
     Sound,
-    /// Signed and well formed, and about membership: the directory depends on it.
+    /// The same, public, and about membership: the directory depends on it.
     Membership,
+    /// Of a suite or version that is not known here: kept, and shown by its audience where that can
+    /// be read, but it counts for nothing.
+    Unverifiable,
     /// Of no effect for ever. It keeps its place in the tree.
     Void,
 }
@@ -32,72 +38,59 @@ pub enum Outcome {
 ///
 /// Signatures are checked by ZIP 215, as one batch.
 pub fn entries(log: &ExchangeId, entries: &[Entry]) -> Vec<Outcome> {
-    let heads: Vec<String> = entries.iter().map(Entry::signed_head).collect();
-    let signed: Vec<SignedMessage<'_>> = entries
+    let verifiable: Vec<(&Entry, String, PublicKey, Signature)> = entries
         .iter()
-        .zip(&heads)
-        .map(|(entry, head)| SignedMessage {
-            key: entry.issuer_key(),
-            head: head.as_bytes(),
-            message: entry.statement_bytes(),
-            signature: entry.signature(),
+        .filter_map(|entry| {
+            let (key, signature) = entry.key_and_signature().ok()?;
+            Some((entry, entry.signed_head(), key, signature))
         })
         .collect();
-    verify_batch(&signed)
-        .into_iter()
-        .zip(entries)
-        .map(|(signed, entry)| {
-            // The signature does not cover the suite: one that is good in suite 1 proves nothing in
-            // another.
-            let readable = signed && entry.suite() == SUITE_ED25519;
-            let said = readable.then(|| Said::parse(entry.statement_bytes()).ok()).flatten();
-            said.map_or(Outcome::Void, |said| outcome(log, entry, &said))
+    let signed: Vec<SignedMessage<'_>> = verifiable
+        .iter()
+        .map(|(entry, head, key, signature)| SignedMessage {
+            key: *key,
+            head: head.as_bytes(),
+            message: entry.statement_bytes(),
+            signature: *signature,
+        })
+        .collect();
+    let mut verdicts = verify_batch(&signed).into_iter();
+    entries
+        .iter()
+        .map(|entry| {
+            if !entry.is_verifiable() {
+                return Outcome::Unverifiable;
+            }
+            let signed = verdicts.next().unwrap_or(false);
+            let envelope = signed.then(|| Envelope::parse(entry.statement_bytes()).ok()).flatten();
+            envelope.map_or(Outcome::Void, |envelope| outcome(log, entry, &envelope))
         })
         .collect()
 }
 
-fn outcome(log: &ExchangeId, entry: &Entry, said: &Said) -> Outcome {
-    if said.issuer != *log {
+fn outcome(log: &ExchangeId, entry: &Entry, envelope: &Envelope) -> Outcome {
+    if envelope.issuer != *log {
         return Outcome::Void;
     }
-    match outcome_of(&said.kind) {
-        // Who is a member is for everybody to know, or nodes would disagree on it.
-        Outcome::Membership
-            if said.audience != Audience::Public
-                || entry.as_bytes().len() > MEMBERSHIP_ENTRY_BYTES_MAX =>
-        {
-            Outcome::Void
-        }
-        outcome => outcome,
-    }
-}
-
-fn outcome_of(kind: &StatementType) -> Outcome {
-    match kind {
-        StatementType::MemberAdmit
-        | StatementType::MemberSuspend
-        | StatementType::MemberReinstate
-        | StatementType::MemberExpel
-        | StatementType::MemberRekey => Outcome::Membership,
-        StatementType::Listing
-        | StatementType::ListingStatus
-        | StatementType::Contract
-        | StatementType::Evidence
-        | StatementType::Unknown(_) => Outcome::Sound,
-    }
+    // Who is a member is for everybody to know, or nodes would disagree on it. A restricted or large
+    // statement about members is an entry like any other, without effect on the directory.
+    let for_directory = envelope.kind.is_membership()
+        && envelope.audience == Audience::Public
+        && entry.as_bytes().len() <= MEMBERSHIP_ENTRY_BYTES_MAX;
+    if for_directory { Outcome::Membership } else { Outcome::Sound }
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 mod tests {
-    use alloc::vec;
+    use alloc::{format, vec};
 
     use bytes::Bytes;
     use hutong_crypto::keys::SigningKey;
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::statement::Draft;
+    use crate::statement::{Draft, Frame, StatementType};
     use crate::time::Timestamp;
 
     fn exchange(text: &str) -> ExchangeId {
@@ -144,11 +137,53 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_that_is_good_in_suite_1_counts_in_no_other() {
+    fn what_cannot_be_verified_is_neither_sound_nor_void() {
         let note = entry(StatementType::Unknown("example/note/v1".into()), json!({}));
+        // The signature does not cover the suite: one that is good in suite 1 proves nothing in
+        // another.
         let relabelled = changed(&note, 1);
-        assert_eq!((relabelled.suite(), relabelled.signature()), (3, note.signature()));
-        let found = entries(&exchange("cn-33-zhejiang"), &[relabelled]);
-        assert_eq!(found, vec![Outcome::Void]);
+        assert_eq!(relabelled.suite(), Ok(3));
+        let later = Entry::parse(Bytes::from_static(b"\x02of a later version")).unwrap();
+        let found = entries(&exchange("cn-33-zhejiang"), &[relabelled, note, later]);
+        assert_eq!(found, [Outcome::Unverifiable, Outcome::Sound, Outcome::Unverifiable]);
+    }
+
+    /// An entry whose body nobody has looked at.
+    fn unjudged(kind: &StatementType, audience: &Audience, body: &str) -> Entry {
+        let issuer = exchange("cn-33-zhejiang");
+        let frame = Frame {
+            audience,
+            issued_at: Timestamp::default(),
+            issuer: &issuer,
+            salt: [1; 16],
+            kind,
+        };
+        let mut statement = Vec::new();
+        frame.append(body.as_bytes(), &mut statement);
+        Entry::sign(&SigningKey::from_bytes(&[7; 32]), &statement).unwrap()
+    }
+
+    #[test]
+    fn a_body_changes_no_verdict() {
+        let log = exchange("cn-33-zhejiang");
+        let unknown = StatementType::Unknown("example/note/v1".into());
+        for kind in StatementType::KNOWN.into_iter().chain([unknown]) {
+            let expected = if kind.is_membership() { Outcome::Membership } else { Outcome::Sound };
+            for body in ["{}", r#"{"contact":"a person"}"#, r#"{"listing_id":7}"#] {
+                let found = entries(&log, &[unjudged(&kind, &Audience::Public, body)]);
+                assert_eq!(found, [expected], "{} {body}", kind.as_str());
+                let found = entries(&log, &[unjudged(&kind, &Audience::Domestic, body)]);
+                assert_eq!(found, [Outcome::Sound], "{} {body}", kind.as_str());
+            }
+            // No object, a fraction, and no canonical form: for each type alike.
+            for body in ["[]", r#"{"a":1.5}"#, r#"{"b":1,"a":1}"#] {
+                let found = entries(&log, &[unjudged(&kind, &Audience::Public, body)]);
+                assert_eq!(found, [Outcome::Void], "{} {body}", kind.as_str());
+            }
+        }
+        let large = format!("{{\"a\":\"{}\"}}", "x".repeat(MEMBERSHIP_ENTRY_BYTES_MAX));
+        let found =
+            entries(&log, &[unjudged(&StatementType::MemberExpel, &Audience::Public, &large)]);
+        assert_eq!(found, [Outcome::Sound]);
     }
 }

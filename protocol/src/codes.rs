@@ -12,9 +12,11 @@ pub use listing::{
     IpType, ListingKind, ListingStatusKind, MaturityScheme, PricingMode, TechField, TransferMode,
 };
 
+use crate::shown::Shown;
+
 /// A text is not on a list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{met}` is not a {list}: expected one of {}", .expected.join(", "))]
+#[error("`{}` is not a {list}: expected one of {}", Shown::new(met), .expected.join(", "))]
 pub struct CodeError {
     /// Which list.
     pub list: &'static str,

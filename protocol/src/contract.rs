@@ -4,6 +4,7 @@
 
 pub mod claims;
 mod state;
+pub mod words;
 
 use alloc::collections::BTreeMap;
 use alloc::format;

@@ -1,27 +1,34 @@
-//! The descriptor: what an exchange says of itself, signed by its own log key.
+//! The descriptor: what an exchange says of itself, and under whom, signed by every key in it.
 //!
-//! A descriptor proves only that whoever holds the log key wrote it. It counts once the charter
-//! lists it or a parent admits it: see [`crate::directory`].
+//! A descriptor proves that whoever holds its keys wrote it, for this federation and this parent. It
+//! counts once the charter lists it or that parent admits it: see [`crate::directory`].
+
+mod read;
+mod signed;
+#[cfg(test)]
+mod tests;
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
-    string::{String, ToString},
+    string::{String, ToString as _},
     vec::Vec,
 };
 
-use hutong_crypto::{PublicKey, Signature, SigningKey, dsse, verify_strict};
+use core::{fmt, str::FromStr};
+
+use hutong_crypto::PublicKey;
 use serde_json::{Value, json};
 
+pub(crate) use self::read::read_signature;
+pub use self::signed::{DESCRIPTOR_PAYLOAD_TYPE, SignedDescriptor};
 use crate::{
-    fields::{FieldError, Fields, base64},
-    id::{ExchangeId, FederationId, Origin, Tier},
-    json::canonicalize,
+    fields::{FieldError, Fields},
+    id::{ExchangeId, ExchangeIdError, FederationId, Origin, Tier},
+    place::{PlaceError, check_place},
     region::{Region, Scope},
+    suite::key_text,
     transport,
 };
-
-/// DSSE payload type of a descriptor.
-pub const DESCRIPTOR_PAYLOAD_TYPE: &str = "application/vnd.hutong.descriptor+json";
 
 /// Issuer keys of one exchange at most: an office and a desk for each of some thirty districts.
 pub const ISSUER_KEYS_MAX: usize = 64;
@@ -50,15 +57,19 @@ pub const ANY_TYPE: &str = "*";
 /// is that of an Ed25519 key; texts and lists are within the bounds of this module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Descriptor {
-    /// The exchange.
+    /// The exchange. Begins with its region: see [`crate::place`].
     pub id: ExchangeId,
+    /// For which federation it was made; `None` exactly where it was made for a founding council.
+    pub federation: Option<FederationId>,
+    /// Who answers for the exchange: nobody else may admit it by this descriptor.
+    pub parent: Parent,
     /// Name per language tag, such as `zh` and `en`; at least one.
     pub names: BTreeMap<String, String>,
     /// Its tier.
     pub tier: Tier,
     /// The region that it serves.
     pub region: Region,
-    /// Signs the checkpoints of its log, and this descriptor.
+    /// Signs the checkpoints of its log.
     pub log_key: PublicKey,
     /// Cosigns the logs of others.
     pub witness_key: PublicKey,
@@ -70,6 +81,60 @@ pub struct Descriptor {
     pub addresses: Vec<String>,
     /// Where people read about it.
     pub website: Option<String>,
+}
+
+/// Who answers for a member.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Parent {
+    /// The council: by the charter itself or by an approved admission.
+    Council,
+    /// The member that admits it.
+    Member(ExchangeId),
+}
+
+impl FromStr for Parent {
+    type Err = ExchangeIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // No exchange is called so: an id begins with its region.
+        if text == COUNCIL { Ok(Self::Council) } else { text.parse().map(Self::Member) }
+    }
+}
+
+impl fmt::Display for Parent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Council => f.write_str(COUNCIL),
+            Self::Member(id) => id.fmt(f),
+        }
+    }
+}
+
+/// The council, as the parent of a member.
+const COUNCIL: &str = "council";
+
+/// For what a descriptor names a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyRole {
+    /// The log key.
+    Log,
+    /// The witness key.
+    Witness,
+    /// An issuer key, by its place in the list, counted from 0.
+    Issuer(usize),
+    /// The key in the peer id.
+    Transport,
+}
+
+impl fmt::Display for KeyRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Log => f.write_str("log key"),
+            Self::Witness => f.write_str("witness key"),
+            Self::Issuer(index) => write!(f, "issuer key {}", index + 1),
+            Self::Transport => f.write_str("transport key"),
+        }
+    }
 }
 
 /// A key that signs statements, and of which types.
@@ -94,6 +159,25 @@ pub enum DescriptorError {
     /// A member is missing, of the wrong kind, beyond its bound, or unknown.
     #[error(transparent)]
     Field(#[from] FieldError),
+    /// Id, region and tier do not agree.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// A key is of a suite that this version does not know.
+    #[error(
+        "`descriptor.{member}`: suite {suite} is not known to this version; use newer software"
+    )]
+    UnknownSuite {
+        /// Which key.
+        member: &'static str,
+        /// The suite met.
+        suite: String,
+    },
+    /// The exchange names itself as its parent.
+    #[error("descriptor of {id}: an exchange is not its own parent")]
+    OwnParent {
+        /// The exchange.
+        id: ExchangeId,
+    },
     /// A key is one that anyone could sign for, or has two encodings.
     #[error("descriptor of {id}: `{member}` is not a sound Ed25519 key")]
     WeakKey {
@@ -108,50 +192,55 @@ pub enum DescriptorError {
         /// The exchange.
         id: ExchangeId,
     },
-    /// The signature is not the log key's on these bytes.
-    #[error("descriptor of {id}: the signature is not by its log key over this descriptor")]
+    /// A key of the descriptor has no signature, or no secret to make it with.
+    #[error("descriptor of {id}: the signature of its {role} is missing")]
+    MissingSignature {
+        /// The exchange.
+        id: ExchangeId,
+        /// Whose signature.
+        role: KeyRole,
+    },
+    /// The signatures are not in the order of the keys, or one is by another key.
+    #[error(
+        "descriptor of {id}: expected the signature of its {role} here; signatures stand in the order log, witness, issuer and transport key"
+    )]
+    Signer {
+        /// The exchange.
+        id: ExchangeId,
+        /// Whose signature belongs there.
+        role: KeyRole,
+    },
+    /// There are more signatures than keys.
+    #[error("descriptor of {id}: expected {expected} signatures, one of each key, got more")]
+    SurplusSignature {
+        /// The exchange.
+        id: ExchangeId,
+        /// How many keys there are.
+        expected: usize,
+    },
+    /// A signature is not the key's on these bytes.
+    #[error("descriptor of {id}: the signature of its {role} does not verify")]
     Signature {
         /// The exchange.
         id: ExchangeId,
+        /// Whose signature.
+        role: KeyRole,
     },
 }
 
 impl Descriptor {
-    /// Reads the JSON form and checks every value in it. The signature is checked by
+    /// Reads the JSON form and checks every value in it. Signatures are checked by
     /// [`SignedDescriptor::verify`].
     ///
     /// # Errors
     ///
     /// A [`DescriptorError`] that names the member; unknown members are refused.
     pub fn from_value(value: &Value) -> Result<Self, DescriptorError> {
-        let fields = Fields::open(value, "descriptor")?;
-        fields.only(&[
-            "addresses",
-            "id",
-            "issuer_keys",
-            "log_key",
-            "names",
-            "region",
-            "tier",
-            "transport",
-            "website",
-            "witness_key",
-        ])?;
-        let descriptor = Self {
-            id: fields.parsed("id", "an exchange id such as `cn-33-zhejiang`")?,
-            names: read_names(&fields)?,
-            tier: fields.parsed("tier", "one of the six tiers")?,
-            region: fields.parsed("region", "a region such as `CN-3301` or `KZ`")?,
-            log_key: fields.parsed("log_key", "64 lower-case hex digits")?,
-            witness_key: fields.parsed("witness_key", "64 lower-case hex digits")?,
-            issuer_keys: read_issuer_keys(&fields)?,
-            transport: fields.text("transport")?.to_string(),
-            addresses: read_addresses(&fields)?,
-            website: match fields.optional("website") {
-                Some(_) => Some(fields.bounded_text("website", ADDRESS_BYTES_MAX)?.to_string()),
-                None => None,
-            },
-        };
+        let descriptor = read::descriptor(&Fields::open(value, "descriptor")?)?;
+        check_place(&descriptor.id, descriptor.tier, &descriptor.region)?;
+        if matches!(&descriptor.parent, Parent::Member(parent) if *parent == descriptor.id) {
+            return Err(DescriptorError::OwnParent { id: descriptor.id });
+        }
         descriptor.check_keys()?;
         Ok(descriptor)
     }
@@ -161,19 +250,23 @@ impl Descriptor {
         let issuer_keys: Vec<Value> = self
             .issuer_keys
             .iter()
-            .map(|issuer| json!({ "key": issuer.key.to_string(), "types": issuer.types }))
+            .map(|issuer| json!({ "key": key_text(&issuer.key), "types": issuer.types }))
             .collect();
         let mut value = json!({
             "addresses": self.addresses,
             "id": self.id.as_str(),
             "issuer_keys": issuer_keys,
-            "log_key": self.log_key.to_string(),
+            "log_keys": [key_text(&self.log_key)],
             "names": self.names,
+            "parent": self.parent.to_string(),
             "region": self.region.as_str(),
             "tier": self.tier.as_str(),
             "transport": self.transport,
-            "witness_key": self.witness_key.to_string(),
+            "witness_keys": [key_text(&self.witness_key)],
         });
+        if let Some(federation) = &self.federation {
+            value["federation"] = json!(federation.to_string());
+        }
         if let Some(website) = &self.website {
             value["website"] = json!(website);
         }
@@ -209,15 +302,23 @@ impl Descriptor {
 
     /// Every key of the descriptor: log, witness, issuers, and the one in the peer id.
     pub(crate) fn keys(&self) -> impl Iterator<Item = PublicKey> + '_ {
+        self.keys_with_roles().map(|(_, key)| key)
+    }
+
+    /// Every key with what it is for, in the order in which their signatures stand.
+    pub(crate) fn keys_with_roles(&self) -> impl Iterator<Item = (KeyRole, PublicKey)> + '_ {
+        let named = [(KeyRole::Log, self.log_key), (KeyRole::Witness, self.witness_key)];
+        let issuers = self.issuer_keys.iter().enumerate();
+        let issuers = issuers.map(|(index, issuer)| (KeyRole::Issuer(index), issuer.key));
         let transport = transport::peer_key(&self.transport);
-        let named = [self.log_key, self.witness_key];
-        named.into_iter().chain(self.issuer_keys.iter().map(|issuer| issuer.key)).chain(transport)
+        let transport = transport.map(|key| (KeyRole::Transport, key));
+        named.into_iter().chain(issuers).chain(transport)
     }
 
     fn check_keys(&self) -> Result<(), DescriptorError> {
         let weak = |member| DescriptorError::WeakKey { id: self.id.clone(), member };
-        self.log_key.check().map_err(|_| weak("log_key"))?;
-        self.witness_key.check().map_err(|_| weak("witness_key"))?;
+        self.log_key.check().map_err(|_| weak("log_keys"))?;
+        self.witness_key.check().map_err(|_| weak("witness_keys"))?;
         for issuer in &self.issuer_keys {
             issuer.key.check().map_err(|_| weak("issuer_keys"))?;
         }
@@ -230,125 +331,4 @@ impl Descriptor {
             Err(DescriptorError::SharedKey { id: self.id.clone() })
         }
     }
-}
-
-/// A descriptor with its log key's signature, as charters and admissions carry it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignedDescriptor {
-    descriptor: Descriptor,
-    signature: Signature,
-}
-
-impl SignedDescriptor {
-    /// Signs `descriptor` with its log key.
-    ///
-    /// # Errors
-    ///
-    /// [`DescriptorError::Signature`] when `log_key` is another key; others when the descriptor
-    /// would be refused by whoever reads it.
-    pub fn sign(descriptor: &Descriptor, log_key: &SigningKey) -> Result<Self, DescriptorError> {
-        let value = descriptor.to_value();
-        let descriptor = Descriptor::from_value(&value)?;
-        let signature = log_key.sign(&signed_bytes(&value));
-        Self { descriptor, signature }.checked(&value)
-    }
-
-    /// Reads `{"descriptor":{…},"signature":base64}` and verifies the signature strictly.
-    ///
-    /// # Errors
-    ///
-    /// A [`DescriptorError`] that names what is wrong.
-    pub fn verify(value: &Value) -> Result<Self, DescriptorError> {
-        let fields = Fields::open(value, "signed descriptor")?;
-        fields.only(&["descriptor", "signature"])?;
-        let signed = fields.value("descriptor")?;
-        let descriptor = Descriptor::from_value(signed)?;
-        let signature = read_signature(&fields, "signature")?;
-        Self { descriptor, signature }.checked(signed)
-    }
-
-    /// The JSON form that [`SignedDescriptor::verify`] reads.
-    pub fn to_value(&self) -> Value {
-        json!({
-            "descriptor": self.descriptor.to_value(),
-            "signature": base64(self.signature.as_bytes()),
-        })
-    }
-
-    /// The verified descriptor.
-    pub fn descriptor(&self) -> &Descriptor {
-        &self.descriptor
-    }
-
-    fn checked(self, signed: &Value) -> Result<Self, DescriptorError> {
-        // Descriptors are verified one by one, never in a batch, so the strict rule has the same
-        // outcome on every node, and a receipt never refuses what a node let in.
-        if verify_strict(&self.descriptor.log_key, &signed_bytes(signed), &self.signature) {
-            Ok(self)
-        } else {
-            Err(DescriptorError::Signature { id: self.descriptor.id })
-        }
-    }
-}
-
-/// DSSE PAE over the canonical JSON of the descriptor.
-fn signed_bytes(value: &Value) -> Vec<u8> {
-    dsse::pae(DESCRIPTOR_PAYLOAD_TYPE, &canonicalize(value))
-}
-
-/// A signature in standard base64.
-pub(crate) fn read_signature(fields: &Fields<'_>, member: &str) -> Result<Signature, FieldError> {
-    let bytes = fields.base64(member, Signature::LEN)?;
-    Signature::try_from(bytes.as_slice())
-        .map_err(|_| fields.error(member, "a signature of 64 bytes in base64"))
-}
-
-fn read_names(fields: &Fields<'_>) -> Result<BTreeMap<String, String>, FieldError> {
-    let map = fields.map("names", NAMES_MAX)?;
-    let mut names = BTreeMap::new();
-    let inner = Fields::open(fields.value("names")?, "names")?;
-    for language in map.keys() {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        if language.is_empty() || language.len() > 35 || !language.bytes().all(plain) {
-            return Err(fields.error("names", "language tags such as `zh` as names of members"));
-        }
-        let name = inner.bounded_text(language, NAME_BYTES_MAX)?;
-        names.insert(language.clone(), name.to_string());
-    }
-    if names.is_empty() {
-        return Err(fields.error("names", "a name in at least one language"));
-    }
-    Ok(names)
-}
-
-fn read_issuer_keys(fields: &Fields<'_>) -> Result<Vec<IssuerKey>, FieldError> {
-    let list = fields.list("issuer_keys", ISSUER_KEYS_MAX)?;
-    if list.is_empty() {
-        return Err(fields.error("issuer_keys", "at least one issuer key"));
-    }
-    list.iter().map(read_issuer_key).collect()
-}
-
-fn read_issuer_key(value: &Value) -> Result<IssuerKey, FieldError> {
-    let fields = Fields::open(value, "issuer key")?;
-    fields.only(&["key", "types"])?;
-    let key = fields.parsed("key", "64 lower-case hex digits")?;
-    let types = fields.texts("types", ISSUER_TYPES_MAX)?;
-    if types.is_empty() || types.iter().any(|kind| kind.is_empty() || kind.len() > 64) {
-        return Err(fields.error("types", "statement types such as `hutong/listing/v1`, or `*`"));
-    }
-    Ok(IssuerKey { key, types: types.into_iter().map(ToString::to_string).collect() })
-}
-
-fn read_addresses(fields: &Fields<'_>) -> Result<Vec<String>, FieldError> {
-    let addresses = fields.texts("addresses", ADDRESSES_MAX)?;
-    let sound = |address: &&str| {
-        address.starts_with('/')
-            && address.len() <= ADDRESS_BYTES_MAX
-            && address.bytes().all(|byte| byte.is_ascii_graphic())
-    };
-    if !addresses.iter().all(sound) {
-        return Err(fields.error("addresses", "multiaddresses such as `/ip4/192.0.2.1/tcp/4001`"));
-    }
-    Ok(addresses.into_iter().map(ToString::to_string).collect())
 }

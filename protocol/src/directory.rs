@@ -1,233 +1,225 @@
 //! The directory: who is a member, under whom, with which keys, since which log position.
 //!
-//! A pure function of the charter chain and of statements about members ([`Facts`]): the same set
-//! gives the same directory, in whatever order it arrived. Nobody's clock has a say; places in logs
-//! decide.
+//! The fold of the registers, one for each charter version, in version order, and nothing else: equal
+//! beginnings of the registers give equal directories, whatever else a node has heard of.
 //!
-//! - Council members are members by the charter.
-//! - The council's decisions are entries in the log of the registrar of a charter version, with
-//!   approvals by that version's council ([`approve`]). They apply in order of (version, index).
-//! - Then each provincial and international member's own decisions apply, in order of index, and
-//!   then each municipal one's: a parent stands strictly above its child, so there are no circles.
-//! - A decision counts if the parent's key was an issuer key for its type at that index, and the
-//!   index was honoured: entries beyond a suspension's size are void, with all that rests on them.
-//! - The first admission of an id counts, in that order of parents (by id within one tier); ids,
-//!   keys and peer ids are never used twice.
+//! - Council members are members by the charter ([`Directory::found`]).
+//! - All else is recorded in the register in force ([`Record`]): decisions about members, freezes, anchors, and
+//!   at last the charter's next version ([`Directory::apply`]).
+//! - First come, first served: an id denotes one member for ever, a key belongs to one member for ever, and no
+//!   later record changes whose it is.
+//! - What breaks a rule at its place takes no effect ([`NoEffect`]), at every node alike.
 
+mod acts;
+mod anchor;
 mod approval;
-mod build;
 mod decision;
-mod facts;
+mod effect;
+mod fold;
 mod member;
+mod opened;
+mod proof;
+mod reach;
+mod record;
+mod seats;
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
-    string::{String, ToString as _},
+    string::ToString as _,
+    sync::Arc,
     vec::Vec,
 };
 
-use hutong_crypto::PublicKey;
+use hutong_crypto::{Hash, PublicKey, digest::sha256_parts, note::SIGNATURE_TYPE_ED25519};
 
+pub use crate::descriptor::Parent as Authority;
+pub use anchor::{Anchor, AnchorError, AnchorLeaf, AnchorLeaves};
 pub use approval::{APPROVAL_PAYLOAD_TYPE, Approval, approval_message, approve, with_approvals};
-pub use decision::{Act, CouncilDecision, Decision, DecisionError};
-pub use facts::{AdminFact, FactRef, Facts};
-pub use member::{Epoch, Member, NoteKey, Parent, Span, Status};
+pub use decision::{Act, Decision, DecisionError, Standing, consent};
+pub use effect::{NoEffect, Void};
+pub use fold::ACTS_PER_DAY_MAX;
+pub use member::{Epoch, Member, NoteKey, Span, Status};
+pub use opened::{
+    OpenError, OpenedEpoch, OpenedMember, OpenedRecord, OpenedState, StatusWord, WholeState,
+};
+pub use proof::{AnchoredLeaf, Extension, Head, Prefix};
+pub(crate) use proof::{hashes_value, read_hashes};
+pub use record::{Enrolment, Record, RecordAct, register_id, register_version};
 
 use crate::{
-    charter::CharterChain,
-    id::{ExchangeId, FederationId, Tier},
+    charter::{CharterChain, ExtendError, SignedCharter},
+    date::Date,
+    entry::Entry,
+    id::{ExchangeId, FederationId, Origin, StatementId},
     io::Peer,
+    region::{Region, Scope},
 };
 
 /// Who is a member, and whose word counts where. See the module's page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directory {
-    federation: FederationId,
-    members: BTreeMap<ExchangeId, Member>,
+    charters: CharterChain,
+    register: Register,
+    /// Sizes of the registers that are closed, by version from 1.
+    closed: Vec<u64>,
+    members: BTreeMap<ExchangeId, Arc<Member>>,
     by_peer: BTreeMap<Peer, ExchangeId>,
     council: BTreeSet<ExchangeId>,
-    void: BTreeMap<FactRef, FactVoid>,
-    /// Whether approvals hold, so that the next directory need not verify them again.
-    approvals: build::ApprovalVerdicts,
+    /// Whose a key is, for ever.
+    holders: BTreeMap<PublicKey, ExchangeId>,
+    /// Decisions that took effect.
+    enrolled: BTreeSet<StatementId>,
+    /// The last anchor of each day.
+    anchors: BTreeMap<Date, Anchor>,
+    /// See [`Directory::digest`].
+    digest: Hash,
 }
 
-/// Why an entry does not count.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Void {
-    /// The log's owner is no member.
-    #[error("{log} is not a member of the federation")]
-    NotAMember {
-        /// Whose log.
-        log: ExchangeId,
-    },
-    /// The entry is beyond what stands.
-    #[error("entry {index} of {log} is void: its entries stand up to size {honoured}")]
-    NotHonoured {
-        /// Whose log.
-        log: ExchangeId,
-        /// Which entry.
-        index: u64,
-        /// How many entries stand, or stood before an interruption.
-        honoured: u64,
-    },
-    /// The key was no issuer key of the exchange at that place.
-    #[error("key {key} was not an issuer key of {log} at entry {index}")]
-    NotAnIssuer {
-        /// Whose log.
-        log: ExchangeId,
-        /// Which entry.
-        index: u64,
-        /// The key met.
-        key: PublicKey,
-    },
-    /// The key may sign statements of other types only.
-    #[error("issuer key {key} of {log} may not sign statements of type {kind}")]
-    TypeNotAllowed {
-        /// Whose log.
-        log: ExchangeId,
-        /// The key met.
-        key: PublicKey,
-        /// The type met.
-        kind: String,
-    },
+/// The register in force, as far as it was applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Register {
+    /// Version of its charter.
+    pub version: u64,
+    /// Its id as a log.
+    pub id: ExchangeId,
+    /// How many of its entries were applied.
+    pub size: u64,
+    /// The day of the last of them.
+    pub day: Option<Date>,
+    /// Its last anchor, or that of the register before.
+    pub anchor: Option<Anchor>,
+    /// The key that signs its entries and checkpoints, as notes name it.
+    key: NoteKey,
+    /// Logs that were cut since the last anchor, and what stands of each.
+    cuts: BTreeMap<ExchangeId, Prefix>,
+    /// Acts of the day, by author; `true` counts suspensions and expulsions.
+    acts: BTreeMap<(ExchangeId, bool), u32>,
 }
 
-/// Why a statement about a member does not count.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FactVoid {
-    /// The entry itself does not count in its log.
-    #[error(transparent)]
-    Entry(#[from] Void),
-    /// The statement is not by the owner of the log that it is in.
-    #[error("statement of {issuer} in another exchange's log")]
-    ForeignIssuer {
-        /// Who issued it, by its own words.
-        issuer: ExchangeId,
-    },
-    /// The body is out of form.
-    #[error(transparent)]
-    Form(#[from] DecisionError),
-    /// A council decision in a log that is not the registrar's, or beyond what the next version of
-    /// the charter honours, or under an unknown version.
-    #[error(
-        "council decision under charter version {charter_version} does not stand in this log at this place"
-    )]
-    NotTheRegistrar {
-        /// The version that it names.
-        charter_version: u64,
-    },
-    /// An approval does not hold, or is by no council member of the version.
-    #[error("approval by {exchange} does not hold")]
-    Approval {
-        /// Who is said to approve.
-        exchange: ExchangeId,
-    },
-    /// Fewer approvals than the charter's threshold.
-    #[error("expected {expected} approvals of the council, met {met}")]
-    TooFewApprovals {
-        /// The threshold.
-        expected: usize,
-        /// How many there are.
-        met: usize,
-    },
-    /// The council decided the very same before.
-    #[error("the council decided the very same before; a decision counts once")]
-    Repeated,
-    /// The parent may not admit an exchange of this tier, or not in this region.
-    #[error("{parent} may not admit a {tier} exchange for region {region}")]
-    OutOfReach {
-        /// The parent.
-        parent: String,
-        /// The tier met.
-        tier: Tier,
-        /// The region met.
-        region: String,
-    },
-    /// The id is taken.
-    #[error("{id} is or was a member already")]
-    IdTaken {
-        /// The id met.
-        id: ExchangeId,
-    },
-    /// A key or peer id is taken.
-    #[error("{id} uses a key of {holder}")]
-    KeyTaken {
-        /// Whose descriptor it is.
-        id: ExchangeId,
-        /// Who has the key.
-        holder: ExchangeId,
-    },
-    /// The member concerned is not this parent's.
-    #[error("{member} is not a member that {log} answers for")]
-    NotTheParent {
-        /// The member concerned.
-        member: ExchangeId,
-        /// Whose decision it is.
-        log: ExchangeId,
-    },
-    /// The member's status does not allow it: suspended twice, reinstated while active, expelled.
-    #[error("the status of {member} does not allow this decision")]
-    WrongStatus {
-        /// The member concerned.
-        member: ExchangeId,
-    },
-    /// Reinstatement from a size below that of the suspension, or a rekey beyond what stands.
-    #[error("{member}: size {met} contradicts the {honoured} entries that stand")]
-    WrongSize {
-        /// The member concerned.
-        member: ExchangeId,
-        /// The size met.
-        met: u64,
-        /// How many entries stand.
-        honoured: u64,
-    },
-    /// A new descriptor is for another tier or region.
-    #[error("a rekey of {member} keeps tier and region")]
-    OtherPlace {
-        /// The member concerned.
-        member: ExchangeId,
-    },
+impl Register {
+    fn begin(charters: &CharterChain) -> Self {
+        let charter = charters.latest();
+        let id = register_id(charter.version);
+        let origin = Origin::new(&charters.federation_id(), &id);
+        Self {
+            version: charter.version,
+            size: 0,
+            day: None,
+            anchor: None,
+            key: NoteKey::new(charter.register_key, origin.as_str(), SIGNATURE_TYPE_ED25519),
+            cuts: BTreeMap::new(),
+            acts: BTreeMap::new(),
+            id,
+        }
+    }
 }
 
 impl Directory {
-    /// Finds out who is a member. `facts` hold entries whose signatures were checked; which of them
-    /// count is found out here, see [`Directory::void_facts`].
+    /// The directory of a federation that was just founded: its council.
     ///
-    /// Cost: one pass over the facts, and the signature checks of each council decision's approvals.
-    pub fn build(charters: &CharterChain, facts: &Facts) -> Self {
-        build::build(charters, facts, &BTreeMap::new())
+    /// # Errors
+    ///
+    /// An [`ExtendError`] where not the whole council signed the founding charter.
+    pub fn found(founding: SignedCharter) -> Result<Self, ExtendError> {
+        let charters = CharterChain::found(founding)?;
+        let mut directory = Self {
+            register: Register::begin(&charters),
+            closed: Vec::new(),
+            members: BTreeMap::new(),
+            by_peer: BTreeMap::new(),
+            council: BTreeSet::new(),
+            holders: BTreeMap::new(),
+            enrolled: BTreeSet::new(),
+            anchors: BTreeMap::new(),
+            digest: charters.latest_digest(),
+            charters,
+        };
+        directory.hold_register_key();
+        let founding = directory.charters.clone();
+        directory.seat_council(&founding);
+        Ok(directory)
     }
 
-    /// The same as [`Directory::build`], at less cost: approvals that were verified for this
-    /// directory, an earlier one of the same federation, are not verified again.
-    #[must_use]
-    pub fn rebuild(&self, charters: &CharterChain, facts: &Facts) -> Self {
-        build::build(charters, facts, &self.approvals)
+    /// Nobody else may use the register's key.
+    fn hold_register_key(&mut self) {
+        let (key, id) = (self.register.key.key, self.register.id.clone());
+        self.holders.entry(key).or_insert(id);
+    }
+
+    /// The digest of the charter that the next entry names as the next version, if it does:
+    /// [`Directory::apply`] needs that charter.
+    pub fn wanted_charter(&self, entry: &Entry) -> Option<Hash> {
+        match self.read_record(entry).ok()?.act {
+            RecordAct::Succession { charter } => Some(charter),
+            RecordAct::Enrol(_) | RecordAct::Freeze { .. } | RecordAct::Anchor { .. } => None,
+        }
+    }
+
+    /// Digest of the founding charter and of all entries that were applied, so of the whole fold.
+    pub fn digest(&self) -> Hash {
+        self.digest
+    }
+
+    /// The digest of a directory with that `digest` after `entry` was applied, with that `charter`.
+    pub fn digest_after(digest: &Hash, entry: &Entry, charter: Option<&SignedCharter>) -> Hash {
+        // SHA-256(digest || leaf hash || charter's digest, or 32 zero bytes)
+        let charter = charter.map_or(Hash([0; 32]), SignedCharter::digest);
+        sha256_parts(&[digest.as_bytes(), entry.leaf_hash().as_bytes(), charter.as_bytes()])
+    }
+
+    /// The last anchors of past days and of the day of the register's last entry, by day.
+    pub fn anchors(&self) -> impl Iterator<Item = &Anchor> {
+        self.anchors.values()
+    }
+
+    /// The charter's versions that took effect.
+    pub fn charters(&self) -> &CharterChain {
+        &self.charters
     }
 
     /// The federation.
-    pub fn federation(&self) -> &FederationId {
-        &self.federation
+    pub fn federation(&self) -> FederationId {
+        self.charters.federation_id()
+    }
+
+    /// The register in force.
+    pub fn register(&self) -> &Register {
+        &self.register
+    }
+
+    /// How many entries of the register of that version count: none for the one in force and later ones.
+    pub fn closed_at(&self, version: u64) -> Option<u64> {
+        self.closed.get(usize::try_from(version.checked_sub(1)?).ok()?).copied()
+    }
+
+    /// Whether the decision in that entry took effect.
+    pub fn is_enrolled(&self, decision: &StatementId) -> bool {
+        self.enrolled.contains(decision)
+    }
+
+    /// Where a log stands by what was recorded since the last anchor: `head`, or less where it was cut.
+    pub fn anchored_head(&self, id: &ExchangeId, head: Prefix) -> Prefix {
+        self.register.cuts.get(id).filter(|cut| cut.size < head.size).copied().unwrap_or(head)
     }
 
     /// The member `id`, present or past.
     pub fn member(&self, id: &ExchangeId) -> Option<&Member> {
-        self.members.get(id)
+        self.members.get(id).map(Arc::as_ref)
     }
 
     /// The member whose id is `text`, present or past.
     pub fn member_named(&self, text: &str) -> Option<&Member> {
-        self.members.get(text)
+        self.members.get(text).map(Arc::as_ref)
     }
 
     /// All members, present and past, by id.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
-        self.members.values()
+        self.members.values().map(Arc::as_ref)
     }
 
     /// The member whose node the peer is by its newest descriptor, unless expelled.
     pub fn by_peer(&self, peer: &Peer) -> Option<&Member> {
-        self.members.get(self.by_peer.get(peer)?)
+        self.member(self.by_peer.get(peer)?)
     }
 
     /// Whether `id` is on the council of the charter in force.
@@ -240,9 +232,64 @@ impl Directory {
         &self.council
     }
 
-    /// Who answers for `id`.
-    pub fn parent(&self, id: &ExchangeId) -> Option<&Parent> {
-        self.member(id).map(|member| &member.parent)
+    /// Those above `id`, its parent first and the council last; none where it is no member.
+    pub fn ancestors(&self, id: &ExchangeId) -> impl Iterator<Item = Authority> {
+        let mut next = self.member(id).map(|member| &member.parent);
+        core::iter::from_fn(move || {
+            let above = next?;
+            next = match above {
+                Authority::Council => None,
+                Authority::Member(id) => self.member(id).map(|member| &member.parent),
+            };
+            Some(above.clone())
+        })
+    }
+
+    /// The exchange whose node signs the log: its owner; for a register, its keeper.
+    pub fn operator(&self, log: &ExchangeId) -> Option<&ExchangeId> {
+        if let Some(version) = register_version(log) {
+            return self.charters.version_at(version).map(|it| &it.charter().keeper);
+        }
+        self.member(log).map(|member| &member.id)
+    }
+
+    /// Where announcements of the log go.
+    pub fn scope_of(&self, log: &ExchangeId) -> Option<Scope> {
+        match register_version(log) {
+            Some(version) => self.charters.version_at(version).map(|_| Scope::register()),
+            None => self.member(log).map(|member| member.scope.clone()),
+        }
+    }
+
+    /// The region of the log's owner.
+    pub fn region_of(&self, log: &ExchangeId) -> Option<&Region> {
+        self.member(self.operator(log)?).map(Member::region)
+    }
+
+    /// The key that signs the log's checkpoint of so many entries, as notes name it.
+    pub fn log_note_key_at(&self, log: &ExchangeId, size: u64) -> Option<NoteKey> {
+        match register_version(log) {
+            Some(version) if version == self.register.version => Some(self.register.key.clone()),
+            Some(version) => {
+                let charter = self.charters.version_at(version)?.charter();
+                let origin = Origin::new(&self.federation(), log);
+                Some(NoteKey::new(charter.register_key, origin.as_str(), SIGNATURE_TYPE_ED25519))
+            }
+            None => self.member(log)?.log_note_key_at(size).cloned(),
+        }
+    }
+
+    /// Whether enough council members cosigned a checkpoint of the log; `has_cosigned` says of each whether
+    /// its cosignature holds. A register is judged by its own charter, all other logs by the one in force.
+    pub fn is_witnessed(
+        &self,
+        log: &ExchangeId,
+        has_cosigned: impl Fn(&ExchangeId) -> bool,
+    ) -> bool {
+        let Some(owner) = self.operator(log) else { return false };
+        let version = register_version(log).and_then(|version| self.charters.version_at(version));
+        let charter = version.map_or_else(|| self.charters.latest(), |version| version.charter());
+        charter.is_witnessed(owner, has_cosigned)
     }
 
     /// Whether an entry at `index` of `log`, signed by `key`, counts as a statement of type `kind`.
@@ -259,77 +306,54 @@ impl Directory {
         key: &PublicKey,
         kind: &str,
     ) -> Result<(), Void> {
-        authorizes(&self.members, log, index, key, kind)
+        let not_a_member = || Void::NotAMember { log: log.clone() };
+        let member = self.member(log).ok_or_else(not_a_member)?;
+        if !member.is_honoured(index) {
+            let honoured = member.honoured_before(index);
+            return Err(Void::NotHonoured { log: log.clone(), index, honoured });
+        }
+        let descriptor = member.descriptor_at(index);
+        if descriptor.may_sign(key, kind) {
+            Ok(())
+        } else if descriptor.issuer_keys.iter().any(|issuer| issuer.key == *key) {
+            Err(Void::TypeNotAllowed { log: log.clone(), key: *key, kind: kind.to_string() })
+        } else {
+            Err(Void::NotAnIssuer { log: log.clone(), index, key: *key })
+        }
     }
 
     /// The key by which `log` signs a checkpoint of `size` entries: the log key that held for the
     /// last of them. The log's owner may be suspended or expelled.
     pub fn log_key_at(&self, log: &ExchangeId, size: u64) -> Option<PublicKey> {
-        self.member(log).map(|member| member.log_key_at(size))
+        self.log_note_key_at(log, size).map(|key| key.key)
     }
 
-    /// Whether `witness` cosigns `log` unasked: it is the log's parent or child, or on the council.
+    /// Whether `witness` cosigns `log` unasked: it is the parent or child of its owner, or on the council.
+    /// Of a register, the council of its charter alone.
     pub fn is_witness_of(&self, witness: &ExchangeId, log: &ExchangeId) -> bool {
+        if let Some(version) = register_version(log) {
+            let charter = self.charters.version_at(version).map(|it| it.charter());
+            return charter
+                .is_some_and(|it| it.keeper != *witness && it.is_council_member(witness));
+        }
         let (Some(one), Some(other)) = (self.member(witness), self.member(log)) else {
             return false;
         };
         let answers_for = |parent: &Member, child: &Member| match &child.parent {
-            Parent::Council => false,
-            Parent::Member(id) => *id == parent.id,
+            Authority::Council => false,
+            Authority::Member(id) => *id == parent.id,
         };
         witness != log
             && (self.council.contains(witness)
                 || answers_for(one, other)
                 || answers_for(other, one))
     }
-
-    /// Every fact that decides whether entries of `id` count: those about it, and those about the
-    /// members above it, the council's first. With these facts alone [`Directory::build`] says the
-    /// same about `id` as with all of them.
-    pub fn chain_of(&self, id: &ExchangeId) -> Vec<FactRef> {
-        let mut chain = Vec::new();
-        let mut next = self.member(id);
-        while let Some(member) = next {
-            let mut facts: Vec<FactRef> = member.facts.iter().cloned().collect();
-            facts.append(&mut chain);
-            chain = facts;
-            next = match &member.parent {
-                Parent::Council => None,
-                Parent::Member(parent) => self.member(parent),
-            };
-        }
-        chain
-    }
-
-    /// Statements about members that do not count, and why: for operators to see.
-    pub fn void_facts(&self) -> &BTreeMap<FactRef, FactVoid> {
-        &self.void
-    }
 }
 
-/// See [`Directory::authorizes`].
-fn authorizes(
-    members: &BTreeMap<ExchangeId, Member>,
-    log: &ExchangeId,
-    index: u64,
-    key: &PublicKey,
-    kind: &str,
-) -> Result<(), Void> {
-    let log = log.clone();
-    let Some(member) = members.get(&log) else { return Err(Void::NotAMember { log }) };
-    if !member.is_honoured(index) {
-        return Err(Void::NotHonoured { log, index, honoured: member.honoured_before(index) });
-    }
-    let descriptor = member.descriptor_at(index);
-    if descriptor.may_sign(key, kind) {
-        return Ok(());
-    }
-    let key = *key;
-    if descriptor.issuer_keys.iter().any(|issuer| issuer.key == key) {
-        Err(Void::TypeNotAllowed { log, key, kind: kind.to_string() })
-    } else {
-        Err(Void::NotAnIssuer { log, index, key })
-    }
+/// Whose node a peer is: of members that are not expelled.
+fn by_peer(members: &BTreeMap<ExchangeId, Arc<Member>>) -> BTreeMap<Peer, ExchangeId> {
+    let present = members.values().filter(|it| !matches!(it.status, Status::Expelled { .. }));
+    present.map(|member| (member.peer().clone(), member.id.clone())).collect()
 }
 
 #[cfg(test)]

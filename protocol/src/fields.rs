@@ -12,9 +12,11 @@ use core::str::FromStr;
 use base64ct::{Base64, Encoding as _};
 use serde_json::{Map, Value};
 
+use crate::shown::Shown;
+
 /// Why an object's member cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{object}.{member}`: expected {expected}")]
+#[error("`{}.{}`: expected {expected}", Shown::new(object), Shown::new(member))]
 pub struct FieldError {
     /// Which object was read.
     pub object: String,

@@ -9,6 +9,7 @@ use core::str::FromStr;
 use hutong_crypto::digest::Hash;
 use smol_str::SmolStr;
 
+use crate::shown::Shown;
 pub use crate::tier::Tier;
 
 /// A statement's id: the RFC 6962 leaf hash of its entry.
@@ -25,7 +26,10 @@ pub struct ExchangeId(SmolStr);
 
 /// A text is no exchange id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not an exchange id: expected 3 to 63 of a-z, 0-9 and -, not beginning with -")]
+#[error(
+    "`{}` is not an exchange id: expected 3 to 63 of a-z, 0-9 and -, not beginning with -",
+    Shown::new(.0)
+)]
 pub struct ExchangeIdError(String);
 
 impl ExchangeId {
@@ -113,7 +117,10 @@ pub struct Origin {
 
 /// A text is no log origin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a log origin: expected <16 hexadecimal digits>.hutong/<exchange id>")]
+#[error(
+    "`{}` is not a log origin: expected <16 hexadecimal digits>.hutong/<exchange id>",
+    Shown::new(.0)
+)]
 pub struct OriginError(String);
 
 impl Origin {

@@ -14,7 +14,7 @@ use hutong_crypto::digest::Hash;
 
 use crate::audience::Viewer;
 use crate::check::Outcome;
-use crate::directory::Directory;
+use crate::directory::{Anchor, AnchoredLeaf, Directory};
 use crate::entry::Entry;
 use crate::id::{ExchangeId, StatementId};
 use crate::message::LeavesRequest;
@@ -158,6 +158,15 @@ pub enum Input {
         /// See `left`.
         right: Vec<Hash>,
     },
+    /// A receipt needs a log's leaf in the newest anchor that counts.
+    AnchorLeaf {
+        /// Comes back in [`Effect::AnchorLeaf`].
+        ticket: Ticket,
+        /// The log.
+        log: ExchangeId,
+    },
+    /// A receipt waits for the next anchor.
+    AnchorWanted,
     /// An operator installs a charter.
     Charter {
         /// The signed charter, as its file holds it.
@@ -185,6 +194,13 @@ pub enum Effect {
         ticket: Ticket,
         /// Index and id of each statement, in order.
         outcome: Result<Vec<(u64, StatementId)>, AppendError>,
+    },
+    /// Answer who asked for [`Input::AnchorLeaf`].
+    AnchorLeaf {
+        /// Who asked.
+        ticket: Ticket,
+        /// The anchor and the leaf; none where there is no anchor, or nobody who keeps it is connected.
+        leaf: Option<(Anchor, AnchoredLeaf)>,
     },
     /// Spread by gossip.
     Publish {
@@ -370,10 +386,23 @@ pub enum Notice {
         /// Why.
         reason: String,
     },
-    /// Two charters succeed one version: the council contradicts itself.
+    /// A member has another charter of a version than this node.
     CharterConflict {
         /// The version of which there are two.
         version: u64,
+    },
+    /// A log, or the logs below one member together, said as much as they may in a day. More of it is fetched
+    /// tomorrow.
+    OverQuota {
+        /// The log.
+        log: ExchangeId,
+    },
+    /// As a witness this node refuses to cosign what the register holds at `index`.
+    RegisterRefused {
+        /// The index.
+        index: u64,
+        /// Why.
+        reason: String,
     },
     /// A peer misbehaved.
     PeerMisbehaved {

@@ -10,14 +10,14 @@ mod write;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 pub(crate) use self::document::{Document, Items, Members, Node};
 
-/// How deep arrays and objects may nest.
+/// How deep arrays and objects may nest: `[]` and `{}` are one level.
 pub const NESTING_MAX: usize = 16;
 
-/// The largest integer that every JSON reader keeps exactly: 2^53 − 1.
+/// The largest integer that every JSON reader keeps exactly, 2^53 − 1: no number is beyond it, up or down.
 pub const INTEGER_MAX: u64 = (1 << 53) - 1;
 
 /// Why bytes are not canonical JSON.
@@ -32,9 +32,19 @@ pub enum JsonError {
     /// They are JSON, but not in RFC 8785's one form of it.
     #[error("not in canonical form (RFC 8785): first difference at byte {0}")]
     NotCanonical(usize),
-    /// An integer that not every reader keeps exactly.
-    #[error("integer {0} is beyond 9007199254740991")]
-    Integer(String),
+    /// A number that not every reader keeps exactly, in whatever way it is written.
+    #[error("number {0} is beyond 9007199254740991")]
+    Number(String),
+}
+
+/// Whether `number` lies within ±[`INTEGER_MAX`]. Doubles beyond are whole too, so that this is one rule for
+/// all that can be written.
+fn is_exact(number: &Number) -> bool {
+    match number.as_i64().map(i64::unsigned_abs).or(number.as_u64()) {
+        Some(size) => size <= INTEGER_MAX,
+        // 2^53, which a double holds exactly.
+        None => number.as_f64().is_some_and(|double| double.abs() < 9_007_199_254_740_992.0),
+    }
 }
 
 /// The one byte string of `value`, by RFC 8785.

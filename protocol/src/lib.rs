@@ -5,8 +5,9 @@
 //!
 //! | what | modules |
 //! |---|---|
-//! | names and values | [`id`], [`region`], [`tier`], [`time`], [`json`] |
-//! | what exchanges choose from | [`codes`], [`uscc`], [`patent`], [`money`], [`date`] |
+//! | names and values | [`id`], [`region`], [`tier`], [`place`], [`suite`], [`time`], [`json`] |
+//! | how people are shown texts from outside | [`shown`] |
+//! | what exchanges choose from | [`codes`], [`uscc`], [`patent`], [`money`], [`date`], [`unlisted`] |
 //! | what exchanges say | [`statement`], [`body`], [`listing`], [`contract`], [`audience`], [`entry`] |
 //! | what convinces a stranger | [`receipt`] |
 //! | what a node does | [`limits`], [`persist`], [`oracle`] |
@@ -14,6 +15,7 @@
 
 extern crate alloc;
 
+mod anchor_change;
 pub mod audience;
 pub mod body;
 pub mod charter;
@@ -43,15 +45,18 @@ mod packed_note;
 pub mod patent;
 pub mod persist;
 pub mod personal;
+pub mod place;
 pub mod prepare;
-pub mod quorum;
 pub mod receipt;
 pub mod region;
 pub mod serve;
+pub mod shown;
 pub mod state;
 pub mod statement;
+pub mod suite;
 pub mod tier;
 pub mod time;
 pub mod transport;
+pub mod unlisted;
 pub mod uscc;
 pub mod wire;

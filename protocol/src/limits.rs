@@ -49,8 +49,25 @@ pub const SCOPES_MAX: usize = 512;
 /// A charter, in bytes: 128 council members with 8 KiB of descriptor and signature each.
 pub const CHARTER_BYTES_MAX: usize = 1024 * 1024;
 
-/// Charters in an answer, so that it stays within [`SYNC_FRAME_BYTES_MAX`].
-pub const CHARTERS_PER_ANSWER_MAX: usize = 3;
+/// Charters in an answer: the one asked for.
+pub const CHARTERS_PER_ANSWER_MAX: usize = 1;
+
+/// Changes of an anchor in an answer: with a note of 1 KiB each, a third of [`SYNC_FRAME_BYTES_MAX`].
+pub const ANCHOR_CHANGES_PER_ANSWER_MAX: usize = 1_024;
+
+/// Changes of one anchor: one for each member that ever was, in a federation of 100,000 exchanges.
+pub const ANCHOR_CHANGES_MAX: usize = 1 << 20;
+
+/// Anchors that a council member keeps one by one; of older ones it keeps the last of each day.
+pub const ANCHORS_KEPT_MAX: usize = 100;
+
+/// The time after which a council member asks again for what the check of the register lacks, in
+/// milliseconds.
+pub const AUDIT_AGAIN_MS: u64 = 1_000;
+
+/// The time after which the keeper looks again at decisions that could not be recorded, in milliseconds: they
+/// may depend on the day.
+pub const ENROL_AGAIN_MS: u64 = 60_000;
 
 /// Encoded evidence, in bytes: two notes and the hashes between them.
 pub const EVIDENCE_BYTES_MAX: usize = 2 * NOTE_BYTES_MAX + 2 * RANGE_HASHES_MAX * 32 + 32;
@@ -64,10 +81,9 @@ pub const LOG_ENTRIES_MAX: u64 = 1 << 62;
 /// A statement about a member, in bytes: 128 approvals of 150 bytes and a descriptor of 8 KiB fit.
 pub const MEMBERSHIP_ENTRY_BYTES_MAX: usize = 32 * 1024;
 
-/// Bytes of statements about members that count of one log, the first ones: a province has some 150
-/// exchanges below it, a registrar some 500 members to admit, and each is the subject of a few
-/// decisions of 2 to 8 KiB a decade.
-pub const MEMBERSHIP_BYTES_PER_LOG_MAX: usize = 32 * 1024 * 1024;
+/// Decisions of one log that wait to be recorded, the first ones: a province has some 150 exchanges below
+/// it; at 32 KiB each, 3,400 hostile logs could make a node keep no more than their own quota.
+pub const DECISIONS_PER_LOG_MAX: usize = 256;
 
 /// Checkpoints remembered of each log, for late cosignatures: a few seconds' worth under load.
 pub const RECENT_CHECKPOINTS_MAX: usize = 64;
@@ -131,5 +147,15 @@ pub const FIND_SOURCE_DELAY_MS: u64 = 500;
 /// The first and shortest delay before withheld entries are asked for again, in milliseconds.
 pub const SEEK_DELAY_MS_MIN: u64 = 500;
 
-/// The longest delay before withheld entries are asked for again, in milliseconds.
-pub const SEEK_DELAY_MS_MAX: u64 = 600_000;
+/// The longest delay before withheld entries are asked for again, in milliseconds: a day. Most of them are
+/// for others, and no peer knows which.
+pub const SEEK_DELAY_MS_MAX: u64 = 86_400_000;
+
+/// Requests for withheld entries of one log that one peer is sent in a round.
+pub const SEEK_REQUESTS_PER_PEER_MAX: usize = 64;
+
+/// How long one peer may take over them before the next one is asked for the rest, in milliseconds.
+pub const SEEK_TURN_MS_MAX: u64 = 4_000;
+
+/// Requests for withheld entries of all logs that are under way at a time; of one log there is one.
+pub const SEEKS_MAX: usize = 32;

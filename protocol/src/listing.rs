@@ -13,7 +13,7 @@ pub(crate) use self::parts::digest;
 pub use self::parts::{
     Attachment, Holder, HolderId, IntellectualProperty, Maturity, Pricing, Source,
 };
-pub use self::state::{ListingEvent, ListingState, ListingVoid};
+pub use self::state::{ListingCourse, ListingEvent, ListingState, ListingVoid};
 use crate::codes::{ListingKind, ListingStatusKind, TechField, TransferMode};
 use crate::date::Date;
 use crate::json::{Document, INTEGER_MAX, Node};

@@ -13,6 +13,9 @@ use bytes::Bytes;
 use hutong_crypto::digest::Hash;
 use hutong_crypto::note::Note;
 
+use crate::anchor_change;
+pub use crate::anchor_change::AnchorChange;
+use crate::directory::AnchoredLeaf;
 use crate::entry::{Entry, Leaf};
 use crate::id::ExchangeId;
 use crate::limits::{
@@ -100,13 +103,15 @@ pub enum Request {
         /// The log.
         log: ExchangeId,
     },
-    /// Charters from a version on.
+    /// The charter of a digest.
     Charter {
-        /// The first version wanted.
-        from: u64,
+        /// SHA-256 of its signed payload.
+        digest: Hash,
     },
-    /// A cosignature on your checkpoint, with no answer expected but `Done`.
+    /// A cosignature on a checkpoint that you signed, with no answer expected but `Done`.
     Cosignature {
+        /// The log: your own, or the register that you keep.
+        log: ExchangeId,
         /// The size of the checkpoint.
         size: u64,
         /// The note line, `— name base64`, with its line feed.
@@ -120,6 +125,26 @@ pub enum Request {
     /// A checkpoint of the asker's own log for a witness to cosign, with no answer expected but `Done`.
     /// Here entries of any size may be in the tail.
     Announcement(Announcement),
+    /// What the anchor at `index` of a register changed, in order of exchange id after `after`.
+    AnchorChanges {
+        /// The register.
+        register: ExchangeId,
+        /// The anchor's index.
+        index: u64,
+        /// Where the page before ended.
+        after: Option<ExchangeId>,
+    },
+    /// A log's leaf in the anchor at `index` of a register.
+    AnchorLeaf {
+        /// The register.
+        register: ExchangeId,
+        /// The anchor's index.
+        index: u64,
+        /// The log.
+        log: ExchangeId,
+    },
+    /// Anchor soon, with no answer expected but `Done`.
+    AnchorSoon,
 }
 
 /// A request for a range of leaves.
@@ -142,8 +167,10 @@ pub struct LeavesRequest {
 pub struct Hello {
     /// The federation.
     pub federation: Hash,
-    /// The newest charter version known.
+    /// The version of the charter in effect.
     pub charter_version: u64,
+    /// Its digest.
+    pub charter: Hash,
     /// BLAKE3 over the sorted ids of the exchanges whose logs are frozen for equivocation.
     pub frozen: Hash,
     /// For each scope followed: BLAKE3 over its sorted (origin, size, root).
@@ -218,12 +245,21 @@ pub enum Response {
         /// The note.
         note: String,
     },
-    /// To [`Request::Charter`].
+    /// To [`Request::Charter`]: the charter, or none.
     Charters(Vec<Bytes>),
     /// To [`Request::Cosignature`].
     Done,
     /// To [`Request::Evidence`]: logs with evidence against them.
     Evidence(Vec<(ExchangeId, Bytes)>),
+    /// To [`Request::AnchorChanges`]; `more` where a further page follows.
+    AnchorChanges {
+        /// What changed, in order of exchange id.
+        changes: Vec<AnchorChange>,
+        /// Whether a further page follows.
+        more: bool,
+    },
+    /// To [`Request::AnchorLeaf`].
+    AnchorLeaf(AnchoredLeaf),
     /// To anything.
     Refused(Refusal),
 }
@@ -310,7 +346,7 @@ impl ServedLeaf {
 impl Hello {
     fn write(&self, writer: &mut Writer) {
         writer.u64(PROTOCOL_VERSION).hash(&self.federation).u64(self.charter_version);
-        writer.hash(&self.frozen);
+        writer.hash(&self.charter).hash(&self.frozen);
         writer.u64(self.scopes.len() as u64);
         for (scope, summary) in &self.scopes {
             writer.text(scope.as_str()).hash(summary);
@@ -328,6 +364,7 @@ impl Hello {
         }
         let federation = reader.hash()?;
         let charter_version = reader.u64()?;
+        let charter = reader.hash()?;
         let frozen = reader.hash()?;
         let count = reader.count("scopes", SCOPES_MAX)?;
         let scopes = (0..count)
@@ -337,7 +374,7 @@ impl Hello {
             let detail = "expected ascending order, each once".into();
             return Err(WireError::Value { what: "scopes", detail });
         }
-        Ok(Self { federation, charter_version, frozen, scopes })
+        Ok(Self { federation, charter_version, charter, frozen, scopes })
     }
 }
 
@@ -400,16 +437,26 @@ impl Request {
             Self::Checkpoint { log } => {
                 writer.u8(3).text(log.as_str());
             }
-            Self::Charter { from } => {
-                writer.u8(4).u64(*from);
+            Self::Charter { digest } => {
+                writer.u8(4).hash(digest);
             }
-            Self::Cosignature { size, line } => {
-                writer.u8(5).u64(*size).text(line);
+            Self::Cosignature { log, size, line } => {
+                writer.u8(5).text(log.as_str()).u64(*size).text(line);
             }
             Self::Evidence { after } => {
                 writer.u8(6).text(after.as_ref().map_or("", ExchangeId::as_str));
             }
             Self::Announcement(announcement) => announcement.write(writer.u8(7)),
+            Self::AnchorChanges { register, index, after } => {
+                writer.u8(8).text(register.as_str()).u64(*index);
+                writer.text(after.as_ref().map_or("", ExchangeId::as_str));
+            }
+            Self::AnchorLeaf { register, index, log } => {
+                writer.u8(9).text(register.as_str()).u64(*index).text(log.as_str());
+            }
+            Self::AnchorSoon => {
+                writer.u8(10);
+            }
         }
         writer.finish()
     }
@@ -435,13 +482,25 @@ impl Request {
                 left: read_flag(&mut reader)?,
             }),
             3 => Self::Checkpoint { log: read_log(&mut reader)? },
-            4 => Self::Charter { from: reader.u64()? },
+            4 => Self::Charter { digest: reader.hash()? },
             5 => Self::Cosignature {
+                log: read_log(&mut reader)?,
                 size: reader.u64()?,
                 line: reader.text("cosignature", SIGNATURE_LINE_BYTES_MAX)?,
             },
             6 => Self::Evidence { after: read_after(&mut reader)? },
             7 => Self::Announcement(Announcement::read(&mut reader)?),
+            8 => Self::AnchorChanges {
+                register: read_log(&mut reader)?,
+                index: reader.u64()?,
+                after: read_after(&mut reader)?,
+            },
+            9 => Self::AnchorLeaf {
+                register: read_log(&mut reader)?,
+                index: reader.u64()?,
+                log: read_log(&mut reader)?,
+            },
+            10 => Self::AnchorSoon,
             tag => return Err(WireError::Tag { what: "request", tag }),
         };
         reader.finish()?;
@@ -525,6 +584,11 @@ impl Response {
                     writer.text(log.as_str()).bytes(bytes);
                 }
             }
+            Self::AnchorChanges { changes, more } => {
+                AnchorChange::write_page(writer.u8(7), changes);
+                writer.u8(u8::from(*more));
+            }
+            Self::AnchorLeaf(leaf) => anchor_change::write_anchored(writer.u8(8), leaf),
             Self::Refused(refusal) => {
                 writer.u8(255).u8(refusal.tag());
             }
@@ -576,6 +640,11 @@ impl Response {
                     .collect::<Result<_, WireError>>()?;
                 Self::Evidence(evidence)
             }
+            7 => {
+                let changes = AnchorChange::read_page(&mut reader)?;
+                Self::AnchorChanges { changes, more: read_flag(&mut reader)? }
+            }
+            8 => Self::AnchorLeaf(anchor_change::read_anchored(&mut reader)?),
             255 => Self::Refused(Refusal::from_tag(reader.u8()?)?),
             tag => return Err(WireError::Tag { what: "response", tag }),
         };

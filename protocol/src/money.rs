@@ -1,11 +1,16 @@
 //! Amounts of money: whole numbers of the currency's minor unit, such as fen.
+//!
+//! A currency is three capital letters. Which are in use changes in the world, so no verdict depends on the list
+//! here: it gives decimals and names to people, and a warning where a code is not on it ([`crate::unlisted`]).
 
+use alloc::format;
 use alloc::string::{String, ToString as _};
 use core::{fmt, str::FromStr};
 
 use crate::json::INTEGER_MAX;
+use crate::shown::Shown;
 
-/// Currencies in use, by ISO 4217, in order; without funds, metals and test codes.
+/// Currencies in use, by ISO 4217 as of 2025, in order; without funds, metals and test codes.
 const CURRENCIES: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB \
 BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD \
 FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR \
@@ -20,13 +25,29 @@ const UNDIVIDED: &str = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF
 /// Currencies whose minor unit is a thousandth.
 const THOUSANDTHS: &str = "BHD IQD JOD KWD LYD OMR TND";
 
-/// An ISO 4217 currency in use.
+/// Chinese names of the currencies that contracts and listings are most often in.
+const NAMES_ZH: [(&str, &str); 12] = [
+    ("AUD", "澳大利亚元"),
+    ("CNY", "元"),
+    ("EUR", "欧元"),
+    ("GBP", "英镑"),
+    ("HKD", "港元"),
+    ("JPY", "日元"),
+    ("KRW", "韩元"),
+    ("KZT", "哈萨克斯坦坚戈"),
+    ("MOP", "澳门元"),
+    ("RUB", "俄罗斯卢布"),
+    ("SGD", "新加坡元"),
+    ("USD", "美元"),
+];
+
+/// A currency: three capital letters, as ISO 4217 writes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency([u8; 3]);
 
 /// A text is no currency.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a currency: expected an ISO 4217 code such as CNY")]
+#[error("`{}` is not a currency: expected three capital letters such as CNY", Shown::new(.0))]
 pub struct CurrencyError(String);
 
 impl Currency {
@@ -35,18 +56,26 @@ impl Currency {
 
     /// The three letters.
     pub fn as_str(&self) -> &str {
-        // The bytes come from the list of codes, which is ASCII.
+        // The bytes are capital letters.
         core::str::from_utf8(&self.0).unwrap_or("XXX")
     }
 
-    /// Decimal digits of the minor unit: 0, 2 or 3.
-    pub fn decimals(self) -> u32 {
-        let listed = |list: &str| list.split(' ').any(|code| code == self.as_str());
-        match (listed(UNDIVIDED), listed(THOUSANDTHS)) {
-            (true, _) => 0,
-            (_, true) => 3,
-            _ => 2,
+    /// Whether this version knows it as a currency in use.
+    pub fn is_listed(self) -> bool {
+        self.is_on(CURRENCIES)
+    }
+
+    /// Decimal digits of the minor unit: 0, 2 or 3; `None` where the currency is not listed.
+    pub fn decimals(self) -> Option<u32> {
+        match (self.is_on(UNDIVIDED), self.is_on(THOUSANDTHS)) {
+            (true, _) => Some(0),
+            (_, true) => Some(3),
+            _ => self.is_listed().then_some(2),
         }
+    }
+
+    fn is_on(self, list: &str) -> bool {
+        list.split(' ').any(|code| code == self.as_str())
     }
 }
 
@@ -60,10 +89,10 @@ impl FromStr for Currency {
     type Err = CurrencyError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let error = || CurrencyError(text.chars().take(8).collect());
-        let listed = CURRENCIES.split(' ').any(|code| code == text);
-        let bytes = <[u8; 3]>::try_from(text.as_bytes()).map_err(|_| error())?;
-        if listed { Ok(Self(bytes)) } else { Err(error()) }
+        match <[u8; 3]>::try_from(text.as_bytes()) {
+            Ok(letters) if letters.iter().all(u8::is_ascii_uppercase) => Ok(Self(letters)),
+            Ok(_) | Err(_) => Err(CurrencyError(text.chars().take(8).collect())),
+        }
     }
 }
 
@@ -92,17 +121,65 @@ impl Amount {
 }
 
 impl fmt::Display for Amount {
-    /// `1234.50 CNY`.
+    /// `1234.50 CNY`; `123450 minor units of XYZ` where the currency is not listed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let decimals = self.currency.decimals();
-        let unit = 10_u64.pow(decimals);
-        write!(f, "{}", self.minor / unit)?;
-        if decimals > 0 {
-            let digits = (self.minor % unit + unit).to_string();
-            write!(f, ".{}", &digits[1..])?;
+        match self.currency.decimals() {
+            Some(decimals) => {
+                write!(f, "{} {}", decimal(self.minor, decimals, false), self.currency)
+            }
+            None => write!(f, "{} minor units of {}", self.minor, self.currency),
         }
-        write!(f, " {}", self.currency)
     }
+}
+
+/// `minor` units for people, in Chinese: `1,234.50 元`, `1,234.50 美元（USD）`. Without its currency an amount is a
+/// bare number, and is said to be one.
+pub fn words_zh(minor: u64, currency: Option<Currency>) -> String {
+    let bare = decimal(minor, 0, true);
+    let Some(currency) = currency else {
+        return format!("{bare} 个最小货币单位（币种未披露）");
+    };
+    let Some(decimals) = currency.decimals() else {
+        return format!("{bare} 个最小货币单位（{currency}）");
+    };
+    let amount = decimal(minor, decimals, true);
+    match NAMES_ZH.iter().find(|(code, _)| *code == currency.as_str()) {
+        Some((_, name)) if currency == Currency::CNY => format!("{amount} {name}"),
+        Some((_, name)) => format!("{amount} {name}（{currency}）"),
+        None => format!("{amount} {currency}"),
+    }
+}
+
+/// `minor` units for people, in English: `CNY 1,234.50`. Without its currency an amount is a bare number, and is
+/// said to be one.
+pub fn words_en(minor: u64, currency: Option<Currency>) -> String {
+    let bare = decimal(minor, 0, true);
+    match currency.map(|currency| (currency, currency.decimals())) {
+        None => format!("{bare} minor units of an undisclosed currency"),
+        Some((currency, None)) => format!("{bare} minor units of {currency}"),
+        Some((currency, Some(decimals))) => {
+            format!("{currency} {}", decimal(minor, decimals, true))
+        }
+    }
+}
+
+/// `minor` with so many of its digits behind the point; in front of it, groups of three if `grouped`.
+fn decimal(minor: u64, decimals: u32, grouped: bool) -> String {
+    let unit = 10_u64.pow(decimals);
+    let whole = (minor / unit).to_string();
+    let mut text = String::new();
+    for (place, digit) in whole.chars().enumerate() {
+        if grouped && place > 0 && (whole.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if decimals > 0 {
+        let digits = (minor % unit + unit).to_string();
+        text.push('.');
+        text.push_str(&digits[1..]);
+    }
+    text
 }
 
 #[cfg(test)]
@@ -119,6 +196,27 @@ mod tests {
         assert_eq!(show(0, "USD"), "0.00 USD");
         assert_eq!(show(1234, "JPY"), "1234 JPY");
         assert_eq!(show(1234, "KWD"), "1.234 KWD");
+        assert_eq!(show(1234, "XYZ"), "1234 minor units of XYZ");
+    }
+
+    #[test]
+    fn an_amount_is_said_in_words_of_its_currency() {
+        for (minor, code, zh, en) in [
+            (120_000_000, "CNY", "1,200,000.00 元", "CNY 1,200,000.00"),
+            (120_000_000, "USD", "1,200,000.00 美元（USD）", "USD 1,200,000.00"),
+            (99_905, "CHF", "999.05 CHF", "CHF 999.05"),
+            (1_000, "JPY", "1,000 日元（JPY）", "JPY 1,000"),
+            (0, "KWD", "0.000 KWD", "KWD 0.000"),
+            (1_000, "XYZ", "1,000 个最小货币单位（XYZ）", "1,000 minor units of XYZ"),
+        ] {
+            let currency = Some(code.parse().unwrap());
+            assert_eq!(
+                (words_zh(minor, currency), words_en(minor, currency)),
+                (zh.into(), en.into())
+            );
+        }
+        assert_eq!(words_en(1_000_000, None), "1,000,000 minor units of an undisclosed currency");
+        assert_eq!(words_zh(1_000_000, None), "1,000,000 个最小货币单位（币种未披露）");
     }
 
     #[test]
@@ -128,12 +226,20 @@ mod tests {
     }
 
     #[test]
-    fn a_currency_is_listed() {
-        for code in ["CNY", "KZT", "USD", "EUR", "ZWG"] {
-            assert_eq!(code.parse::<Currency>().unwrap().as_str(), code);
+    fn a_currency_is_three_capital_letters() {
+        for (code, listed) in
+            [("CNY", true), ("KZT", true), ("ZWG", true), ("RMB", false), ("XXX", false)]
+        {
+            let currency: Currency = code.parse().unwrap();
+            assert_eq!((currency.as_str(), currency.is_listed()), (code, listed));
+            assert_eq!(currency.decimals().is_some(), listed, "{code}");
         }
-        for code in ["cny", "RMB", "XXX", "CN", "CNYY", "", "CNY USD", "   "] {
+        for code in ["cny", "CNy", "CN", "CNYY", "", "CNY USD", "   ", "CN1", "ＣＮＹ"] {
             assert!(code.parse::<Currency>().is_err(), "{code}");
         }
+        for code in [UNDIVIDED, THOUSANDTHS].iter().flat_map(|list| list.split(' ')) {
+            assert!(code.parse::<Currency>().unwrap().is_listed(), "{code}");
+        }
+        assert!(NAMES_ZH.iter().all(|(code, _)| code.parse::<Currency>().unwrap().is_listed()));
     }
 }

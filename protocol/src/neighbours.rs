@@ -92,7 +92,6 @@ pub fn choose<'a, P>(
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 mod tests {
-    use serde_json::json;
 
     use super::*;
     use crate::fixture::{Exchange, Federation};
@@ -124,9 +123,9 @@ mod tests {
     fn the_directory_tells_who_may_follow_what() {
         let mut country = Federation::of_provinces(3);
         country.admit_by_council(Exchange::new("cn-33-z", Tier::Provincial, "CN-33", 0));
-        country.admit_by_council(Exchange::new("kz-e", Tier::International, "KZ", 0));
-        country.admit("cn-33-z", Exchange::new("hangzhou", Tier::Municipal, "CN-3301", 0));
-        let directory = country.directory();
+        country.admit_by_council(Exchange::new("kz-exchange", Tier::International, "KZ", 0));
+        country.admit("cn-33-z", Exchange::new("cn-3301-hangzhou", Tier::Municipal, "CN-3301", 0));
+        let directory = country.directory.clone();
         let scopes = directory.members().map(|member| member.scope.clone());
         let interests = Interests::new(scopes, &directory);
         let names: Vec<_> = interests.scopes().iter().map(Scope::as_str).collect();
@@ -134,12 +133,11 @@ mod tests {
         let presumed =
             |id: &str| interests.presumed(directory.member(&id.parse().unwrap()).unwrap());
         assert_eq!(presumed("cn-33-z"), [0, 1]);
-        assert_eq!(presumed("hangzhou"), [0]);
-        assert_eq!(presumed("kz-e"), [1]);
-        let suspend = json!({ "member": "hangzhou", "log_size_honoured": 0 });
-        country.append("cn-33-z", StatementType::MemberSuspend, suspend);
-        let directory = country.directory();
-        let suspended = directory.member(&"hangzhou".parse().unwrap()).unwrap();
+        assert_eq!(presumed("cn-3301-hangzhou"), [0]);
+        assert_eq!(presumed("kz-exchange"), [1]);
+        country.restrain("cn-33-z", StatementType::MemberSuspend, "cn-3301-hangzhou", 0).unwrap();
+        let directory = country.directory.clone();
+        let suspended = directory.member(&"cn-3301-hangzhou".parse().unwrap()).unwrap();
         assert_eq!(interests.presumed(suspended), [0; 0]);
     }
 }

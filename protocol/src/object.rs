@@ -11,6 +11,7 @@ use core::fmt;
 
 pub(crate) use self::texts::check_words;
 use crate::json::{Members, Node};
+use crate::shown::Shown;
 use crate::statement::StatementError;
 
 /// Where a value stands in its document; written out only when something is wrong.
@@ -131,10 +132,15 @@ pub(crate) fn describe(value: Node<'_>) -> String {
 
 fn describe_text(text: &str) -> String {
     if text.chars().count() <= SHOWN_CHARS_MAX {
-        return format!("{text:?}");
+        return quoted(text);
     }
     let start: String = text.chars().take(SHOWN_CHARS_MAX).collect();
-    format!("{start:?}… of {} characters", text.chars().count())
+    format!("{}… of {} characters", quoted(&start), text.chars().count())
+}
+
+/// `text` in quotes, as it would stand in a program.
+fn quoted(text: &str) -> String {
+    Shown::new(&format!("{text:?}")).to_string()
 }
 
 /// Characters of a met text that an error shows.

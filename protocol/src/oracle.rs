@@ -13,8 +13,8 @@ use hutong_crypto::cosignature::cosigned_at;
 use hutong_crypto::keys::Signature;
 use hutong_crypto::note::{Note, NoteSignature};
 
-use crate::charter::CharterChain;
-use crate::directory::{AdminFact, Directory, Facts, NoteKey};
+use crate::charter::SignedCharter;
+use crate::directory::{Directory, NoteKey};
 use crate::entry::Entry;
 use crate::message::{Gossip, Response};
 use crate::wire::WireError;
@@ -80,23 +80,20 @@ pub trait Oracle: fmt::Debug + Send + Sync {
         Response::decode(bytes)
     }
 
-    /// What an entry says of a member, if it does ([`AdminFact::read`]).
-    fn fact(&self, entry: Entry) -> Option<Arc<AdminFact>> {
-        AdminFact::read(&entry).map(Arc::new)
-    }
-
-    /// The directory by these charters and facts ([`Directory::build`]); `before` is an earlier one,
-    /// from which work may be taken over.
-    fn directory(
+    /// The directory after the next `entries` of its register ([`Directory::apply`]). Where one of them is an
+    /// effective succession it is the last, and `charter` the charter that it names.
+    fn fold(
         &self,
-        before: Option<&Directory>,
-        charters: &CharterChain,
-        facts: &Facts,
+        before: &Arc<Directory>,
+        entries: &[Entry],
+        charter: Option<&SignedCharter>,
     ) -> Arc<Directory> {
-        Arc::new(before.map_or_else(
-            || Directory::build(charters, facts),
-            |before| before.rebuild(charters, facts),
-        ))
+        let mut directory = Directory::clone(before);
+        for entry in entries {
+            // What takes no effect takes none at every node alike.
+            let _no_effect = directory.apply(entry, charter);
+        }
+        Arc::new(directory)
     }
 }
 

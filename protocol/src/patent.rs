@@ -27,8 +27,10 @@ pub enum PatentKind {
 /// Why a text is not a patent number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PatentError {
-    /// Empty, longer than 40 bytes, or with characters that no office uses.
-    #[error("expected 4 to 40 letters, digits, spaces and `./-,`, at least one a digit")]
+    /// Empty, longer than 40 bytes, with characters that no office uses, or with spaces that are not seen.
+    #[error(
+        "expected 4 to 40 letters, digits, single spaces inside and `./-,`, at least one a digit"
+    )]
     Form,
     /// It looks Chinese, but does not have the digits of an application number.
     #[error(
@@ -76,8 +78,10 @@ impl FromStr for PatentNumber {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let usual = |byte: u8| byte.is_ascii_alphanumeric() || b" ./-,".contains(&byte);
         let digits = text.bytes().filter(u8::is_ascii_digit).count();
-        if !(4..=NUMBER_BYTES_MAX).contains(&text.len()) || !text.bytes().all(usual) || digits == 0
-        {
+        // One space between parts is kept as it is written; at an end or doubled it is a slip.
+        let spaced = text.starts_with(' ') || text.ends_with(' ') || text.contains("  ");
+        let sized = (4..=NUMBER_BYTES_MAX).contains(&text.len());
+        if !sized || !text.bytes().all(usual) || digits == 0 || spaced {
             return Err(PatentError::Form);
         }
         let kind = match chinese(text) {
@@ -90,15 +94,21 @@ impl FromStr for PatentNumber {
 
 /// The part of a Chinese application number that is checked, if `text` is one.
 fn chinese(text: &str) -> Option<&str> {
-    if let Some(number) = text.strip_prefix("ZL") {
-        return Some(number.trim_start());
+    let rest = |number: &'static str| text.strip_prefix(number).map(without_space);
+    if let Some(number) = rest("ZL") {
+        return Some(number);
     }
-    let number = text.strip_prefix("CN").map_or(text, str::trim_start);
+    let number = rest("CN").unwrap_or(text);
     let (serial, check) = number.split_once('.').unwrap_or(number.split_at(number.len() - 1));
     let digits = serial.bytes().all(|byte| byte.is_ascii_digit());
     let check = matches!(check.as_bytes(), [b'0'..=b'9' | b'X']);
     let bare = number.len() == text.len() || number.contains('.');
     (digits && check && bare && matches!(serial.len(), 8 | 12)).then_some(number)
+}
+
+/// `text` without the space before it.
+fn without_space(text: &str) -> &str {
+    text.strip_prefix(' ').unwrap_or(text)
 }
 
 /// `YYYY` kind serial(7) `.` check since October 2003, `YY` kind serial(5) `.` check before.
@@ -187,6 +197,24 @@ mod tests {
         for text in ["", "abc", "abcd", "12", "US;9123456", "专利 201710601862.3", &"1".repeat(41)]
         {
             assert_eq!(text.parse::<PatentNumber>(), Err(PatentError::Form), "{text}");
+        }
+    }
+
+    #[test]
+    fn single_spaces_inside_are_kept_and_no_others() {
+        for text in ["ZL 200710308494.X", "CN 200710308494.X", "US 9,123,456 B2"] {
+            assert_eq!(text.parse::<PatentNumber>().unwrap().as_str(), text);
+        }
+        for text in [
+            " ZL200710308494.X",
+            "ZL200710308494.X ",
+            "ZL  200710308494.X",
+            "US  9123456",
+            "ZL\u{3000}200710308494.X",
+            "ZL\t200710308494.X",
+            "ZL２００710308494.X",
+        ] {
+            assert_eq!(text.parse::<PatentNumber>(), Err(PatentError::Form), "{text:?}");
         }
     }
 }

@@ -7,9 +7,12 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use bytes::Bytes;
 use hutong_crypto::digest::Hash;
 use hutong_crypto::merkle::Frontier;
 
+use crate::charter::SignedCharter;
+use crate::directory::Directory;
 use crate::entry::{Entry, Leaf};
 use crate::id::ExchangeId;
 
@@ -68,6 +71,15 @@ pub enum Persist {
         /// The bytes.
         bytes: Vec<u8>,
     },
+    /// What an anchor changed, at a council member.
+    Anchored {
+        /// Version of the charter whose register holds the anchor.
+        version: u64,
+        /// The anchor's index there.
+        index: u64,
+        /// [`AnchorChange::encode_all`](crate::message::AnchorChange::encode_all) of what it changed.
+        changes: Bytes,
+    },
     /// Evidence that a log's owner signed two histories.
     Evidence {
         /// The log.
@@ -87,6 +99,34 @@ pub enum Persist {
         /// The log.
         log: ExchangeId,
     },
+}
+
+/// What an anchor changed, as [`Persist::Anchored`] stored it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredAnchor {
+    /// Version of the charter whose register holds the anchor.
+    pub version: u64,
+    /// The anchor's index there.
+    pub index: u64,
+    /// What it changed.
+    pub changes: Bytes,
+}
+
+/// All that a node finds on its disk when it starts.
+#[derive(Debug)]
+pub struct Stored<'a> {
+    /// The federation as it was founded.
+    pub founded: &'a Directory,
+    /// The charters that were stored, in any order.
+    pub charters: Vec<SignedCharter>,
+    /// The logs.
+    pub logs: &'a [StoredLog],
+    /// The entries of the registers among them, each from index 0 on.
+    pub registers: Vec<(ExchangeId, Vec<Entry>)>,
+    /// Decisions about members in the logs, by log and index.
+    pub decisions: Vec<((ExchangeId, u64), Entry)>,
+    /// What anchors changed.
+    pub anchors: Vec<StoredAnchor>,
 }
 
 /// One log as a node finds it on its disk.

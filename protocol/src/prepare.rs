@@ -3,7 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use hutong_crypto::keys::SigningKey;
+use hutong_crypto::keys::{PublicKey, SigningKey};
 
 use crate::audience::Audience;
 use crate::entry::{Entry, STATEMENT_AT};
@@ -24,6 +24,7 @@ pub struct Unsigned {
 #[derive(Debug, Clone)]
 pub struct Prepared {
     entry: Entry,
+    key: PublicKey,
     kind: StatementType,
     public: bool,
 }
@@ -33,7 +34,7 @@ impl Unsigned {
     ///
     /// # Errors
     ///
-    /// [`StatementError`] where other nodes would refuse the statement.
+    /// [`StatementError`] where the statement is not fit to be published.
     pub fn read(statement: &[u8]) -> Result<Self, StatementError> {
         Self::written(|out| out.extend_from_slice(statement))
     }
@@ -42,7 +43,7 @@ impl Unsigned {
     ///
     /// # Errors
     ///
-    /// [`StatementError`] where other nodes would refuse the statement.
+    /// [`StatementError`] where the statement is not fit to be published.
     pub fn make(draft: &Draft) -> Result<Self, StatementError> {
         Self::written(|out| draft.frame().append(&canonicalize(&draft.body), out))
     }
@@ -51,7 +52,7 @@ impl Unsigned {
     ///
     /// # Errors
     ///
-    /// [`StatementError`] where other nodes would refuse the statement, so also where `body` is in
+    /// [`StatementError`] where the statement is not fit to be published, so also where `body` is in
     /// another form.
     pub fn frame(frame: &Frame<'_>, body: &str) -> Result<Self, StatementError> {
         Self::written(|out| frame.append(body.as_bytes(), out))
@@ -75,7 +76,7 @@ impl Unsigned {
         let entry =
             Entry::sign_in_place(key, bytes).expect("a statement that was read fits an entry");
         let public = said.audience == Audience::Public;
-        Prepared { entry, kind: said.kind, public }
+        Prepared { entry, key: key.public(), kind: said.kind, public }
     }
 }
 
@@ -84,7 +85,7 @@ impl Prepared {
     ///
     /// # Errors
     ///
-    /// [`StatementError`] where other nodes would refuse the statement.
+    /// [`StatementError`] where the statement is not fit to be published.
     pub fn sign(statement: &[u8], key: &SigningKey) -> Result<Self, StatementError> {
         Ok(Unsigned::read(statement)?.sign(key))
     }
@@ -93,7 +94,7 @@ impl Prepared {
     ///
     /// # Errors
     ///
-    /// [`StatementError`] where other nodes would refuse the statement.
+    /// [`StatementError`] where the statement is not fit to be published.
     pub fn make(draft: &Draft, key: &SigningKey) -> Result<Self, StatementError> {
         Ok(Unsigned::make(draft)?.sign(key))
     }
@@ -101,6 +102,11 @@ impl Prepared {
     /// The signed entry.
     pub fn entry(&self) -> &Entry {
         &self.entry
+    }
+
+    /// The key that signed it.
+    pub fn key(&self) -> PublicKey {
+        self.key
     }
 
     /// The statement type, for instance `hutong/listing/v1`.

@@ -1,4 +1,7 @@
 //! Regions: countries, and divisions of China.
+//!
+//! A country is two capital letters. Which countries there are changes in the world, so no verdict depends on the
+//! list here: a code that is not on it is a warning ([`crate::unlisted`]).
 
 use alloc::string::String;
 use core::fmt;
@@ -6,6 +9,7 @@ use core::str::FromStr;
 
 use smol_str::SmolStr;
 
+use crate::shown::Shown;
 use crate::tier::Tier;
 
 /// ISO 3166-1 alpha-2 codes as of 2024, in order.
@@ -21,7 +25,7 @@ TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW";
 /// First and last two-digit codes of GB/T 2260 provinces.
 const PROVINCES: core::ops::RangeInclusive<u8> = 11..=82;
 
-/// A country (`KZ`), or China or a division of it (`CN`, `CN-33`, `CN-3301`, `CN-330106`: the
+/// A country (two capital letters, `KZ`), or China or a division of it (`CN`, `CN-33`, `CN-3301`, `CN-330106`: the
 /// significant digits of GB/T 2260).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Region(SmolStr);
@@ -29,7 +33,8 @@ pub struct Region(SmolStr);
 /// A text is no region.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a region: expected a country code such as KZ, or CN, CN-33, CN-3301, CN-330106"
+    "`{}` is not a region: expected a country code such as KZ, or CN, CN-33, CN-3301, CN-330106",
+    Shown::new(.0)
 )]
 pub struct RegionError(String);
 
@@ -39,9 +44,14 @@ impl Region {
         &self.0
     }
 
-    /// The ISO 3166-1 alpha-2 code of the country.
+    /// The two letters of the country, as ISO 3166-1 alpha-2 writes them.
     pub fn country(&self) -> &str {
         &self.0[..2]
+    }
+
+    /// Whether this version knows the country.
+    pub fn is_listed(&self) -> bool {
+        is_listed(self.country())
     }
 
     /// Whether `other` is this region or lies in it.
@@ -72,7 +82,7 @@ impl FromStr for Region {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let valid = match text.split_once('-') {
-            None => is_country(text),
+            None => text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase()),
             Some(("CN", digits)) => is_division(digits),
             Some(_) => false,
         };
@@ -96,10 +106,10 @@ impl fmt::Debug for Region {
     }
 }
 
-fn is_country(text: &str) -> bool {
+fn is_listed(country: &str) -> bool {
     // In order, three bytes each with the blank behind it.
     let code = |place: usize| COUNTRIES.as_bytes().get(3 * place..3 * place + 2);
-    let wanted = Some(text.as_bytes());
+    let wanted = Some(country.as_bytes());
     let (mut from, mut to) = (0, COUNTRIES.len() / 3 + 1);
     while from < to {
         let middle = usize::midpoint(from, to);
@@ -124,12 +134,23 @@ fn is_division(digits: &str) -> bool {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Scope(SmolStr);
 
+/// The text of [`Scope::register`]; no region is written so.
+const REGISTER_SCOPE: &str = "register";
+
 /// A text is no scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a scope: expected CN, a province such as CN-33, or a country such as KZ")]
+#[error(
+    "`{}` is not a scope: expected CN, a province such as CN-33, or a country such as KZ",
+    Shown::new(.0)
+)]
 pub struct ScopeError(String);
 
 impl Scope {
+    /// The scope of the federation's registers, which everybody follows.
+    pub fn register() -> Self {
+        Self(SmolStr::new_static(REGISTER_SCOPE))
+    }
+
     /// The scope's text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -140,6 +161,9 @@ impl FromStr for Scope {
     type Err = ScopeError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == REGISTER_SCOPE {
+            return Ok(Self::register());
+        }
         match text.parse::<Region>() {
             Ok(region) if region.as_str().len() <= 5 => Ok(Self(region.0)),
             Ok(_) | Err(_) => Err(ScopeError(text.chars().take(40).collect())),
@@ -179,7 +203,10 @@ mod tests {
             "",
             "C",
             "cn",
-            "XX",
+            "Kz",
+            "K1",
+            "ＫＺ",
+            "KAZ",
             "CN-",
             "CN-3",
             "CN-330",
@@ -195,6 +222,21 @@ mod tests {
         ] {
             assert!(text.parse::<Region>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_country_that_no_list_knows_is_a_region() {
+        for (text, listed) in [
+            ("AD", true),
+            ("KZ", true),
+            ("ZW", true),
+            ("CN-330106", true),
+            ("XX", false),
+            ("UK", false),
+        ] {
+            assert_eq!(region(text).is_listed(), listed, "{text}");
+        }
+        assert_eq!(COUNTRIES.split(' ').filter(|code| is_listed(code)).count(), 249);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::entry::{Entry, Leaf};
 use crate::id::ExchangeId;
 use crate::message::{Leaves, ServedLeaf};
 use crate::region::Region;
-use crate::statement::Statement;
+use crate::statement::Envelope;
 
 /// The log that is asked about, as far as audiences depend on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,17 +26,17 @@ pub struct Owner {
 
 /// Whether `viewer` may see `entry` of the log of `owner`.
 ///
-/// An entry whose statement cannot be read is for nobody but its owner: nobody can tell what it
+/// An entry whose envelope cannot be read is for nobody but its owner: nobody can tell what it
 /// would reveal, and it has no effect anyhow.
 pub fn admits(owner: &Owner, entry: &Entry, viewer: &Viewer) -> bool {
     if viewer.exchange() == Some(&owner.exchange) {
         return true;
     }
-    Statement::parse(entry.statement_bytes())
-        .is_ok_and(|statement| statement.audience.admits(&owner.exchange, &owner.region, viewer))
+    Envelope::parse(entry.statement_bytes())
+        .is_ok_and(|envelope| envelope.audience.admits(&owner.exchange, &owner.region, viewer))
 }
 
-/// As [`admits`], of an entry that was checked and is not void: only its audience is read.
+/// As [`admits`], of an entry that was checked and found sound: only its audience is read.
 fn admits_sound(owner: &Owner, entry: &Entry, viewer: &Viewer) -> bool {
     viewer.exchange() == Some(&owner.exchange)
         || Audience::of_canonical(entry.statement_bytes())
@@ -44,12 +44,15 @@ fn admits_sound(owner: &Owner, entry: &Entry, viewer: &Viewer) -> bool {
 }
 
 /// The leaf as `viewer` may have it. `void`: the entry was found to be void, so that even its
-/// audience may be unreadable.
+/// audience may be unreadable, as that of one that cannot be verified here.
 pub fn project(owner: &Owner, leaf: Leaf, void: bool, viewer: &Viewer) -> ServedLeaf {
-    let admits = if void { admits } else { admits_sound };
+    let admits = |entry: &Entry| {
+        let read = if void || !entry.is_verifiable() { admits } else { admits_sound };
+        read(owner, entry, viewer)
+    };
     match leaf {
         Leaf::Withheld(hash) => ServedLeaf::Absent(hash),
-        Leaf::Entry(entry) if admits(owner, &entry, viewer) => ServedLeaf::Entry(entry),
+        Leaf::Entry(entry) if admits(&entry) => ServedLeaf::Entry(entry),
         Leaf::Entry(entry) => ServedLeaf::Withheld(entry.leaf_hash()),
     }
 }

@@ -7,55 +7,69 @@
 //! - `restoration`: what restored keys must see before they sign;
 //! - `offer`: checkpoints that peers show;
 //! - `fetch`: leaves on their way into a replica;
-//! - `gaps`: entries that were not handed out at first;
+//! - `gaps`: which entries are not held, and who is to be asked for them when;
+//! - `seek`: asking for them;
+//! - `standing`: how far logs of suspended and expelled members stand;
 //! - `sync`: comparing holdings with a peer, and answering it;
 //! - `summary`: what is said of holdings, in short;
 //! - `gossip`: messages from everybody;
 //! - `witness`: cosignatures, given and gathered;
-//! - `equivocation`: logs that exist in two versions.
+//! - `equivocation`: logs that exist in two versions;
+//! - `register`: following the registers, which make the directory;
+//! - `audit`: what a council member checks of the register before it cosigns it;
+//! - `keeper`: recording decisions, freezes and anchors in the register.
 //!
 //! Not here: disk, network, threads ([`Effect`]s ask for them), and the meaning of listings and
 //! contracts, which is derived from the logs afterwards.
 
+mod audit;
 mod equivocation;
 mod fetch;
 mod gaps;
 mod gossip;
+mod keeper;
 mod load;
 mod offer;
 mod own;
+mod quota;
 mod ranges;
+mod register;
 mod replica;
 mod restoration;
+mod seek;
+mod standing;
 mod summary;
 mod sync;
 mod timers;
 mod witness;
 
-use alloc::borrow::Cow;
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use hutong_crypto::keys::SigningKey;
 
+use self::audit::Audit;
+use self::keeper::Keeper;
 pub use self::load::Load;
 use self::own::Own;
+use self::quota::Taken;
+use self::register::Registers;
 use self::replica::Replica;
 use self::restoration::Restoration;
 use self::summary::Summaries;
 use self::sync::{Asked, PeerState};
 use self::timers::{Timer, Timers};
 use crate::audience::Viewer;
-use crate::charter::{CharterChain, SignedCharter};
-use crate::directory::{Directory, FactRef, Facts};
+use crate::charter::CharterChain;
+use crate::directory::{Directory, register_version};
 use crate::entry::Entry;
 use crate::id::{ExchangeId, Origin};
 use crate::io::{CheckTicket, Effect, Input, Notice, Peer, PeerFault, RequestId};
 use crate::message::Request;
 use crate::oracle::{Oracle, Plain};
-use crate::persist::{Persist, StoredLog};
+use crate::persist::Stored;
 use crate::region::Scope;
 use crate::serve::Owner;
 use crate::time::{Instant, Now, Timestamp};
@@ -67,6 +81,8 @@ pub struct Keys {
     pub log: SigningKey,
     /// Cosigns other logs' checkpoints.
     pub witness: SigningKey,
+    /// Signs the register, where this exchange is its keeper.
+    pub register: Option<SigningKey>,
 }
 
 /// Which logs a node replicates in full.
@@ -98,6 +114,8 @@ pub struct Config {
     pub anti_entropy_interval_ms: u64,
     /// How long to wait for a peer's copy of the own log before signing, in milliseconds.
     pub own_log_check_ms: u64,
+    /// Bytes that are taken of a member's log in a day, in place of the charter's quota for its tier.
+    pub quotas: BTreeMap<ExchangeId, u64>,
 }
 
 /// Everything a node knows and decides.
@@ -110,12 +128,17 @@ pub struct State {
     now: Instant,
     /// What the clock shows that may be set, for what is signed.
     wall: Timestamp,
-    charters: CharterChain,
-    facts: Facts,
     directory: Arc<Directory>,
-    directory_stale: bool,
+    /// Whether the directory has changed since it was last acted upon.
+    directory_before: Option<Arc<Directory>>,
+    registers: Registers,
+    /// The check of the register, at council members.
+    audit: Option<Audit>,
+    keeper: Keeper,
+    taken: Taken,
     replicas: BTreeMap<ExchangeId, Replica>,
-    own: Own,
+    /// The logs that this node signs.
+    own: BTreeMap<ExchangeId, Own>,
     summaries: Summaries,
     /// What restored keys still wait for.
     restoration: Option<Restoration>,
@@ -128,6 +151,8 @@ pub struct State {
     rotation: Option<Peer>,
     /// Requests for ranges of leaves that are under way.
     fetches: usize,
+    /// Requests for entries that are not held, under way too.
+    seeks: usize,
     /// Logs that go on as soon as there are fewer of them.
     waiting: BTreeSet<ExchangeId>,
     effects: Vec<Effect>,
@@ -144,45 +169,38 @@ enum Check {
 
 impl State {
     /// A state that goes on from what was stored.
-    ///
-    /// `facts` are the membership entries among the stored ones, by log and index.
-    pub fn new(
-        config: Config,
-        keys: Keys,
-        charters: CharterChain,
-        stored: &[StoredLog],
-        facts: Facts,
-    ) -> Self {
-        Self::with_oracle(config, keys, charters, stored, facts, Arc::new(Plain))
+    pub fn new(config: Config, keys: Keys, stored: Stored<'_>) -> Self {
+        Self::with_oracle(config, keys, stored, Arc::new(Plain))
     }
 
     /// As [`State::new`], with somebody else to ask for what depends on nothing but the question.
     pub fn with_oracle(
         config: Config,
         keys: Keys,
-        charters: CharterChain,
-        stored: &[StoredLog],
-        facts: Facts,
+        stored: Stored<'_>,
         oracle: Arc<dyn Oracle>,
     ) -> Self {
+        let logs = stored.logs.iter();
         let mut replicas: BTreeMap<_, _> =
-            stored.iter().map(|stored| (stored.log.clone(), Replica::restored(stored))).collect();
-        let directory = oracle.directory(None, &charters, &counting(&facts, &replicas));
-        let own_log = replicas.entry(config.me.clone()).or_default();
-        let own = Own::at(own_log.frontier.size(), own_log.frozen.is_some());
-        Self {
-            own,
+            logs.map(|stored| (stored.log.clone(), Replica::restored(stored))).collect();
+        replicas.entry(config.me.clone()).or_default();
+        let directory = oracle.fold(&Arc::new(stored.founded.clone()), &[], None);
+        seek_behind_gaps(&mut replicas, &stored.registers, &directory);
+        let mut state = Self {
+            own: BTreeMap::new(),
             summaries: Summaries::default(),
             restoration: config.restored.then(|| Restoration::new(config.own_log_complete)),
+            registers: Registers::new(stored.charters, stored.registers),
+            audit: None,
+            keeper: Keeper::new(stored.decisions),
+            taken: Taken::default(),
             config,
             keys,
             oracle,
             now: Instant::default(),
             wall: Timestamp::default(),
-            charters,
-            facts,
+            directory_before: Some(Arc::clone(&directory)),
             directory,
-            directory_stale: true,
             replicas,
             peers: BTreeMap::new(),
             asked: BTreeMap::new(),
@@ -191,9 +209,18 @@ impl State {
             last_number: 0,
             rotation: None,
             fetches: 0,
+            seeks: 0,
             waiting: BTreeSet::new(),
             effects: Vec::new(),
-        }
+        };
+        let me = state.config.me.clone();
+        let founded = Arc::clone(&state.directory);
+        state.own_log_begins(&me);
+        state.fold_what_is_stored();
+        state.keep_register();
+        state.begin_audit(stored.anchors, &founded);
+        state.forget_folded();
+        state
     }
 
     /// Takes what happened at `now` and returns what to do, in order.
@@ -217,15 +244,18 @@ impl State {
             Input::RangeRead { log, old_size, new_size, left, right } => {
                 self.range_read(&log, old_size, new_size, left, right);
             }
-            Input::Charter { bytes } => self.charter_offered(&bytes),
+            Input::Charter { bytes } => self.charter_installed(&bytes),
+            Input::AnchorLeaf { ticket, log } => self.find_anchor_leaf(ticket, &log),
+            Input::AnchorWanted => self.want_anchor(),
         }
         for timer in self.timers.take_due(self.now) {
             self.expired(timer);
         }
-        while core::mem::take(&mut self.directory_stale) {
-            self.refresh_directory();
-        }
+        self.act_on_directory();
         self.go_on_restored();
+        self.go_on_as_keeper();
+        // Where nobody witnesses, what the keeper records counts at once.
+        self.act_on_directory();
         core::mem::take(&mut self.effects)
     }
 
@@ -241,12 +271,12 @@ impl State {
 
     /// The charters known.
     pub fn charters(&self) -> &CharterChain {
-        &self.charters
+        self.directory.charters()
     }
 
     /// Whether the own log was compared with the peers' copies, so that it may be continued.
     pub fn may_sign(&self) -> bool {
-        self.own.may_sign()
+        self.may_sign_log(&self.config.me)
     }
 
     /// Whether restored keys still wait for members to show what they hold.
@@ -262,73 +292,53 @@ impl State {
             held: replica.held_size(),
             cosigned: replica.cosigned.as_ref().map_or(0, replica::Signed::size),
             target: replica.target.as_ref().map(|target| target.signed.size()),
-            withheld: replica.gaps.count() + replica.declined.count(),
+            withheld: replica.gaps.count(),
             frozen: replica.frozen,
+            over_quota: !self.is_own(log) && self.reached_quota(log),
         })
     }
 
     fn start(&mut self) {
         self.timers
             .set(Timer::AntiEntropy, self.now.plus_millis(self.config.anti_entropy_interval_ms));
-        self.start_own_log_check();
+        for log in self.own.keys().cloned().collect::<Vec<ExchangeId>>() {
+            self.start_own_log_check(&log);
+        }
         self.seek_stored_gaps();
+        self.go_on_with_audit();
     }
 
     fn expired(&mut self, timer: Timer) {
         match timer {
-            Timer::Announce => self.announce(),
-            Timer::QuorumLate => self.quorum_late(),
+            Timer::Announce(log) => self.announce(&log),
+            Timer::QuorumLate(log) => self.quorum_late(&log),
             Timer::AntiEntropy => self.anti_entropy(),
             Timer::CompareAgain => self.compare_again(),
-            Timer::OwnLogUnanswered => self.own_log_unanswered(),
+            Timer::OwnLogUnanswered(log) => self.own_log_unanswered(&log),
+            Timer::AnchorDue => self.anchor_due(),
+            Timer::EnrolAgain => self.keeper_moved(),
+            Timer::AuditAgain => self.audit_again(),
             Timer::FindSource(log) => self.find_source(&log),
+            Timer::GoOn(log) => self.pursue(&log),
             Timer::RangeLate(log) => self.range_late(&log),
-            Timer::SeekWithheld(log) => self.seek_again(&log),
+            Timer::SeekWithheld(log) => self.seek(&log),
             Timer::Cosign(log) => self.cosign(&log),
             Timer::Deliver(log) => self.deliver_cosignature(&log),
         }
     }
 
-    fn charter_offered(&mut self, bytes: &[u8]) {
-        use crate::charter::Extend;
-        let signed = match SignedCharter::parse(bytes) {
-            Ok(signed) => signed,
-            Err(error) => {
-                return self.notice(Notice::CharterRefused { reason: error.to_string() });
-            }
-        };
-        match self.charters.extend(signed) {
-            Ok(Extend::Known) => {}
-            Ok(Extend::Added) => {
-                let version = self.charters.version();
-                self.effect(Effect::Persist(Persist::Charter { bytes: bytes.to_vec() }));
-                self.notice(Notice::CharterInstalled { version });
-                self.directory_stale = true;
-                if let Some(restoration) = &mut self.restoration {
-                    restoration.forget_all();
-                    self.own_log_compared_in_vain();
-                }
-            }
-            Ok(Extend::Equivocation(evidence)) => {
-                let version = evidence.common_version();
-                self.directory_stale = true;
-                self.effect(Effect::Persist(Persist::Charter { bytes: bytes.to_vec() }));
-                self.notice(Notice::CharterConflict { version });
-            }
-            Err(error) => {
-                self.notice(Notice::CharterRefused { reason: error.to_string() });
-            }
+    fn act_on_directory(&mut self) {
+        while let Some(before) = self.directory_before.take() {
+            self.directory_changed(&before);
         }
     }
 
-    /// Rebuilds the directory, since something it rests on has come, and acts on what changed.
-    fn refresh_directory(&mut self) {
-        let facts = counting(&self.facts, &self.replicas);
-        let after = self.oracle.directory(Some(&self.directory), &self.charters, &facts);
-        let before = core::mem::replace(&mut self.directory, after);
+    /// Acts on what is new in the directory.
+    fn directory_changed(&mut self, before: &Directory) {
         self.summaries_changed();
         let directory = Arc::clone(&self.directory);
-        let me = self.config.me.clone();
+        let register = directory.register().id.clone();
+        self.replicas.entry(register).or_default();
         for member in directory.members() {
             if self.follows(&member.id) {
                 self.replicas.entry(member.id.clone()).or_default();
@@ -339,42 +349,35 @@ impl State {
                 restoration.forget(&member.scope, self.last_number);
             }
         }
+        if before.charters().version() != directory.charters().version() {
+            self.charter_in_effect();
+        }
         self.thaw();
-        if before.member(&me).is_none() && directory.member(&me).is_some() {
+        // Others know this node by its peer id, of which a change of keys makes another one.
+        let peer = &self.config.peer;
+        if before.by_peer(peer).is_none() && directory.by_peer(peer).is_some() {
             self.became_member();
         }
         let scopes = self.scopes();
         self.effect(Effect::Members { directory: Arc::clone(&directory), scopes });
-        self.greet_new_members(&before);
-    }
-
-    /// Takes in a statement about a member, whose signature holds.
-    fn learn_decision(&mut self, log: &ExchangeId, index: u64, entry: Entry) {
-        let Some(fact) = self.oracle.fact(entry) else { return };
-        let new = self.facts.insert_fact(FactRef { log: log.clone(), index }, fact);
-        // Where nobody would listen, there is no need to build the directory anew.
-        if new && self.may_decide(log) {
-            self.directory_stale = true;
-        }
-    }
-
-    /// Whether statements about members in the log may count.
-    fn may_decide(&self, log: &ExchangeId) -> bool {
-        let admits =
-            self.directory.member(log).is_some_and(|member| member.descriptor.tier.admits());
-        let mut versions = self.charters.versions().iter();
-        admits || versions.any(|version| version.charter().registrar == *log)
+        self.greet_new_members(before);
+        self.keeper_moved();
     }
 
     /// Whether this node replicates the log.
     fn follows(&self, log: &ExchangeId) -> bool {
+        if register_version(log).is_some() {
+            return self.directory.operator(log).is_some();
+        }
         let Some(member) = self.directory.member(log) else { return false };
         match &self.config.follow {
             Follow::All => true,
+            // Its anchors need every log's head.
+            Follow::Scopes(_) if self.directory.is_council_member(&self.config.me) => true,
             Follow::Scopes(scopes) => {
                 *log == self.config.me
                     || scopes.contains(&member.scope)
-                    || self.charters.latest().is_council_member(log)
+                    || self.directory.is_council_member(log)
             }
         }
     }
@@ -386,17 +389,18 @@ impl State {
             .members()
             .filter(|member| self.follows(&member.id))
             .map(|member| member.scope.clone())
+            .chain([Scope::register()])
             .collect();
         scopes.into_iter().collect()
     }
 
     fn origin(&self, log: &ExchangeId) -> Origin {
-        Origin::new(&self.charters.federation_id(), log)
+        Origin::new(&self.directory.federation(), log)
     }
 
     fn owner(&self, log: &ExchangeId) -> Option<Owner> {
-        let member = self.directory.member(log)?;
-        Some(Owner { exchange: log.clone(), region: member.region().clone() })
+        let region = self.directory.region_of(log)?.clone();
+        Some(Owner { exchange: log.clone(), region })
     }
 
     /// What a peer may see of a log. A suspended member sees what strangers see, and its own log.
@@ -417,7 +421,8 @@ impl State {
 
     /// The connected peers that are nodes of council members, but for the owner of `log`.
     fn council_peers(&self, log: &ExchangeId) -> Vec<Peer> {
-        let others = self.directory.council().iter().filter(|member| *member != log);
+        let owner = self.directory.operator(log);
+        let others = self.directory.council().iter().filter(|member| Some(*member) != owner);
         others.filter_map(|member| self.peer_of(member)).collect()
     }
 
@@ -466,11 +471,23 @@ impl State {
     }
 }
 
-/// The facts that count: of frozen logs only those below the size at which each is frozen.
-fn counting<'a>(facts: &'a Facts, replicas: &BTreeMap<ExchangeId, Replica>) -> Cow<'a, Facts> {
-    let frozen = replicas.iter().filter_map(|(log, it)| Some((log.clone(), it.frozen?)));
-    let frozen: BTreeMap<ExchangeId, u64> = frozen.collect();
-    if frozen.is_empty() { Cow::Borrowed(facts) } else { Cow::Owned(facts.up_to(&frozen)) }
+/// What a register has behind its first gap was not read from the disk: it is asked for with the gap.
+fn seek_behind_gaps(
+    replicas: &mut BTreeMap<ExchangeId, Replica>,
+    read: &[(ExchangeId, Vec<Entry>)],
+    directory: &Directory,
+) {
+    for (log, replica) in replicas {
+        let Some(version) = register_version(log) else { continue };
+        let folded = match version.cmp(&directory.register().version) {
+            Ordering::Less => continue,
+            Ordering::Equal => directory.register().size,
+            Ordering::Greater => 0,
+        };
+        let read = read.iter().find(|(read, _)| read == log);
+        let read = read.map_or(0, |(_, entries)| entries.len() as u64);
+        replica.gaps.insert(read.max(folded), replica.frontier.size(), Instant::default());
+    }
 }
 
 /// What a node holds of a log.
@@ -490,4 +507,6 @@ pub struct LogStatus<'a> {
     pub withheld: u64,
     /// The size at which the log is frozen.
     pub frozen: Option<u64>,
+    /// Whether no more of it is fetched today.
+    pub over_quota: bool,
 }

@@ -13,11 +13,12 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::Value;
 
 use crate::audience::Audience;
-use crate::body::Content;
+use crate::body::{Content, refuse_fractions, refuse_personal_data};
 use crate::entry::STATEMENT_AT;
 use crate::id::ExchangeId;
 use crate::json::{Document, JsonError, Members, Node, append_canonical, canonicalize};
 use crate::limits::ENTRY_BYTES_MAX;
+use crate::shown::Shown;
 use crate::time::Timestamp;
 
 /// A statement's type.
@@ -41,13 +42,21 @@ pub enum StatementType {
     MemberRekey,
     /// `hutong/evidence/v1`.
     Evidence,
+    /// `hutong/enrolment/v1`, in registers.
+    Enrolment,
+    /// `hutong/freeze/v1`, in registers.
+    Freeze,
+    /// `hutong/anchors/v1`, in registers.
+    Anchors,
+    /// `hutong/succession/v1`, in registers.
+    Succession,
     /// A type that this version does not know. It is kept and passed on.
     Unknown(String),
 }
 
 impl StatementType {
     /// The types that this version knows.
-    pub const KNOWN: [Self; 9] = [
+    pub const KNOWN: [Self; 13] = [
         Self::Listing,
         Self::ListingStatus,
         Self::Contract,
@@ -57,6 +66,10 @@ impl StatementType {
         Self::MemberExpel,
         Self::MemberRekey,
         Self::Evidence,
+        Self::Enrolment,
+        Self::Freeze,
+        Self::Anchors,
+        Self::Succession,
     ];
 
     /// The type's name in a statement.
@@ -71,6 +84,10 @@ impl StatementType {
             Self::MemberExpel => "hutong/member-expel/v1",
             Self::MemberRekey => "hutong/member-rekey/v1",
             Self::Evidence => "hutong/evidence/v1",
+            Self::Enrolment => "hutong/enrolment/v1",
+            Self::Freeze => "hutong/freeze/v1",
+            Self::Anchors => "hutong/anchors/v1",
+            Self::Succession => "hutong/succession/v1",
             Self::Unknown(name) => name,
         }
     }
@@ -96,7 +113,8 @@ impl StatementType {
     }
 }
 
-/// A statement that is well formed.
+/// A statement whose envelope is in form. What its body says is judged where its type acts: see
+/// [`Content::from_body`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Statement {
     /// Who may see it.
@@ -109,7 +127,7 @@ pub struct Statement {
     pub salt: [u8; 16],
     /// Its type.
     pub kind: StatementType,
-    /// What it says: an object that fits the type.
+    /// What it says: an object, in the form that its type prescribes or not.
     pub body: Value,
 }
 
@@ -120,10 +138,10 @@ pub enum StatementError {
     #[error("statement is not canonical")]
     Json(#[from] JsonError),
     /// It would not fit an entry.
-    #[error("statement of {0} bytes is too long for an entry: at most 65437")]
+    #[error("statement of {0} bytes is too long for an entry: at most 65433")]
     Long(usize),
     /// A member is missing, or is not what it should be.
-    #[error("`{path}`: {problem}")]
+    #[error("`{}`: {problem}", Shown::new(path))]
     Member {
         /// Where, for instance `body.pricing.amount`.
         path: String,
@@ -161,7 +179,7 @@ impl Draft {
     ///
     /// # Errors
     ///
-    /// [`StatementError`] where other nodes would refuse the statement.
+    /// [`StatementError`] where the statement is not fit to be published.
     pub fn encode(&self) -> Result<Vec<u8>, StatementError> {
         let bytes = self.to_canonical();
         Said::parse(&bytes)?;
@@ -221,21 +239,74 @@ impl Frame<'_> {
 const FRAME_BYTES: usize = 256;
 
 impl Statement {
-    /// Reads a statement.
+    /// Reads a statement: exactly what [`Envelope::parse`] reads, with the body.
     ///
     /// # Errors
     ///
-    /// [`StatementError`] names the member that is wrong and says what was expected. Unknown
-    /// types and unknown members of the body are not errors.
+    /// [`StatementError`] names the member that is wrong and says what was expected.
     pub fn parse(bytes: &[u8]) -> Result<Self, StatementError> {
         let document = document(bytes)?;
-        let Parts { audience, issued_at, issuer, salt, kind, body } = Parts::read(&document)?;
-        Content::read(&kind, body)?;
+        let (Envelope { audience, issued_at, issuer, salt, kind }, body) =
+            Envelope::read(&document)?;
         Ok(Self { audience, issued_at, issuer, salt, kind, body: body.to_value() })
     }
 }
 
-/// What a well formed statement says, without the members that no type is known for.
+/// All of a statement but its body.
+///
+/// What an entry is worth as an entry rests on this and on the signature alone, so that nodes of
+/// different versions never disagree on it, whatever types they know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
+    /// Who may see it.
+    pub audience: Audience,
+    /// When its issuer says that it was made.
+    pub issued_at: Timestamp,
+    /// The exchange that says it.
+    pub issuer: ExchangeId,
+    /// What makes its leaf hash unguessable.
+    pub salt: [u8; 16],
+    /// Its type.
+    pub kind: StatementType,
+}
+
+impl Envelope {
+    /// Reads a statement in canonical JSON with exactly its members, whose body is an object.
+    ///
+    /// # Errors
+    ///
+    /// [`StatementError`] names the member that is wrong and says what was expected. Nothing in the
+    /// body is an error but what no statement may hold: fractions.
+    pub fn parse(bytes: &[u8]) -> Result<Self, StatementError> {
+        Ok(Self::read(&document(bytes)?)?.0)
+    }
+}
+
+/// A statement as a log records it: its envelope, and what this version makes of its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// All but its body.
+    pub envelope: Envelope,
+    /// What its body says, or why it is not as its type prescribes: then it takes no effect.
+    pub content: Result<Content, StatementError>,
+}
+
+impl Judged {
+    /// Reads exactly what [`Envelope::parse`] reads, and the body without a copy of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Envelope::parse`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, StatementError> {
+        let document = document(bytes)?;
+        let (envelope, body) = Envelope::read(&document)?;
+        let content = Content::read(&envelope.kind, body);
+        Ok(Self { envelope, content })
+    }
+}
+
+/// What a statement says that may be published: its body is as its type prescribes, and no member of
+/// it is known to carry a natural person's data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
     /// Who may see it.
@@ -249,14 +320,15 @@ pub struct Said {
 }
 
 impl Said {
-    /// Reads exactly what [`Statement::parse`] reads, without a copy of the body.
+    /// Reads a statement that is about to be signed.
     ///
     /// # Errors
     ///
-    /// As [`Statement::parse`].
+    /// As [`Envelope::parse`], and where the body is not fit to be published.
     pub fn parse(bytes: &[u8]) -> Result<Self, StatementError> {
         let document = document(bytes)?;
-        let Parts { audience, issuer, kind, body, .. } = Parts::read(&document)?;
+        let (Envelope { audience, issuer, kind, .. }, body) = Envelope::read(&document)?;
+        refuse_personal_data(body)?;
         let content = Content::read(&kind, body)?;
         Ok(Self { audience, issuer, kind, content })
     }
@@ -269,18 +341,9 @@ fn document(bytes: &[u8]) -> Result<Document<'_>, StatementError> {
     Ok(Document::parse(bytes)?)
 }
 
-/// The members of a statement; the body is an object that nobody has looked into.
-struct Parts<'d> {
-    audience: Audience,
-    issued_at: Timestamp,
-    issuer: ExchangeId,
-    salt: [u8; 16],
-    kind: StatementType,
-    body: Node<'d>,
-}
-
-impl<'d> Parts<'d> {
-    fn read(document: &'d Document<'_>) -> Result<Self, StatementError> {
+impl Envelope {
+    /// The members of a statement, and its body, an object that nobody has looked into.
+    fn read<'d>(document: &'d Document<'_>) -> Result<(Self, Node<'d>), StatementError> {
         let members = document.root().members();
         let members = members.ok_or_else(|| StatementError::member("", "expected an object"))?;
         let audience = Audience::read(member(members, "audience")?)
@@ -296,7 +359,11 @@ impl<'d> Parts<'d> {
         if let Some((name, _)) = members.into_iter().find(|(name, _)| !MEMBERS.contains(name)) {
             return Err(StatementError::member(name, "no such member"));
         }
-        Ok(Self { audience, issued_at, issuer, salt, kind, body })
+        // Whether a fraction is in canonical form is the one thing on which JSON libraries differ.
+        if document.has_fractions() {
+            refuse_fractions(body)?;
+        }
+        Ok((Self { audience, issued_at, issuer, salt, kind }, body))
     }
 }
 
@@ -331,10 +398,17 @@ fn salt(members: Members<'_>) -> Result<[u8; 16], StatementError> {
     }
 }
 
+/// Whether `name` may name a statement type: 1 to 64 visible ASCII characters, U+0021 to U+007E.
+pub(crate) fn is_type_name(name: &str) -> bool {
+    (1..=TYPE_BYTES_MAX).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Bytes of a statement type's name at most.
+const TYPE_BYTES_MAX: usize = 64;
+
 fn kind(members: Members<'_>) -> Result<StatementType, StatementError> {
     let name = text(members, "type")?;
-    let visible = name.bytes().all(|byte| byte.is_ascii_graphic());
-    if name.is_empty() || name.len() > 64 || !visible {
+    if !is_type_name(name) {
         let problem =
             format!("expected 1 to 64 visible ASCII characters, met {} bytes", name.len());
         return Err(StatementError::member("type", problem));

@@ -1,11 +1,15 @@
 //! Moments: on the wall clock, which may be set, and on one that only goes forward.
+//!
+//! In texts, moments lie from 1970-01-01T00:00:00Z to 9999-12-31T23:59:59Z, in UTC and without leap seconds.
 
 use alloc::string::{String, ToString};
 use core::fmt;
 use core::str::FromStr;
 
-use jiff::civil;
-use jiff::tz::Offset;
+use jiff::{ToSpan as _, civil};
+
+use crate::date::Date;
+use crate::shown::Shown;
 
 /// A moment, in milliseconds since 1970-01-01T00:00:00Z without leap seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,7 +31,7 @@ pub struct Now {
 
 /// A text is not a moment of the form `2026-11-23T08:00:00Z`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a time of the form 2026-11-23T08:00:00Z")]
+#[error("`{}` is not a time of the form 2026-11-23T08:00:00Z", Shown::within(.0, SHOWN_CHARS_MAX))]
 pub struct TimestampError(String);
 
 /// Length of `2026-11-23T08:00:00Z`.
@@ -47,6 +51,12 @@ impl Timestamp {
     /// Milliseconds since the epoch.
     pub const fn millis(self) -> u64 {
         self.0
+    }
+
+    /// Its day in UTC; `None` after the year 9999.
+    pub fn date(self) -> Option<Date> {
+        let days = i32::try_from(self.seconds() / DAY_SECONDS).ok()?;
+        EPOCH.checked_add(days.days()).ok().map(Date::from_civil)
     }
 
     /// Whole seconds since the epoch.
@@ -76,11 +86,10 @@ impl Instant {
 impl fmt::Display for Timestamp {
     /// RFC 3339 in UTC with whole seconds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = i64::try_from(self.seconds()).unwrap_or(i64::MAX);
-        match jiff::Timestamp::from_second(seconds) {
-            Ok(time) => write!(f, "{time}"),
-            Err(_) => f.write_str("after the year 9999"),
-        }
+        let Some(date) = self.date() else { return f.write_str("after the year 9999") };
+        let seconds = self.seconds() % DAY_SECONDS;
+        let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+        write!(f, "{date}T{hour:02}:{minute:02}:{second:02}Z")
     }
 }
 
@@ -92,12 +101,15 @@ impl FromStr for Timestamp {
         let bytes: &[u8; TEXT_BYTES] = text.as_bytes().try_into().map_err(|_| error())?;
         let (date, time) = bytes.split_at(DATE_BYTES);
         let [b'T', h0, h1, b':', m0, m1, b':', s0, s1, b'Z'] = time else { return Err(error()) };
-        let two = |tens: &u8, ones: &u8| i8::try_from(decimal(&[*tens, *ones])?).ok();
+        let below = |bound: u64, tens: &u8, ones: &u8| {
+            decimal(&[*tens, *ones]).and_then(|two| u64::try_from(two).ok()).filter(|n| *n < bound)
+        };
         let read = || {
-            let date = civil_date(date)?;
-            let time = civil::Time::new(two(h0, h1)?, two(m0, m1)?, two(s0, s1)?, 0).ok()?;
-            let time = Offset::UTC.to_timestamp(date.to_datetime(time)).ok()?;
-            u64::try_from(time.as_second()).ok()
+            let days = EPOCH.until(civil_date(date)?).ok()?.get_days();
+            let days = u64::try_from(days).ok()?;
+            // There is no second 60: UTC's leap seconds have no number of their own.
+            let (hours, minutes) = (below(24, h0, h1)?, below(60, m0, m1)?);
+            Some(days * DAY_SECONDS + hours * 3_600 + minutes * 60 + below(60, s0, s1)?)
         };
         read().map(Self::from_seconds).ok_or_else(error)
     }
@@ -106,11 +118,22 @@ impl FromStr for Timestamp {
 /// Length of `2026-11-23`.
 const DATE_BYTES: usize = 10;
 
-/// A day of the form `2026-11-23`.
+/// The day on which moments begin.
+const EPOCH: civil::Date = civil::date(1970, 1, 1);
+
+/// Seconds of a day: a leap second has no place of its own.
+const DAY_SECONDS: u64 = 86_400;
+
+/// Characters of a wrong text that the error shows.
+const SHOWN_CHARS_MAX: usize = 48;
+
+/// A day of the form `2026-11-23`, from `0001-01-01` on: before the year 1, calendars and programs differ.
 pub(crate) fn civil_date(text: &[u8]) -> Option<civil::Date> {
     let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1] = text else { return None };
     let two = |tens, ones| i8::try_from(decimal(&[tens, ones])?).ok();
-    civil::Date::new(decimal(&[*y0, *y1, *y2, *y3])?, two(*m0, *m1)?, two(*d0, *d1)?).ok()
+    let year = decimal(&[*y0, *y1, *y2, *y3])?;
+    let date = civil::Date::new(year, two(*m0, *m1)?, two(*d0, *d1)?).ok()?;
+    (year >= 1).then_some(date)
 }
 
 /// The number of at most four decimal digits.
@@ -152,6 +175,22 @@ mod tests {
     }
 
     #[test]
+    fn moments_reach_from_1970_to_the_end_of_9999() {
+        for (text, seconds) in [
+            ("1970-01-01T00:00:00Z", 0),
+            ("2016-12-31T23:59:59Z", 1_483_228_799),
+            ("2017-01-01T00:00:00Z", 1_483_228_800),
+            ("9999-12-31T23:59:59Z", 253_402_300_799),
+        ] {
+            let time: Timestamp = text.parse().unwrap();
+            assert_eq!((time.seconds(), time.to_string()), (seconds, text.to_string()));
+        }
+        for seconds in [253_402_300_800, u64::MAX / 1_000] {
+            assert_eq!(Timestamp::from_seconds(seconds).to_string(), "after the year 9999");
+        }
+    }
+
+    #[test]
     fn other_forms_of_a_moment_are_refused() {
         for text in [
             "2026-11-23T08:00:00+00:00",
@@ -159,8 +198,15 @@ mod tests {
             "2026-11-23 08:00:00Z",
             "2026-11-23T08:00:00.5Z",
             "2026-11-23T08:00:60Z",
+            "2016-12-31T23:59:60Z",
+            "2026-11-23T24:00:00Z",
+            "2026-11-23T08:60:00Z",
             "2026-02-30T08:00:00Z",
             "1969-12-31T23:59:59Z",
+            "0000-01-01T00:00:00Z",
+            "10000-01-01T00:00:00Z",
+            "+999-12-31T23:59:59Z",
+            "２０２６-11-23T08:00:00Z",
             "2026-11-23",
             "",
         ] {

@@ -6,14 +6,15 @@
 
 use bytes::Bytes;
 use hutong_crypto::{PublicKey, verify, verify_strict};
-use hutong_protocol::charter::{CharterChain, SignedCharter};
 use hutong_protocol::check::{self, Outcome};
-use hutong_protocol::directory::{Directory, Facts, approval_message};
+use hutong_protocol::descriptor::SignedDescriptor;
+use hutong_protocol::directory::approval_message;
 use hutong_protocol::entry::{Entry, Leaf};
 use hutong_protocol::evidence::{Evidence, EvidenceError};
 use hutong_protocol::id::ExchangeId;
+use hutong_protocol::json::parse_canonical;
 use hutong_protocol::message::{Gossip, Refusal, Request, Response, ServedLeaf, TailLeaf};
-use hutong_protocol::statement::Statement;
+use hutong_protocol::statement::{Envelope, Said, Statement};
 use serde_json::Value;
 
 const ENTRIES: &str = include_str!("../../tests/vectors/entries.json");
@@ -45,14 +46,37 @@ fn outcome(entry: &Entry) -> Outcome {
     check::entries(&id("cn-33-zhejiang"), std::slice::from_ref(entry))[0]
 }
 
+fn is_signed(entry: &Entry) -> bool {
+    let (key, signature) = entry.key_and_signature().unwrap();
+    verify(&key, &entry.signed_message(), &signature)
+}
+
+#[test]
+fn what_cannot_be_verified_and_what_a_body_says_are_kept() {
+    let vectors = read(ENTRIES);
+    for vector in vectors["unverifiable"].as_array().unwrap() {
+        let (entry, why) = (entry(vector), text(vector, "why"));
+        assert_eq!(entry.statement_bytes(), text(vector, "statement").as_bytes(), "{why}");
+        assert!(entry.key_and_signature().is_err(), "{why}");
+        assert_eq!(outcome(&entry), Outcome::Unverifiable, "{why}");
+    }
+    for vector in vectors["any_body"].as_array().unwrap() {
+        let (entry, why) = (entry(vector), text(vector, "why"));
+        assert!(Envelope::parse(entry.statement_bytes()).is_ok(), "{why}");
+        assert!(Said::parse(entry.statement_bytes()).is_err() || why.contains("some"), "{why}");
+        assert_eq!(outcome(&entry), Outcome::Sound, "{why}");
+    }
+}
+
 #[test]
 fn entries_match_the_vectors() {
     for vector in read(ENTRIES)["entries"].as_array().unwrap() {
         let entry = entry(vector);
         assert_eq!(entry.id().to_string(), text(vector, "id"));
-        assert_eq!(entry.issuer_key().to_string(), text(vector, "key"));
+        let (key, signature) = entry.key_and_signature().unwrap();
+        assert_eq!(key.to_string(), text(vector, "key"));
         assert_eq!(entry.statement_bytes(), text(vector, "statement").as_bytes());
-        assert!(verify_strict(&entry.issuer_key(), &entry.signed_message(), &entry.signature()));
+        assert!(verify_strict(&key, &entry.signed_message(), &signature));
         assert_eq!(Statement::parse(entry.statement_bytes()).unwrap().issuer, id("cn-33-zhejiang"));
         assert_eq!(outcome(&entry), Outcome::Sound);
         assert_eq!(check::entries(&id("cn-32-jiangsu"), &[entry]), [Outcome::Void]);
@@ -67,38 +91,37 @@ fn entries_that_are_none_or_say_nothing_are_refused() {
     }
     for vector in vectors["unsigned"].as_array().unwrap() {
         let entry = entry(vector);
-        assert!(!verify(&entry.issuer_key(), &entry.signed_message(), &entry.signature()));
+        assert!(!is_signed(&entry));
         assert_eq!(outcome(&entry), Outcome::Void, "{}", text(vector, "why"));
     }
     for vector in vectors["no_statement"].as_array().unwrap() {
         let (entry, why) = (entry(vector), text(vector, "why"));
-        let signed = verify(&entry.issuer_key(), &entry.signed_message(), &entry.signature());
-        assert!(signed, "{why}: what is wrong shall be the statement alone");
+        assert!(is_signed(&entry), "{why}: what is wrong shall be the statement alone");
         assert!(Statement::parse(entry.statement_bytes()).is_err(), "{why}");
         assert_eq!(outcome(&entry), Outcome::Void, "{why}");
     }
 }
 
 #[test]
-fn a_charter_and_an_admission_match_the_vectors() {
+fn an_approval_matches_the_vectors() {
     let vectors = read(AUTHORITY);
-    let signed = SignedCharter::parse(text(&vectors, "charter").as_bytes()).unwrap();
-    assert_eq!(signed.encode(), text(&vectors, "charter").as_bytes());
-    let chain = CharterChain::found(signed).unwrap();
-    assert_eq!(chain.federation_id().to_string(), text(&vectors, "federation"));
-    let admission = &vectors["admission"];
-    let entry = entry(admission);
-    let statement = Statement::parse(entry.statement_bytes()).unwrap();
-    let message =
-        approval_message(&chain.federation_id(), statement.kind.as_str(), &statement.body);
+    let federation = text(&vectors, "federation").parse().unwrap();
+    let body = parse_canonical(text(&vectors, "approved_body").as_bytes()).unwrap();
+    let message = approval_message(&federation, "hutong/member-admit/v1", &body);
     assert_eq!(Bytes::from(message), bytes(&vectors, "approval_message"));
-    let mut facts = Facts::new();
-    let index = admission["index"].as_u64().unwrap();
-    assert!(facts.insert((id(text(admission, "log")), index), &entry));
-    let directory = Directory::build(&chain, &facts);
-    assert!(directory.void_facts().is_empty(), "{:?}", directory.void_facts());
-    assert!(directory.member(&id(text(admission, "member"))).is_some());
-    assert!(Directory::build(&chain, &Facts::new()).member(&id("kz-almaty")).is_none());
+}
+
+#[test]
+fn descriptors_match_the_vectors() {
+    let vectors = read(AUTHORITY);
+    let sound = parse_canonical(text(&vectors, "descriptor").as_bytes()).unwrap();
+    assert_eq!(SignedDescriptor::verify(&sound).unwrap().to_value(), sound);
+    let refused = vectors["refused_descriptors"].as_array().unwrap();
+    assert!(refused.len() > 20);
+    for vector in refused {
+        let value = parse_canonical(text(vector, "descriptor").as_bytes()).unwrap();
+        assert!(SignedDescriptor::verify(&value).is_err(), "{}", text(vector, "why"));
+    }
 }
 
 #[test]
@@ -126,7 +149,7 @@ fn messages_match_the_vectors() {
             seen.push(shown);
         }
     }
-    assert_eq!(seen.len(), 21, "every message of version 1 has a vector");
+    assert_eq!(seen.len(), 28, "every message of version 1 has a vector");
 }
 
 #[test]

@@ -6,16 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use hutong_crypto::checkpoint::Checkpoint;
 use hutong_crypto::digest::{Hash, blake3};
 use hutong_crypto::merkle::{Frontier, MemoryTree, NodeReader as _, cover};
-use hutong_protocol::charter::{CharterChain, SignedCharter};
-use hutong_protocol::directory::{FactRef, Facts};
+use hutong_protocol::charter::SignedCharter;
+use hutong_protocol::directory::{Directory, Prefix, register_version};
 use hutong_protocol::entry::{Entry, Leaf};
 use hutong_protocol::id::ExchangeId;
-use hutong_protocol::oracle::Oracle as _;
-use hutong_protocol::persist::{Persist, StoredLog};
-
-use crate::oracle::Memory;
+use hutong_protocol::persist::{Persist, Stored, StoredAnchor, StoredLog};
 
 /// What part of a disk was found changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -87,7 +85,7 @@ pub struct DiskLog {
     /// Indices of entries that failed their check.
     pub void: BTreeSet<u64>,
     /// Indices of entries about members.
-    facts: BTreeSet<u64>,
+    decisions: BTreeSet<u64>,
     /// Indices of leaves whose entries are not here.
     pub withheld: BTreeSet<u64>,
     checkpoint: Option<Kept>,
@@ -101,11 +99,38 @@ pub struct DiskLog {
 #[derive(Debug, Clone, Default)]
 pub struct Disk {
     logs: BTreeMap<ExchangeId, DiskLog>,
-    charters: Vec<Vec<u8>>,
-    /// The statements about members that are not void, read.
-    facts: Facts,
-    /// A digest of the set of facts.
-    facts_digest: [u64; 4],
+    charters: BTreeMap<Hash, Vec<u8>>,
+    /// What anchors changed, by charter version and index.
+    anchors: BTreeMap<(u64, u64), Bytes>,
+}
+
+/// What a starting node finds, read from a disk.
+#[derive(Debug)]
+pub struct Read {
+    logs: Vec<StoredLog>,
+    charters: Vec<SignedCharter>,
+    registers: Vec<(ExchangeId, Vec<Entry>)>,
+    decisions: Vec<((ExchangeId, u64), Entry)>,
+    anchors: Vec<StoredAnchor>,
+}
+
+impl Read {
+    /// The logs.
+    pub fn logs(&self) -> &[StoredLog] {
+        &self.logs
+    }
+
+    /// The same for a state of a federation that was founded so.
+    pub fn stored<'a>(&'a self, founded: &'a Directory) -> Stored<'a> {
+        Stored {
+            founded,
+            charters: self.charters.clone(),
+            logs: &self.logs,
+            registers: self.registers.clone(),
+            decisions: self.decisions.clone(),
+            anchors: self.anchors.clone(),
+        }
+    }
 }
 
 impl Disk {
@@ -119,32 +144,25 @@ impl Disk {
         match persist {
             Persist::Leaves { log, from, leaves, void } => {
                 let disk = self.logs.entry(log.clone()).or_default();
-                let until = from + leaves.len() as u64;
                 disk.append(from, leaves).map_err(|error| format!("{log}: {error}"))?;
                 disk.void.extend(void);
-                self.learn(&log, from, until);
             }
             Persist::Fill { log, entries, void } => {
                 let disk = self.logs.entry(log.clone()).or_default();
-                let mut filled = Vec::new();
                 for (index, entry) in entries {
                     let slot = usize::try_from(index).ok().and_then(|at| disk.leaves.get_mut(at));
                     match slot {
                         Some(leaf) if leaf.hash() == entry.leaf_hash() => {
                             if is_about_members(&entry) {
-                                disk.facts.insert(index);
+                                disk.decisions.insert(index);
                             }
                             disk.withheld.remove(&index);
                             *leaf = Leaf::Entry(entry);
-                            filled.push(index);
                         }
                         _ => return Err(format!("{log}: fill of {index} does not fit its leaf")),
                     }
                 }
                 disk.void.extend(void);
-                for index in filled {
-                    self.learn(&log, index, index + 1);
-                }
             }
             Persist::Checkpoint { log, note, size } => {
                 let disk = self.logs.entry(log.clone()).or_default();
@@ -170,9 +188,12 @@ impl Disk {
                 disk.witness = Some(Kept::new(bytes));
             }
             Persist::Charter { bytes } => {
-                if !self.charters.contains(&bytes) {
-                    self.charters.push(bytes);
-                }
+                let charter = SignedCharter::parse(&bytes);
+                let digest = charter.map_err(|error| format!("charter: {error}"))?.digest();
+                self.charters.insert(digest, bytes);
+            }
+            Persist::Anchored { version, index, changes } => {
+                self.anchors.insert((version, index), changes);
             }
             Persist::Evidence { log, bytes } => {
                 let disk = self.logs.entry(log).or_default();
@@ -205,70 +226,46 @@ impl Disk {
         self.logs.iter()
     }
 
-    /// The logs as a starting node finds them.
+    /// All that a starting node finds.
     ///
     /// # Errors
     ///
     /// The first part that is damaged.
-    pub fn stored(&self) -> Result<Vec<StoredLog>, DiskError> {
-        self.logs.iter().map(|(log, disk)| disk.stored(log)).collect()
-    }
-
-    /// The statements about members on the disk.
-    ///
-    /// # Errors
-    ///
-    /// The first that is damaged.
-    pub fn facts(&self) -> Result<Facts, DiskError> {
+    pub fn read(&self) -> Result<Read, DiskError> {
+        let logs = self.logs.iter().map(|(log, disk)| disk.stored(log));
+        let logs = logs.collect::<Result<_, _>>()?;
+        let (mut registers, mut decisions) = (Vec::new(), Vec::new());
         for (log, disk) in &self.logs {
-            for index in disk.facts.difference(&disk.void) {
-                disk.leaf(log, *index)?;
-            }
-        }
-        Ok(self.facts.clone())
-    }
-
-    /// A digest of the set of [`Disk::facts`].
-    pub fn facts_digest(&self) -> [u64; 4] {
-        self.facts_digest
-    }
-
-    /// Reads the statements about members among the leaves `[from, until)`.
-    fn learn(&mut self, log: &ExchangeId, from: u64, until: u64) {
-        let Some(disk) = self.logs.get(log) else { return };
-        for index in disk.facts.range(from..until).filter(|index| !disk.void.contains(*index)) {
-            let Ok(Leaf::Entry(entry)) = disk.leaf(log, *index) else { continue };
-            let Some(fact) = Memory::of_this_thread().fact(entry.clone()) else { continue };
-            let place = FactRef { log: log.clone(), index: *index };
-            if !self.facts.insert_fact(place, fact) {
+            if register_version(log).is_some() {
+                registers.push((log.clone(), disk.entries(log)?));
                 continue;
             }
-            let mut place = log.as_str().as_bytes().to_vec();
-            place.extend_from_slice(&index.to_le_bytes());
-            place.extend_from_slice(entry.leaf_hash().as_bytes());
-            let digest = blake3(&place);
-            for (sum, part) in self.facts_digest.iter_mut().zip(digest.as_bytes().chunks_exact(8)) {
-                *sum ^= part.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+            for index in disk.decisions.difference(&disk.void) {
+                if let Leaf::Entry(entry) = disk.leaf(log, *index)? {
+                    decisions.push(((log.clone(), *index), entry.clone()));
+                }
             }
         }
+        let charters = self.charters.values().filter_map(|it| SignedCharter::parse(it).ok());
+        let anchors = self.anchors.iter().map(|((version, index), changes)| StoredAnchor {
+            version: *version,
+            index: *index,
+            changes: changes.clone(),
+        });
+        let (charters, anchors) = (charters.collect(), anchors.collect());
+        Ok(Read { logs, charters, registers, decisions, anchors })
     }
 
-    /// The charters, from the founding one on.
-    pub fn charters(&self, founding: &CharterChain) -> CharterChain {
-        let mut chain = founding.clone();
-        for bytes in &self.charters {
-            if let Ok(charter) = SignedCharter::parse(bytes) {
-                let _ = chain.extend(charter);
-            }
-        }
-        chain
+    /// What anchors changed, by charter version and index.
+    pub fn anchors(&self) -> &BTreeMap<(u64, u64), Bytes> {
+        &self.anchors
     }
 
-    /// Flips a bit of an entry of a log that is not `own`, at a place that `choice` decides.
+    /// Flips a bit of an entry of a log that is none of `own`, at a place that `choice` decides.
     /// Returns whether there was one.
-    pub fn damage_entry(&mut self, own: &ExchangeId, choice: u64) -> bool {
+    pub fn damage_entry(&mut self, own: &[ExchangeId], choice: u64) -> bool {
         let at = usize::try_from(choice >> 16).unwrap_or(0);
-        let others = |log: &&ExchangeId| *log != own;
+        let others = |log: &&ExchangeId| !own.contains(log);
         let logs: Vec<ExchangeId> = self.logs.keys().filter(others).cloned().collect();
         let skip = usize::try_from(choice).unwrap_or(0).checked_rem(logs.len()).unwrap_or(0);
         let mut logs = logs.iter().cycle().skip(skip).take(logs.len());
@@ -310,11 +307,6 @@ impl Disk {
             let (witness, frozen) = (disk.witness.take(), disk.frozen);
             let evidence = std::mem::take(&mut disk.evidence);
             *disk = DiskLog { witness, frozen, evidence, ..DiskLog::default() };
-        }
-        (self.facts, self.facts_digest) = (Facts::new(), [0; 4]);
-        let logs: Vec<ExchangeId> = self.logs.keys().cloned().collect();
-        for log in logs {
-            self.learn(&log, 0, u64::MAX);
         }
     }
 }
@@ -362,6 +354,28 @@ impl DiskLog {
     /// The newest checkpoint held, as a note's text.
     pub fn checkpoint(&self) -> Option<&str> {
         std::str::from_utf8(self.checkpoint.as_ref()?.read()?).ok()
+    }
+
+    /// The newest checkpoint held that a quorum cosigned, as a note's text.
+    pub fn cosigned(&self) -> Option<&str> {
+        std::str::from_utf8(self.cosigned.as_ref()?.read()?).ok()
+    }
+
+    /// What of the log a quorum cosigned, as far as it is held.
+    pub fn witnessed(&self) -> Option<Prefix> {
+        let size = Checkpoint::size_in(self.cosigned()?)?.min(self.tree.size());
+        Some(Prefix { size, root: self.root_at(size)? })
+    }
+
+    /// The entries from index 0 up to the first that is not here.
+    ///
+    /// # Errors
+    ///
+    /// The first that is not what the tree says.
+    pub fn entries(&self, log: &ExchangeId) -> Result<Vec<Entry>, DiskError> {
+        let leaves = (0..self.tree.size()).map(|index| self.leaf(log, index));
+        let entries = leaves.map(|leaf| leaf.map(|leaf| leaf.entry().cloned()));
+        entries.map_while(Result::transpose).collect()
     }
 
     /// The size at which the log is frozen.
@@ -429,7 +443,7 @@ impl DiskLog {
                     self.withheld.insert(index);
                 }
                 Some(entry) if is_about_members(entry) => {
-                    self.facts.insert(index);
+                    self.decisions.insert(index);
                 }
                 Some(_) => {}
             }
@@ -491,7 +505,7 @@ impl DiskLog {
     }
 }
 
-/// Whether an entry may be about members: its type is somewhere in its bytes.
+/// Whether an entry may decide about a member: its type is somewhere in its bytes.
 fn is_about_members(entry: &Entry) -> bool {
     memchr::memmem::find(entry.statement_bytes(), b"\"hutong/member-").is_some()
 }

@@ -7,13 +7,17 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
+use hutong_protocol::audience::Audience;
 
 use crate::checks::Violation;
 use crate::disk::Disk;
-use crate::federation::Federation;
+use crate::federation::{Federation, Pace};
 use crate::layout;
 use crate::network::Network;
 use crate::world::World;
+
+/// How long before the begin of other worlds they are founded, in milliseconds: what they anchored is final.
+const BEFORE_MS: i64 = 2 * 86_400_000;
 
 /// A federation that stands.
 #[derive(Debug, Clone)]
@@ -47,8 +51,11 @@ impl Genesis {
 
     fn found(nodes: usize, layout: u64) -> Result<Self> {
         let specs = layout::exchanges(nodes, layout);
-        let federation = Arc::new(Federation::found(&specs, layout)?);
+        let federation = Arc::new(Federation::found(&specs, layout, Pace::FAST)?);
         let mut world = World::new(federation.clone(), Vec::new(), Network::default(), layout);
+        for node in &mut world.nodes {
+            node.clock.offset_ms = -BEFORE_MS;
+        }
         world.start_all();
         // Who admits comes before whom it admits.
         for tier in ["provincial", "municipal", "county", "international", "industry", "national"] {
@@ -58,11 +65,23 @@ impl Genesis {
             let limit = world.now_ms() + 60_000;
             let stands = world.settle(limit).is_some();
             if !stands && world.violations.is_empty() {
-                let missing = (world.differences(), world.without_quorum());
+                let missing = (world.differences(), world.without_quorum(), world.unrecorded());
                 world.violate("convergence", format!("never founded: {missing:?}"));
             }
         }
+        for slot in (0..specs.len()).filter(|slot| !specs[*slot].stranger) {
+            let entries = world.statements(slot, 1, &Audience::Public)?;
+            world.append(slot, entries);
+        }
+        let limit = world.now_ms() + 60_000;
+        if world.settle(limit).is_none() && world.violations.is_empty() {
+            world.violate("convergence", "the first statements never spread".into());
+        }
+        world.want_anchor(federation.keeper());
+        world.run_until(world.now_ms() + 2_000);
+        world.settle(world.now_ms() + 60_000);
         world.look_in_the_end();
+        let federation = world.federation.clone();
         let disks = world.nodes.into_iter().map(|node| node.disk).collect();
         Ok(Self { federation, disks, violations: world.violations })
     }

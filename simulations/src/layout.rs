@@ -16,7 +16,7 @@ pub fn exchanges(nodes: usize, layout: u64) -> Vec<ExchangeSpec> {
     let provinces = (nodes / 5).clamp(2, PROVINCES.len());
     for (at, digits) in PROVINCES.iter().take(provinces).enumerate() {
         specs.push(spec(
-            &format!("cn-{digits}"),
+            &format!("cn-{digits}-province"),
             "provincial",
             &format!("CN-{digits}"),
             None,
@@ -36,22 +36,23 @@ pub fn exchanges(nodes: usize, layout: u64) -> Vec<ExchangeSpec> {
         if county {
             let city = &cities[rng.index(cities.len())];
             let digits = format!("{city}{:02}", 11 + specs.len());
-            let parent = format!("cn-{city}");
-            let id = format!("cn-{digits}");
+            let parent = format!("cn-{city}-city");
+            let id = format!("cn-{digits}-county");
             specs.push(spec(&id, "county", &format!("CN-{digits}"), Some(&parent), false));
         } else {
             let province = PROVINCES[rng.index(provinces)];
             let digits = format!("{province}{:02}", 1 + cities.len());
-            let (id, region) = (format!("cn-{digits}"), format!("CN-{digits}"));
-            specs.push(spec(&id, "municipal", &region, Some(&format!("cn-{province}")), false));
+            let (id, region) = (format!("cn-{digits}-city"), format!("CN-{digits}"));
+            let parent = format!("cn-{province}-province");
+            specs.push(spec(&id, "municipal", &region, Some(&parent), false));
             cities.push(digits);
         }
     }
     for (at, name) in ["99", "98"].iter().take(strangers).enumerate() {
-        let parent = format!("cn-{}", PROVINCES[at]);
-        let region = format!("CN-{}{name}", PROVINCES[at]);
-        let mut stranger =
-            spec(&format!("{parent}{name}-x"), "municipal", &region, Some(&parent), false);
+        let parent = format!("cn-{}-province", PROVINCES[at]);
+        let (id, region) =
+            (format!("cn-{}{name}-x", PROVINCES[at]), format!("CN-{}{name}", PROVINCES[at]));
+        let mut stranger = spec(&id, "municipal", &region, Some(&parent), false);
         stranger.stranger = true;
         specs.push(stranger);
     }

@@ -9,9 +9,12 @@
 //! - [`scenario`]: what happens when; [`swarm`]: scenarios drawn from seeds;
 //! - [`federation`], [`layout`], [`genesis`]: who there is;
 //! - [`oracle`]: what is computed once for all nodes;
+//! - `authority`: a model of who may decide what, without nodes, walked state by state;
 //! - [`country`]: thousands of exchanges, over a model of [`gossip`]; [`report`]: what that costs as it grows.
 
 pub mod adversary;
+#[cfg(feature = "model")]
+pub mod authority;
 pub mod checks;
 pub mod clock;
 #[cfg(feature = "scale")]

@@ -28,6 +28,8 @@ enum Command {
     Run(commands::run::Run),
     Swarm(commands::swarm::Swarm),
     Mutants(commands::mutants::Mutants),
+    #[cfg(feature = "model")]
+    Model(commands::model::Model),
     #[cfg(feature = "scale")]
     /// Run a country of exchanges through its busiest day, and print what that cost.
     Country(CountryArguments),
@@ -44,6 +46,8 @@ fn main() -> Result<ExitCode> {
         Command::Run(run) => run.run(),
         Command::Swarm(swarm) => swarm.run(),
         Command::Mutants(mutants) => mutants.run(),
+        #[cfg(feature = "model")]
+        Command::Model(model) => model.run(),
         #[cfg(feature = "scale")]
         Command::Country(arguments) => command::country(&arguments),
         #[cfg(feature = "scale")]

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hutong_protocol::charter::CharterChain;
+use hutong_protocol::directory::Directory;
+use hutong_protocol::id::ExchangeId;
 use hutong_protocol::io::{Effect, Notice, RequestId, Ticket};
 use hutong_protocol::oracle::Oracle;
 use hutong_protocol::persist::Persist;
@@ -73,6 +74,8 @@ pub struct Node {
     pub(crate) waiting: BTreeSet<RequestId>,
     /// Groups of own statements that wait for an answer, and how often they were tried.
     pub(crate) pending: BTreeMap<Ticket, (Vec<Prepared>, u64)>,
+    /// Leaves of anchors that it was asked for, and of which logs.
+    pub(crate) leaves_wanted: BTreeMap<Ticket, ExchangeId>,
     /// What the state wants and is not carried out yet.
     pub(crate) outbox: VecDeque<Effect>,
     /// What is being written; lost in a crash, but for a part.
@@ -105,6 +108,7 @@ impl Node {
             inbound: BTreeMap::new(),
             waiting: BTreeSet::new(),
             pending: BTreeMap::new(),
+            leaves_wanted: BTreeMap::new(),
             outbox: VecDeque::new(),
             unsynced: Vec::new(),
             wake: None,
@@ -129,7 +133,7 @@ impl Node {
     pub(crate) fn boot(
         &mut self,
         exchange: &Exchange,
-        founding: &CharterChain,
+        founded: &Directory,
         restored: bool,
         oracle: Arc<dyn Oracle>,
     ) -> Result<(), DiskError> {
@@ -141,17 +145,18 @@ impl Node {
             own_log_complete: false,
             announce_interval_ms: 200,
             anti_entropy_interval_ms: 2_000,
+            quotas: BTreeMap::new(),
             own_log_check_ms: 1_000,
         };
-        let charters = self.disk.charters(founding);
-        let (stored, facts) = (self.disk.stored()?, self.disk.facts()?);
-        self.state =
-            Some(State::with_oracle(config, exchange.keys(), charters, &stored, facts, oracle));
+        let read = self.disk.read()?;
+        let stored = read.stored(founded);
+        self.state = Some(State::with_oracle(config, exchange.keys(), stored, oracle));
         self.life += 1;
         self.wake = None;
         self.scopes.clear();
         self.inbound.clear();
         self.waiting.clear();
+        self.leaves_wanted.clear();
         Ok(())
     }
 

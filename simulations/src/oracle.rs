@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use hutong_crypto::digest::{Hash, blake3};
+use hutong_crypto::digest::Hash;
 use hutong_crypto::note::{Note, NoteSignature};
-use hutong_protocol::charter::CharterChain;
+use hutong_protocol::charter::SignedCharter;
 use hutong_protocol::check::{self, Outcome};
-use hutong_protocol::directory::{AdminFact, Directory, Facts, NoteKey};
+use hutong_protocol::directory::{Directory, NoteKey};
 use hutong_protocol::entry::Entry;
 use hutong_protocol::id::ExchangeId;
 use hutong_protocol::message::{Gossip, Response};
@@ -40,11 +40,9 @@ pub struct Memory {
     /// The same.
     responses: Table<Bytes, Result<Response, WireError>>,
     cosignatures: Table<(NoteKey, NoteSignature, Box<str>), Option<Arc<NoteSignature>>>,
-    /// By leaf hash.
-    facts: Table<Hash, Option<Arc<AdminFact>>>,
     /// By leaf hash and log.
     outcomes: Table<(Hash, ExchangeId), Outcome>,
-    /// By BLAKE3 over the charters, and the facts with their places.
+    /// By the directory's own digest, which is over the founding charter and all that was applied.
     directories: Mutex<BTreeMap<Hash, Arc<Directory>>>,
     directories_built: AtomicUsize,
 }
@@ -56,7 +54,6 @@ impl Default for Memory {
             messages: Table::new(MESSAGES_PER_SHARD_MAX),
             responses: Table::new(MESSAGES_PER_SHARD_MAX),
             cosignatures: Table::new(ANSWERS_PER_SHARD_MAX),
-            facts: Table::new(ANSWERS_PER_SHARD_MAX),
             outcomes: Table::new(ANSWERS_PER_SHARD_MAX),
             directories: Mutex::default(),
             directories_built: AtomicUsize::new(0),
@@ -204,36 +201,22 @@ impl Oracle for Memory {
         })
     }
 
-    fn fact(&self, entry: Entry) -> Option<Arc<AdminFact>> {
-        let leaf = entry.leaf_hash();
-        let same = |known: &Hash| *known == leaf;
-        self.facts.answer(number(leaf.as_bytes()), same, || (leaf, Plain.fact(entry)))
-    }
-
-    fn directory(
+    fn fold(
         &self,
-        before: Option<&Directory>,
-        charters: &CharterChain,
-        facts: &Facts,
+        before: &Arc<Directory>,
+        entries: &[Entry],
+        charter: Option<&SignedCharter>,
     ) -> Arc<Directory> {
-        let mut question = Vec::with_capacity(64 * facts.len() + 64);
-        for version in charters.versions() {
-            question.extend_from_slice(version.digest().as_bytes());
-        }
-        for (place, fact) in facts.iter() {
-            question.extend_from_slice(place.log.as_str().as_bytes());
-            question.push(0);
-            question.extend_from_slice(&place.index.to_be_bytes());
-            question.extend_from_slice(fact.entry().leaf_hash().as_bytes());
-        }
+        let after = |digest, entry| Directory::digest_after(&digest, entry, charter);
+        let question = entries.iter().fold(before.digest(), after);
         let mut known = self.directories.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= DIRECTORIES_MAX {
             known.clear();
         }
         let build = || {
             self.directories_built.fetch_add(1, Ordering::Relaxed);
-            Plain.directory(before, charters, facts)
+            Plain.fold(before, entries, charter)
         };
-        Arc::clone(known.entry(blake3(&question)).or_insert_with(build))
+        Arc::clone(known.entry(question).or_insert_with(build))
     }
 }

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 pub use self::act::{Act, Decision};
 pub use self::run::Outcome;
 use crate::adversary::Kind;
-use crate::federation::{ExchangeSpec, Federation};
+use crate::federation::{ExchangeSpec, Federation, Pace};
 use crate::genesis::Genesis;
 use crate::network::{Nat, Network};
 use crate::world::{DiskSpeed, World};
@@ -141,7 +141,8 @@ impl Scenario {
                 let Genesis { federation, disks, violations } = Genesis::of(nodes, layout)?;
                 (federation, disks, violations)
             } else {
-                (Arc::new(Federation::found(&self.exchanges, self.seed)?), Vec::new(), Vec::new())
+                let federation = Federation::found(&self.exchanges, self.seed, Pace::FAST)?;
+                (Arc::new(federation), Vec::new(), Vec::new())
             };
         let mut world = World::new(federation, disks, self.network, self.seed);
         world.violations = violations;

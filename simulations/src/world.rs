@@ -11,9 +11,10 @@ use bytes::Bytes;
 use hutong_crypto::digest::{Hash, blake3};
 use hutong_protocol::audience::Audience;
 use hutong_protocol::check::Outcome;
+use hutong_protocol::directory::Prefix;
 use hutong_protocol::entry::Entry;
 use hutong_protocol::id::ExchangeId;
-use hutong_protocol::io::{CheckTicket, Effect, Input, Peer, RequestId};
+use hutong_protocol::io::{CheckTicket, Effect, Input, Peer, RequestId, Ticket};
 use hutong_protocol::prepare::Prepared;
 use hutong_protocol::region::Scope;
 use hutong_protocol::state::State;
@@ -109,6 +110,10 @@ pub struct World {
     pub removed: BTreeSet<usize>,
     /// Strangers that were admitted after all, by place.
     pub admitted: BTreeSet<usize>,
+    /// What of the log of each exchange that was suspended or expelled was to stand, by place.
+    pub(crate) stands: BTreeMap<usize, Prefix>,
+    /// How many leaves of anchors were asked for and found.
+    pub leaves_found: u64,
     /// A node whose inputs are to be recorded, and those so far.
     pub recorded: Option<(Slot, Vec<Input>)>,
     /// What is computed once for all nodes.
@@ -146,6 +151,8 @@ impl World {
             restricted: BTreeMap::new(),
             removed: BTreeSet::new(),
             admitted: BTreeSet::new(),
+            stands: BTreeMap::new(),
+            leaves_found: 0,
             recorded: None,
             memory: Memory::of_this_thread(),
             checkers: checks::all(),
@@ -197,7 +204,7 @@ impl World {
 
     /// Whether all nodes of the log's owner keep the rules.
     pub fn owner_is_honest(&self, log: &ExchangeId) -> bool {
-        let exchange = self.federation.find(log);
+        let exchange = self.federation.operator(log);
         let of_owner = |slot: &Slot| Some(self.nodes[*slot].exchange) == exchange;
         (0..self.nodes.len()).filter(of_owner).all(|slot| self.is_honest(slot))
     }
@@ -233,6 +240,18 @@ impl World {
     /// Appends statements at a node, and tries again where that is refused.
     pub fn append(&mut self, slot: Slot, entries: Vec<Prepared>) {
         self.after(0, Event::Append { to: slot, entries, tries: 0 });
+    }
+
+    /// Tells a node that a receipt waits for the next anchor.
+    pub fn want_anchor(&mut self, slot: Slot) {
+        self.feed(slot, Input::AnchorWanted);
+    }
+
+    /// Asks a node where a log stands in the newest anchor, as for a receipt.
+    pub fn want_leaf(&mut self, slot: Slot, log: ExchangeId) {
+        let ticket = Ticket(self.number());
+        self.nodes[slot].leaves_wanted.insert(ticket, log.clone());
+        self.feed(slot, Input::AnchorLeaf { ticket, log });
     }
 
     /// Lets everything happen up to `until`, in milliseconds since the start.

@@ -1,7 +1,7 @@
 //! Whatever comes in, a state neither panics nor writes nonsense, and two of it do the same.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use hutong_crypto::digest::Hash;
@@ -107,9 +107,10 @@ impl Fuzzer {
             announce_interval_ms: 200,
             anti_entropy_interval_ms: 2_000,
             own_log_check_ms: 1_000,
+            quotas: BTreeMap::new(),
         };
-        let (chain, facts) = (self.world.federation.chain(), Disk::default().facts().unwrap());
-        State::new(config, exchange.keys(), chain, &[], facts)
+        let read = Disk::default().read().unwrap();
+        State::new(config, exchange.keys(), read.stored(self.world.federation.founded()))
     }
 
     fn any_bytes(&mut self) -> Bytes {
@@ -298,7 +299,7 @@ fn a_state_never_panics_and_depends_on_its_inputs_alone() {
         }
         // What was written can be started from.
         drop(one);
-        assert!(disk.stored().unwrap().iter().all(|log| log.frontier.size() < 1 << 20));
+        assert!(disk.read().unwrap().logs().iter().all(|log| log.frontier.size() < 1 << 20));
     }
     // The inputs went deep enough to matter.
     let missing: Vec<_> = DEPTHS.iter().filter(|depth| !reached.contains(**depth)).collect();

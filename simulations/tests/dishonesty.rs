@@ -4,7 +4,7 @@
 use hutong_protocol::audience::Audience;
 use hutong_protocol::io::{Input, Notice, PeerFault};
 use hutong_simulations::disk::Disk;
-use hutong_simulations::federation::Federation;
+use hutong_simulations::federation::{Federation, Pace};
 use hutong_simulations::node::Slot;
 use hutong_simulations::scenario::Scenario;
 use hutong_simulations::world::World;
@@ -35,6 +35,9 @@ fn run_twice(seed: u64, here: u64, there: u64) -> (World, Slot) {
     append(&mut world, slot, 3);
     let limit = world.now_ms() + 30_000;
     assert!(world.settle(limit).is_some());
+    // What is anchored stands whatever comes.
+    world.want_anchor(0);
+    world.run_until(world.now_ms() + 3_000);
     let twin = world.twin(slot);
     world.partition(&[vec![2, 3, 5, 7, 9, twin]]);
     world.start(twin, false);
@@ -100,7 +103,7 @@ fn others_go_on_while_a_log_is_frozen() {
 }
 
 #[test]
-fn of_a_frozen_log_all_come_to_hold_what_a_quorum_cosigned() {
+fn of_a_frozen_log_all_come_to_hold_what_was_anchored() {
     let (mut world, slot) = run_twice(31, 2, 2);
     let log = world.id(slot).clone();
     let frozen = |world: &World, slot: Slot| world.nodes[slot].disk.log(&log)?.frozen();
@@ -124,8 +127,13 @@ fn of_a_frozen_log_all_come_to_hold_what_a_quorum_cosigned() {
     world.nodes[9].disk = Disk::default();
     world.start(9, true);
     world.run_until(world.now_ms() + 30_000);
+    // The register lets stand what was anchored, and all hold that.
+    let stood = world.nodes[0].disk.log(&log).unwrap().root_at(4);
     for one in [0, 1, 2, 3, 5, 6, 7, 8, 9] {
-        assert_eq!(frozen(&world, one), Some(6));
+        let directory = world.nodes[one].state.as_ref().unwrap().directory();
+        assert_eq!(directory.member(&log).unwrap().frozen, Some(4), "{one}");
+        let held = world.nodes[one].disk.log(&log).and_then(|disk| disk.root_at(4));
+        assert_eq!(held, stood, "{one}");
     }
     assert_frozen(&mut world, slot);
 }
@@ -161,7 +169,7 @@ fn a_peer_that_hands_out_wrong_leaves_harms_itself_alone() {
 fn a_charter_of_another_federation_is_refused() {
     let mut world = settled(31);
     let specs = Scenario::parse(TEN).unwrap().exchanges;
-    let other = Federation::found(&specs, 99).unwrap();
+    let other = Federation::found(&specs, 99, Pace::FAST).unwrap();
     let before = world.nodes[0].state.as_ref().unwrap().charters().clone();
     world.feed(0, Input::Charter { bytes: other.charter.encode() });
     let refused = |notice: &Notice| matches!(notice, Notice::CharterRefused { .. });

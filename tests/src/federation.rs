@@ -1,6 +1,6 @@
 //! A federation of real nodes on loopback, each with folder, keys and configuration of its own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::ops::Range;
@@ -10,21 +10,22 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use hutong_crypto::keys::{Purpose, Seed, SigningKey};
 use hutong_node::api::model::{PublishRequest, Published};
-use hutong_node::config::Config;
+use hutong_node::config::{Config, Exchange as Settings};
 use hutong_node::keys::{KeyFolder, Sealing};
 use hutong_node::{charter_file, driver, keys, samples};
-use hutong_protocol::charter::{Charter, CharterChain, SignedCharter};
-use hutong_protocol::descriptor::SignedDescriptor;
-use hutong_protocol::directory::{approve, with_approvals};
-use hutong_protocol::id::FederationId;
-use hutong_protocol::quorum::Quorum;
+use hutong_protocol::charter::{Charter, CharterChain, Quotas, SignedCharter};
+use hutong_protocol::date::Date;
+use hutong_protocol::descriptor::{Parent, SignedDescriptor};
+use hutong_protocol::directory::{approve, register_version, with_approvals};
+use hutong_protocol::id::{ExchangeId, FederationId};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::link::Link;
-use crate::process::{Process, spawn, wait};
+use crate::process::{Process, spawn, spawn_after, wait};
 
-/// The exchanges that found the federation; two of them sign, witness and admit.
+/// The exchanges that found the federation; two of them admit, and for each log the two others witness. The
+/// first keeps the register.
 pub const FOUNDERS: usize = 3;
 
 /// The statement that admits an exchange.
@@ -44,7 +45,8 @@ pub struct Exchange {
     pub data: PathBuf,
     address: String,
     seed: Seed,
-    descriptor: SignedDescriptor,
+    own_id: ExchangeId,
+    settings: Settings,
     process: Option<Process>,
 }
 
@@ -84,19 +86,27 @@ impl Exchange {
         Ok(published)
     }
 
-    /// Every log that its node holds, by exchange.
+    /// Every exchange's log that its node holds, by exchange; the register is none of them.
     ///
     /// # Errors
     ///
     /// No node runs, or it does not answer.
     pub fn logs(&self) -> anyhow::Result<BTreeMap<String, Held>> {
-        let logs = self.node()?.client().logs()?;
-        Ok(logs.into_iter().map(|log| (log.exchange, (log.size, log.root))).collect())
+        let logs = self.node()?.client().logs()?.into_iter();
+        let is_register =
+            |id: &str| id.parse().is_ok_and(|id: ExchangeId| register_version(&id).is_some());
+        let logs = logs.filter(|log| !is_register(&log.exchange));
+        Ok(logs.map(|log| (log.exchange, (log.size, log.root))).collect())
     }
 
     /// The secret of its libp2p identity, for a peer that poses as its node.
     pub fn transport_secret(&self) -> [u8; 32] {
         self.seed.derive_bytes(Purpose::Transport)
+    }
+
+    /// Its descriptor under the council; `federation` is `None` for the founding council.
+    fn descriptor(&self, federation: Option<FederationId>) -> anyhow::Result<SignedDescriptor> {
+        Ok(keys::describe(&self.settings, &self.seed, Parent::Council, federation)?)
     }
 
     /// Where its node listens.
@@ -189,6 +199,18 @@ impl Federation {
         Ok(())
     }
 
+    /// Starts one node after the shell's commands `before`; see [`spawn_after`].
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub fn start_after(&mut self, index: usize, before: &str) -> anyhow::Result<()> {
+        let exchange = &mut self.exchanges[index];
+        let child = spawn_after(&exchange.data, before, &[])?;
+        exchange.process = Some(Process::connect(&exchange.data, child)?);
+        Ok(())
+    }
+
     /// Takes the process of a node, to end it.
     ///
     /// # Errors
@@ -214,30 +236,30 @@ impl Federation {
     ///
     /// As [`Self::admit`].
     pub fn admit_all(&self, which: Range<usize>) -> anyhow::Result<()> {
-        let registrar = &self.exchanges[0];
-        registrar.node()?.ready()?;
-        let admissions: Vec<PublishRequest> = which.map(|index| self.admission(index)).collect();
+        let first = &self.exchanges[0];
+        first.node()?.ready()?;
+        let admissions: Vec<PublishRequest> =
+            which.map(|index| self.admission(index)).collect::<anyhow::Result<_>>()?;
         for group in admissions.chunks(ADMISSIONS_GROUP) {
-            registrar.publish(group.to_vec()).context("cannot admit them")?;
+            first.publish(group.to_vec()).context("cannot admit them")?;
         }
         Ok(())
     }
 
     /// The statement that admits an exchange, approved by all the council.
-    fn admission(&self, index: usize) -> PublishRequest {
+    fn admission(&self, index: usize) -> anyhow::Result<PublishRequest> {
         let body = json!({
-            "descriptor": self.exchanges[index].descriptor.to_value(),
-            "charter_version": self.chain.version(),
+            "charter": self.chain.latest_digest().to_string(),
+            "descriptor": self.exchanges[index].descriptor(Some(self.id))?.to_value(),
+            "number": 1,
+            "until": Date::of(driver::now()).plus_days(30).to_string(),
         });
         let council = &self.exchanges[..FOUNDERS];
         let approvals = council
             .iter()
-            .map(|member| {
-                let id = &member.descriptor.descriptor().id;
-                approve(&self.id, ADMIT, &body, id, &member.log_key())
-            })
+            .map(|member| approve(&self.id, ADMIT, &body, &member.own_id, &member.log_key()))
             .collect();
-        statement(ADMIT, with_approvals(body, approvals))
+        Ok(statement(ADMIT, with_approvals(body, approvals)))
     }
 
     /// Waits until the nodes `which` hold the same logs with the same roots, and in them at least what each
@@ -296,7 +318,7 @@ fn prepare(
     listens: String,
     addresses: &[String],
 ) -> anyhow::Result<Exchange> {
-    let id = format!("test-exchange-{index:02}");
+    let id = format!("us-exchange-{index:02}");
     let data = folder.join(&id);
     fs::create_dir_all(&data)?;
     let seed = keys::generate()?;
@@ -318,27 +340,33 @@ fn prepare(
     "warn,hutong_node=info".clone_into(&mut config.logging.filter);
     let text = toml::to_string(&config).context("cannot write a configuration")?;
     fs::write(data.join("hutong.toml"), text)?;
-    let descriptor = keys::describe(&config.exchange, &seed)?;
-    Ok(Exchange { id, data, address: listens, seed, descriptor, process: None })
+    let (own_id, settings) = (id.parse()?, config.exchange);
+    Ok(Exchange { id, data, address: listens, seed, own_id, settings, process: None })
 }
 
 /// The founding charter, signed by all its council.
 fn charter(council: &[Exchange]) -> anyhow::Result<CharterChain> {
-    let ids: BTreeSet<_> =
-        council.iter().map(|member| member.descriptor.descriptor().id.clone()).collect();
+    let seats: anyhow::Result<Vec<_>> =
+        council.iter().map(|member| member.descriptor(None)).collect();
     let charter = Charter {
         version: 1,
         federation: "Federation under test".to_owned(),
-        council: council.iter().map(|member| member.descriptor.clone()).collect(),
+        council: seats?,
         threshold: 2,
-        registrar: council[0].descriptor.descriptor().id.clone(),
-        witness_quorum: Quorum::threshold_of(2, &ids)?,
+        keeper: council[0].own_id.clone(),
+        register_key: council[0].seed.derive(Purpose::Register).public(),
+        witness_quorum: 2,
+        // Whoever wants an anchor asks for one.
+        anchor_minutes: 1_440,
+        anchor_seconds_min: 0,
+        finality_days: 90,
+        daily_mib: Quotas::default(),
         succession: None,
         issued_at: driver::now(),
     };
     let mut signed = SignedCharter::unsigned(&charter)?;
     for member in council {
-        signed.sign(&member.descriptor.descriptor().id, &member.log_key());
+        signed.sign(&member.own_id, &member.log_key());
     }
     Ok(CharterChain::found(signed)?)
 }

@@ -60,13 +60,28 @@ pub fn run(data: &Path, arguments: &[&str]) -> anyhow::Result<Output> {
 ///
 /// The log cannot be written, or the program not started.
 pub fn spawn(data: &Path, arguments: &[&str]) -> anyhow::Result<Child> {
+    start(data, Command::new(program()?), arguments)
+}
+
+/// As [`spawn`], after the shell's commands `before`, such as `ulimit -n 160` or `umask 0`.
+///
+/// # Errors
+///
+/// As [`spawn`].
+pub fn spawn_after(data: &Path, before: &str, arguments: &[&str]) -> anyhow::Result<Child> {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{before} && exec \"$0\" \"$@\"")]).arg(program()?);
+    start(data, shell, arguments)
+}
+
+fn start(data: &Path, mut command: Command, arguments: &[&str]) -> anyhow::Result<Child> {
     let address = data.join("api.addr");
     if address.exists() {
         // A killed node leaves it behind; it would be taken for the new one's.
         fs::remove_file(address)?;
     }
     let log = fs::OpenOptions::new().create(true).append(true).open(data.join("node.log"))?;
-    Command::new(program()?)
+    command
         .args(["run", "--lang", "en", "--data"])
         .arg(data)
         .args(arguments)
@@ -99,6 +114,11 @@ impl Process {
     /// Asks this node.
     pub const fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Memory that it holds now, and has held at most, in KiB.

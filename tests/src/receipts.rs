@@ -1,28 +1,22 @@
 //! Receipts as a municipal exchange gives them out, made without a node: as many as wanted, soon.
 
-use std::collections::BTreeMap;
-
-use anyhow::Context as _;
-use hutong_crypto::checkpoint::Checkpoint;
-use hutong_crypto::note::Note;
-use hutong_protocol::entry::Entry;
+use anyhow::{Context as _, ensure};
 use hutong_protocol::fixture::{Exchange, Federation};
-use hutong_protocol::id::{ExchangeId, FederationId, Tier};
-use hutong_protocol::receipt::{Authority, ProvenEntry, Receipt};
+use hutong_protocol::id::{FederationId, Tier};
+use hutong_protocol::receipt::{Receipt, build};
 use hutong_protocol::statement::{Statement, StatementType};
 use serde_json::{Value, json};
 
 const PROVINCE: &str = "cn-33-zhejiang";
 const CITY: &str = "cn-3301-hangzhou";
 
-/// Signatures that a receipt shares with none of another checkpoint: the entry's, the log's, two witnesses'.
-pub const OWN_SIGNATURES: usize = 4;
+/// Signatures that a receipt shares with none of another anchor: the entry's, the anchor's, the register's, two
+/// witnesses'.
+pub const OWN_SIGNATURES: usize = 5;
 
-/// A federation of three councillors, a province and a city, which registers contracts.
+/// A federation of councillors, a province and a city, which registers contracts.
 pub struct Registry {
     country: Federation,
-    authority: Authority,
-    witnesses: Vec<ExchangeId>,
 }
 
 impl Registry {
@@ -31,28 +25,7 @@ impl Registry {
         let mut country = Federation::of_provinces(seats);
         country.admit_by_council(Exchange::new(PROVINCE, Tier::Provincial, "CN-33", 0));
         country.admit(PROVINCE, Exchange::new(CITY, Tier::Municipal, "CN-3301", 0));
-        let council = country.charters.latest().council.clone();
-        let witnesses: Vec<ExchangeId> = council
-            .iter()
-            .take(seats as usize / 2 + 1)
-            .map(|member| member.descriptor().id.clone())
-            .collect();
-        let places: Vec<_> = country
-            .facts()
-            .iter()
-            .map(|(place, fact)| (place.clone(), fact.entry().clone()))
-            .collect();
-        let facts = places
-            .into_iter()
-            .map(|(place, entry)| {
-                let log = place.log.as_str();
-                let note = country.checkpoint_by(log, &witnesses);
-                ProvenEntry { entry, proof: country.proof(log, place.index, &note) }
-            })
-            .collect();
-        let charters =
-            country.charters.versions().iter().map(|version| version.signed().clone()).collect();
-        Self { country, authority: Authority { charters, facts }, witnesses }
+        Self { country }
     }
 
     /// The federation's id.
@@ -61,8 +34,8 @@ impl Registry {
     }
 
     /// The authority bundle.
-    pub fn bundle(&self) -> Vec<u8> {
-        self.authority.encode_bundle()
+    pub fn bundle(&mut self) -> Vec<u8> {
+        self.country.bundle().encode()
     }
 
     /// Registers contract `number`; returns its index. `number` is below 10^6.
@@ -75,9 +48,9 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// There is none at `index`.
+    /// It is no contract.
     pub fn amend(&mut self, index: u64) -> anyhow::Result<u64> {
-        let registered = self.entry(index)?;
+        let registered = self.country.entry_at(CITY, index);
         let said = Statement::parse(registered.statement_bytes())?;
         let number = said.body["registration_no"].as_str().context("it is no contract")?;
         let mut body = contract(number, "amended");
@@ -85,74 +58,37 @@ impl Registry {
         Ok(self.country.append(CITY, StatementType::Contract, body))
     }
 
-    /// The newest checkpoint, cosigned by as many as the quorum needs.
-    pub fn checkpoint(&mut self) -> Note {
-        self.country.checkpoint_by(CITY, &self.witnesses)
+    /// Records an anchor, which covers everything so far.
+    pub fn anchor(&mut self) {
+        self.country.anchor();
     }
 
-    /// The receipt of the entry at `index`, under `checkpoint`.
+    /// The receipt of the entry at `index`, under the last anchor, with other events of its contract.
     ///
     /// # Errors
     ///
-    /// There is no such entry.
-    pub fn receipt(&self, index: u64, checkpoint: &Note) -> anyhow::Result<Receipt> {
-        self.receipt_with(index, &[], checkpoint)
-    }
-
-    /// As [`Self::receipt`], with later events.
-    ///
-    /// # Errors
-    ///
-    /// There is no such entry.
-    pub fn receipt_with(
-        &self,
-        index: u64,
-        events: &[u64],
-        checkpoint: &Note,
-    ) -> anyhow::Result<Receipt> {
-        let ProvenEntry { entry, proof } = self.proven(index, checkpoint)?;
-        let events = events.iter().map(|event| self.proven(*event, checkpoint));
-        Ok(Receipt {
-            federation: self.federation(),
-            entry,
-            proof,
-            disclosures: BTreeMap::new(),
-            authority: Some(self.authority.clone()),
-            events: events.collect::<anyhow::Result<_>>()?,
-            as_of: Checkpoint::parse(&checkpoint.text)?.size,
-        })
-    }
-
-    fn entry(&self, index: u64) -> anyhow::Result<&Entry> {
-        let log =
-            self.country.logs.get(&CITY.parse::<ExchangeId>()?).context("nothing is registered")?;
-        log.entries.get(usize::try_from(index)?).context("no such entry")
-    }
-
-    fn proven(&self, index: u64, checkpoint: &Note) -> anyhow::Result<ProvenEntry> {
-        let entry = self.entry(index)?.clone();
-        Ok(ProvenEntry { entry, proof: self.country.proof(CITY, index, checkpoint) })
+    /// It would not verify.
+    pub fn receipt(&mut self, index: u64, events: &[u64]) -> anyhow::Result<Receipt> {
+        let inputs = self.country.receipt_inputs(CITY, index, events);
+        Ok(Receipt::parse(&build(inputs)?)?)
     }
 
     /// Signatures in the file of a receipt, each of which its verifier checks: its own, and those of the
-    /// charter, of the councillors' descriptors, and of every admission.
-    pub fn signatures_in_file(&self) -> usize {
-        let charters = self.authority.charters.iter();
-        let council =
-            charters.map(|charter| charter.signatures().len() + charter.charter().council.len());
-        // Entry and descriptor beside the lines of the checkpoint; a council's also has approvals.
-        let admissions =
-            self.authority.facts.iter().map(|fact| 2 + fact.proof.checkpoint.signatures.len());
-        OWN_SIGNATURES + council.sum::<usize>() + admissions.sum::<usize>() + self.witnesses.len()
-    }
-
-    /// The compact form of a receipt.
+    /// charter and of the councillors' descriptors, each by all of its keys.
     ///
     /// # Errors
     ///
-    /// It does not fit.
-    pub fn compact(&self, receipt: &Receipt) -> anyhow::Result<Vec<u8>> {
-        Ok(receipt.encode_compact(&self.country.charters)?)
+    /// There is no charter.
+    pub fn signatures_in_file(&self) -> anyhow::Result<usize> {
+        let versions = self.country.charters().versions();
+        ensure!(!versions.is_empty(), "there is no charter");
+        let charters = versions.iter().map(|version| {
+            let council = version.charter().council.iter();
+            // Log, witness and transport keys, and the issuer keys.
+            let keys: usize = council.map(|seat| 3 + seat.descriptor().issuer_keys.len()).sum();
+            version.signed().signatures().len() + keys
+        });
+        Ok(OWN_SIGNATURES + charters.sum::<usize>())
     }
 }
 

@@ -54,7 +54,7 @@ fn a_sealed_seed_is_named_and_the_way_to_open_it() -> anyhow::Result<()> {
         &["run"][..],
         &["keys", "show"],
         &["keys", "backup"],
-        &["member", "request", "--output", &output],
+        &["member", "request", "--founding", "--output", &output],
     ] {
         ends(&data, line, 5, &way)?;
     }

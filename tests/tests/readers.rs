@@ -9,11 +9,13 @@ use std::path::{Path, PathBuf};
 
 use hutong_crypto::PublicKey;
 use hutong_crypto::note::{SIGNATURE_TYPE_ED25519, verifier_key};
-use hutong_node::store::{CheckpointChoice, Store, StoreOptions};
+use hutong_node::store::{CheckpointChoice, ExportAudience, Store, StoreOptions};
 use hutong_protocol::entry::{Entry, Leaf};
-use hutong_protocol::fixture::{Exchange, Federation};
-use hutong_protocol::id::{Origin, Tier};
+use hutong_protocol::fixture::Federation;
+use hutong_protocol::id::Origin;
 use hutong_protocol::persist::Persist;
+use hutong_protocol::statement::StatementType;
+use serde_json::json;
 use signed_note::{Note, NoteError, StandardVerifier, Verifier, VerifierList};
 use tlog_tiles::{Checkpoint, HashReader as _, TileHashReader, TileReader, tlog};
 
@@ -72,14 +74,13 @@ impl Site {
 
 /// Appends entries until `size`, makes them and a cosigned checkpoint durable, and exports them.
 fn grow(federation: &mut Federation, store: &Store, size: u64, target: &Path) {
-    let from = federation.logs.values().next().map_or(0, |log| log.tree.size());
+    let log = federation.exchange(LOG).id().clone();
+    let from = federation.logs.get(&log).map_or(0, |log| log.tree.size());
     for index in from..size {
-        let child = Exchange::new(&format!("cn-110101-e{index}"), Tier::County, "CN-110101", 0);
-        federation.admit(LOG, child);
-        federation.exchanges.retain(|id, _| !id.as_str().starts_with("cn-110101"));
+        let kind = StatementType::Unknown("example/v1".to_owned());
+        federation.append(LOG, kind, json!({ "number": index }));
     }
     let note = federation.checkpoint(LOG).encode();
-    let log = federation.exchange(LOG).id().clone();
     let from_position = usize::try_from(from).expect("a small log");
     let leaves = federation.logs[&log].entries[from_position..].iter().cloned();
     let leaves = leaves.map(Leaf::Entry).collect();
@@ -89,7 +90,9 @@ fn grow(federation: &mut Federation, store: &Store, size: u64, target: &Path) {
             Persist::Checkpoint { log: log.clone(), note, size },
         ])
         .expect("the leaves and their checkpoint are committed");
-    let report = store.export(&log, CheckpointChoice::Newest, target).expect("an export");
+    let report = store
+        .export(&log, CheckpointChoice::Newest, ExportAudience::Public, target)
+        .expect("an export");
     assert_eq!(report.size, size);
 }
 

@@ -151,7 +151,7 @@ def digests() -> dict:
 
 def keys() -> dict:
     seed = pattern(32)
-    purposes = ["log", "witness", "issuer", "transport", "sealing"]
+    purposes = ["log", "witness", "issuer", "register", "transport", "sealing"]
     derived = {name: blake3_derive(f"hutong 2026 {name} key", seed) for name in purposes}
     return {
         "origin": "derivation contexts of the specification; BLAKE3 by make.py, Ed25519 by OpenSSL",

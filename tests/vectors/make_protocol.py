@@ -44,8 +44,13 @@ def statement(issuer: str, audience, kind: str, body: dict) -> bytes:
     )
 
 
+def framed(suite: int, key: bytes, signature: bytes, said: bytes, version: int = 1) -> bytes:
+    lengths = [len(key).to_bytes(2, "big"), len(signature).to_bytes(2, "big")]
+    return bytes([version, suite]) + lengths[0] + key + lengths[1] + signature + said
+
+
 def entry(secret: bytes, said: bytes) -> bytes:
-    return b"\x01\x01" + public(secret) + private(secret).sign(pae(STATEMENT, said)) + said
+    return framed(1, public(secret), private(secret).sign(pae(STATEMENT, said)), said)
 
 
 def samples() -> list:
@@ -61,11 +66,16 @@ def samples() -> list:
 def entries() -> dict:
     good = samples()
     first = good[0]
-    text = first[98:]
+    text = first[102:]
     secret = keys("cn-33-zhejiang")["issuer"]
+    key, signature = public(secret), private(secret).sign(pae(STATEMENT, text))
+    issuer = "cn-33-zhejiang"
 
     def resigned(said: bytes) -> str:
         return entry(secret, said).hex()
+
+    def bodied(kind: str, body: dict, audience="public") -> str:
+        return resigned(statement(issuer, audience, kind, body))
 
     return {
         "origin": "docs/spec/03 by make_protocol.py; Ed25519 by OpenSSL",
@@ -73,7 +83,7 @@ def entries() -> dict:
             {
                 "entry": bytes_.hex(),
                 "key": public(secret).hex(),
-                "statement": bytes_[98:].decode(),
+                "statement": bytes_[102:].decode(),
                 "id": sha256(b"\x00", bytes_).hex(),
             }
             for bytes_ in good
@@ -83,14 +93,42 @@ def entries() -> dict:
             {"why": "a bit of the signature is changed", "entry": (first[:40] + bytes([first[40] ^ 1]) + first[41:]).hex()},
         ],
         "no_entry": [
-            {"why": "no statement", "entry": first[:98].hex()},
-            {"why": "version 2", "entry": (b"\x02" + first[1:]).hex()},
+            {"why": "nothing", "entry": ""},
+            {"why": "no statement", "entry": first[:102].hex()},
+            {"why": "cut in the key", "entry": first[:20].hex()},
+            {"why": "a key of 31 bytes in suite 1", "entry": framed(1, key[:31], signature, text).hex()},
+            {"why": "a key of 33 bytes in suite 1", "entry": framed(1, key + b"\x00", signature, text).hex()},
+            {"why": "a signature of 63 bytes in suite 1", "entry": framed(1, key, signature[:63], text).hex()},
+            {"why": "a signature of 65 bytes in suite 1", "entry": framed(1, key, signature + b"\x00", text).hex()},
+            {"why": "no key in suite 2", "entry": framed(2, b"", signature, text).hex()},
+            {"why": "no signature in suite 2", "entry": framed(2, key, b"", text).hex()},
+            {"why": "a key of 4097 bytes in suite 2", "entry": framed(2, bytes(4097), signature, text).hex()},
+            {"why": "a signature of 8193 bytes in suite 2", "entry": framed(2, key, bytes(8193), text).hex()},
+            {"why": "65536 bytes", "entry": (first + bytes(65_536 - len(first))).hex()},
+            {"why": "the form before lengths", "entry": (b"\x01\x01" + key + signature + text).hex()},
+        ],
+        "unverifiable": [
+            {"why": "suite 2", "entry": framed(2, b"\x02" + key, signature, text).hex(), "statement": text.decode()},
+            {"why": "suite 3", "entry": framed(3, bytes(1312), bytes(2420), text).hex(), "statement": text.decode()},
+            {"why": "suite 255 with the shortest key and signature", "entry": framed(255, b"k", b"s", text).hex(), "statement": text.decode()},
+            {"why": "suite 0 with the longest key and signature", "entry": framed(0, bytes(4096), bytes(8192), text).hex(), "statement": text.decode()},
+            {"why": "suite 2 and no statement in form", "entry": framed(2, key, signature, b"{").hex(), "statement": "{"},
+            {"why": "version 2", "entry": framed(1, key, signature, text, version=2).hex(), "statement": ""},
+            {"why": "version 0", "entry": "00", "statement": ""},
+        ],
+        "any_body": [
+            {"why": "a type that is not known", "entry": bodied("example/note/v1", {"contact": 7})},
+            {"why": "a listing without anything", "entry": bodied("hutong/listing/v1", {})},
+            {"why": "a contract in words of later years", "entry": bodied("hutong/contract/v1", {"event": "renewed", "registration_no": "1"})},
+            {"why": "a person's data", "entry": bodied("hutong/listing-status/v1", {"listing_id": "a", "phone": "1", "status": "audited"})},
+            {"why": "an admission for some", "entry": bodied("hutong/member-admit/v1", {}, "domestic")},
         ],
         "no_statement": [
             {"why": "white space", "entry": resigned(text.replace(b'":', b'": ', 1))},
             {"why": "members out of order", "entry": resigned(b'{"type":"example/note/v1",' + text[1:].replace(b',"type":"example/note/v1"', b""))},
             {"why": "an unknown member", "entry": resigned(text.replace(b',"type"', b',"sort":1,"type"'))},
             {"why": "a fraction", "entry": resigned(text.replace('"互通"'.encode(), b"1.5"))},
+            {"why": "a body that is no object", "entry": resigned(text.replace('{"text":"互通"}'.encode(), b"[]"))},
             {"why": "an integer beyond 2^53-1", "entry": resigned(text.replace('"互通"'.encode(), b"9007199254740992"))},
             {"why": "members not in order", "entry": resigned(text.replace(b'"public"', b'{"members":["kz-almaty","cn-32-jiangsu"]}'))},
             {"why": "a time with a fraction", "entry": resigned(text.replace(b"08:00:00Z", b"08:00:00.0Z"))},
@@ -112,55 +150,101 @@ def peer_id(key: bytes) -> str:
     return "1" * (len(data) - len(data.lstrip(b"\0"))) + text
 
 
-def descriptor(name: str, tier: str, region: str) -> dict:
+def key_text(secret: bytes) -> str:
+    return "ed25519:" + public(secret).hex()
+
+
+ORDER = ["log", "witness", "issuer", "transport"]
+
+
+def descriptor(name: str, tier: str, region: str, federation: str = "", parent: str = "council") -> dict:
     own = keys(name)
     value = {
         "addresses": ["/dns4/hutong.example.cn/tcp/7411"],
         "id": name,
-        "issuer_keys": [{"key": public(own["issuer"]).hex(), "types": ["*"]}],
-        "log_key": public(own["log"]).hex(),
+        "issuer_keys": [{"key": key_text(own["issuer"]), "types": ["*"]}],
+        "log_keys": [key_text(own["log"])],
         "names": {"en": name},
+        "parent": parent,
         "region": region,
         "tier": tier,
         "transport": peer_id(public(own["transport"])),
-        "witness_key": public(own["witness"]).hex(),
+        "witness_keys": [key_text(own["witness"])],
     }
+    if federation:
+        value["federation"] = federation
+    return signed_descriptor(value, own)
+
+
+def signed_descriptor(value: dict, own: dict) -> dict:
     message = pae("application/vnd.hutong.descriptor+json", canonical(value))
-    return {"descriptor": value, "signature": b64(private(own["log"]).sign(message))}
+    lines = [{"key": key_text(own[role]), "signature": b64(private(own[role]).sign(message))} for role in ORDER]
+    return {"descriptor": value, "signatures": lines}
+
+
+def refused_descriptors(federation: str) -> list:
+    """Neighbours of a sound descriptor, each signed as it stands unless the signatures are what is wrong."""
+    own = keys("kz-almaty")
+    sound = descriptor("kz-almaty", "international", "KZ", federation)
+    lines = sound["signatures"]
+    stranger = key_text(keys("kz-astana")["log"])
+
+    def said(**changes) -> dict:
+        return signed_descriptor({**sound["descriptor"], **changes}, own)
+
+    def without(member: str) -> dict:
+        value = {name: what for name, what in sound["descriptor"].items() if name != member}
+        return signed_descriptor(value, own)
+
+    def lined(signatures: list) -> dict:
+        return {"descriptor": sound["descriptor"], "signatures": signatures}
+
+    key = sound["descriptor"]["log_keys"][0]
+    cases = [
+        ("id of another region", descriptor("uz-almaty", "international", "KZ", federation)),
+        ("id without a name", descriptor("kz-7", "international", "KZ", federation)),
+        ("id of a division below", descriptor("cn-3301-x", "provincial", "CN-33", federation)),
+        ("tier of another region", descriptor("kz-almaty", "provincial", "KZ", federation)),
+        ("a county that is a city", descriptor("cn-3301-x", "county", "CN-3301", federation)),
+        ("no parent", without("parent")),
+        ("its own parent", said(parent="kz-almaty")),
+        ("a short federation id", said(federation=federation[:16])),
+        ("key without suite", said(log_keys=[key[8:]])),
+        ("key in upper case", said(log_keys=["ed25519:" + key[8:].upper()])),
+        ("key of an unknown suite", said(log_keys=[key, "sm2:02" + "ab" * 32])),
+        ("a suite twice", said(witness_keys=[key_text(own["witness"]), key_text(own["transport"])])),
+        ("no log key", said(log_keys=[])),
+        ("one key for two purposes", said(witness_keys=[key])),
+        ("old members", said(log_key=key[8:])),
+        ("no signatures", lined([])),
+        ("the log key's signature alone", lined(lines[:1])),
+        ("no signature of the transport key", lined(lines[:3])),
+        ("signatures out of order", lined([lines[1], lines[0]] + lines[2:])),
+        ("a signature twice", lined(lines + lines[:1])),
+        ("a signature by a stranger", lined([{**lines[0], "key": stranger}] + lines[1:])),
+        ("a signature under another key's name", lined([{**lines[0], "signature": lines[1]["signature"]}] + lines[1:])),
+        ("an unknown member of a signature", lined([{**lines[0], "role": "log"}] + lines[1:])),
+        ("one signature as a text", {"descriptor": sound["descriptor"], "signature": lines[0]["signature"]}),
+        ("signed before it was changed", {**sound, "descriptor": {**sound["descriptor"], "names": {"en": "x"}}}),
+    ]
+    return [{"why": why, "descriptor": canonical(value).decode()} for why, value in cases]
 
 
 def authority() -> dict:
-    council = ["cn-32-jiangsu", "cn-33-zhejiang"]
-    charter = {
-        "council": [descriptor("cn-32-jiangsu", "provincial", "CN-32"), descriptor("cn-33-zhejiang", "provincial", "CN-33")],
-        "federation": "Example",
-        "issued_at": "2026-11-23T08:00:00Z",
-        "registrar": "cn-33-zhejiang",
-        "threshold": 2,
-        "type": "hutong/charter/v1",
-        "version": 1,
-        "witness_quorum": {"groups": {"council": {"members": council, "threshold": 1}}, "quorum": "council"},
-    }
-    payload = canonical(charter)
-    message = pae("application/vnd.hutong.charter+json", payload)
-    sign = lambda name, text: b64(private(keys(name)["log"]).sign(text))
-    signatures = [{"exchange": name, "signature": sign(name, message)} for name in council]
-    federation = hashlib.sha256(payload).hexdigest()
-    kind = "hutong/member-admit/v1"
-    body = {"charter_version": 1, "descriptor": descriptor("kz-almaty", "international", "KZ")}
+    """Descriptors and approvals; charters and registers are make_register.py's."""
+    federation = hashlib.sha256(b"a federation").hexdigest()
+    body = {"descriptor": descriptor("kz-almaty", "international", "KZ", federation), "number": 1}
     approved = pae(
         "application/vnd.hutong.approval+json",
-        canonical({"body": body, "federation": federation, "type": kind}),
+        canonical({"body": body, "federation": federation, "type": "hutong/member-admit/v1"}),
     )
-    approvals = [{"exchange": name, "signature": sign(name, approved)} for name in council]
-    registrar = keys("cn-33-zhejiang")["issuer"]
-    said = statement("cn-33-zhejiang", "public", kind, {**body, "approvals": approvals})
     return {
         "origin": "docs/spec/05 by make_protocol.py; Ed25519 by OpenSSL",
-        "charter": canonical({"charter": charter, "signatures": signatures}).decode(),
         "federation": federation,
+        "descriptor": canonical(body["descriptor"]).decode(),
+        "refused_descriptors": refused_descriptors(federation),
+        "approved_body": canonical({**body, "approvals": []}).decode(),
         "approval_message": approved.hex(),
-        "admission": {"log": "cn-33-zhejiang", "index": 0, "entry": entry(registrar, said).hex(), "member": "kz-almaty"},
     }
 
 
@@ -212,7 +296,9 @@ def messages() -> dict:
     hashes = [sha256(b"\x00", leaf) for leaf in good]
     log, other = "cn-33-zhejiang", "cn-32-jiangsu"
     federation, frozen, summary = sha256(b"federation"), sha256(b"frozen"), sha256(b"summary")
-    hello = uint(1) + federation + uint(3) + frozen + many([text("CN") + summary, text("CN-33") + frozen])
+    charter, register = sha256(b"charter"), "register-1"
+    leaf = text(log) + uint(57) + summary + frozen
+    hello = uint(1) + federation + uint(3) + charter + frozen + many([text("CN") + summary, text("CN-33") + frozen])
     large = 2**64 - 1
     cases = {
         "gossip": {
@@ -227,19 +313,26 @@ def messages() -> dict:
             "leaves": b"\x02" + text(log) + uint(1) + uint(300) + uint(large) + b"\x00",
             "range": b"\x02" + text(log) + uint(2) + uint(2) + uint(3) + b"\x01",
             "checkpoint": b"\x03" + text(log),
-            "charter": b"\x04" + uint(2),
-            "cosignature": b"\x05" + uint(128) + text("— name c2ln\n"),
+            "charter": b"\x04" + charter,
+            "cosignature": b"\x05" + text(log) + uint(128) + text("— name c2ln\n"),
             "evidence": b"\x06" + text(""),
             "announcement": b"\x07" + text(log) + short + uint(0) + many([b"\x00" + text(one) for one in good]),
+            "anchor changes": b"\x08" + text(register) + uint(5) + text(""),
+            "further anchor changes": b"\x08" + text(register) + uint(5) + text(log),
+            "anchor leaf": b"\x09" + text(register) + uint(5) + text(log),
+            "anchor soon": b"\x0a",
         },
         "response": {
             "hello": b"\x00" + hello,
             "heads": b"\x01" + many([text(other) + text(note), text(log) + text(note)]) + b"\x01",
             "leaves": b"\x02" + uint(0) + many([b"\x00" + text(good[0]), b"\x01" + hashes[1], b"\x02" + hashes[2]]) + many([]) + many([frozen]),
             "checkpoint": b"\x03" + text(note),
-            "charters": b"\x04" + many([text("{}"), text("[]")]),
+            "charters": b"\x04" + many([text("{}")]),
+            "no charter": b"\x04" + many([]),
             "done": b"\x05",
             "evidence": b"\x06" + many([text(log) + text(b"evidence")]),
+            "anchor changes": b"\x07" + many([leaf + text(note), leaf + text("")]) + b"\x01",
+            "anchor leaf": b"\x08" + leaf + uint(3) + many([charter, frozen]),
             "refused": b"\xff\x04",
         },
     }
@@ -248,7 +341,7 @@ def messages() -> dict:
             "unknown tag": b"\x02",
             "unknown leaf": b"\x00" + text(log) + short + uint(0) + many([b"\x03" + hashes[0]]),
             "too many leaves": b"\x00" + text(log) + short + uint(0) + uint(993),
-            "an entry that is none": b"\x00" + text(log) + short + uint(0) + many([b"\x00" + text(b"x")]),
+            "an entry that is none": b"\x00" + text(log) + short + uint(0) + many([b"\x00" + text(b"\x01")]),
             "no exchange id": b"\x01" + text("A") + text(b""),
             "a note as text": b"\x00" + text(log) + text(note) + uint(3) + many([]),
             "a note without signatures": b"\x00" + text(log) + text(body) + many([]) + uint(3) + many([]),
@@ -259,18 +352,23 @@ def messages() -> dict:
         "request": {
             "nothing": b"",
             "another version": b"\x00" + uint(2) + hello[1:],
-            "padded integer": b"\x04\x82\x00",
-            "integer beyond 64 bits": b"\x04" + b"\xff" * 9 + b"\x02",
+            "padded integer": b"\x02" + text(log) + b"\x82\x00" + uint(3) + uint(3) + b"\x00",
+            "integer beyond 64 bits": b"\x02" + text(log) + b"\xff" * 9 + b"\x02" + uint(3) + uint(3) + b"\x00",
+            "a short digest": b"\x04" + charter[:31],
+            "an anchor without a log": b"\x09" + text(register) + uint(5) + text(""),
+            "soon and more": b"\x0a\x00",
             "flag 2": b"\x02" + text(log) + uint(0) + uint(1) + uint(1) + b"\x02",
             "trailing byte": b"\x03" + text(log) + b"\x00",
             "cut": b"\x03" + text(log)[:-1],
-            "too many scopes": b"\x00" + uint(1) + federation + uint(3) + frozen + uint(513),
-            "long line": b"\x05" + uint(1) + text("x" * 1025),
+            "too many scopes": b"\x00" + uint(1) + federation + uint(3) + charter + frozen + uint(513),
+            "long line": b"\x05" + text(log) + uint(1) + text("x" * 1025),
             "no scope": b"\x01" + text("CN-3301") + text(""),
         },
         "response": {
             "unknown refusal": b"\xff\x05",
-            "too many charters": b"\x04" + many([text("")] * 4),
+            "too many charters": b"\x04" + many([text("")] * 2),
+            "too many anchor changes": b"\x07" + uint(1025),
+            "too long a path": b"\x08" + leaf + uint(3) + uint(64),
             "too many hashes": b"\x02" + uint(0) + many([]) + uint(127),
             "no text": b"\x03" + text(b"\xff"),
         },

@@ -15,10 +15,11 @@ use ureq::http::Response;
 
 use super::model::{
     CharterInstalled, Contract, ContractDetail, DialRequest, Entry, Health, Listing, ListingDetail,
-    Log, LogDetail, Member, Page, Peer, Problem, PublishBody, PublishRequest, Published,
-    PublishedBody, ReceiptRequest, Status,
+    Log, LogDetail, LogRoot, LogStanding, Member, PROVISIONAL, Page, Peer, Problem, PublishBody,
+    PublishRequest, Published, PublishedBody, ReceiptRequest, Register, STANDING_HEADER, Status,
 };
 use super::token::{Token, TokenError, read_address};
+use crate::receipts::Issued;
 
 /// A client that holds address and token of one node.
 #[derive(Clone)]
@@ -128,6 +129,42 @@ impl Client {
         self.get("/v1/charter")
     }
 
+    /// `GET /v1/register`.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn register(&self) -> Result<Register, ClientError> {
+        self.get("/v1/register")
+    }
+
+    /// `POST /v1/register/anchor`: asks the keeper for an anchor soon.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn want_anchor(&self) -> Result<(), ClientError> {
+        self.send("/v1/register/anchor", b"").map(drop)
+    }
+
+    /// `GET /v1/logs/{exchange}/root`: the root over the first `size` entries.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn root(&self, exchange: &str, size: u64) -> Result<LogRoot, ClientError> {
+        self.get(&format!("/v1/logs/{}/root?size={size}", segment(exchange)))
+    }
+
+    /// `GET /v1/logs/{exchange}/standing`: where the log is, tied to its first `from` entries.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn standing(&self, exchange: &str, from: u64) -> Result<LogStanding, ClientError> {
+        self.get(&format!("/v1/logs/{}/standing?from={from}", segment(exchange)))
+    }
+
     /// `GET /v1/logs`.
     ///
     /// # Errors
@@ -223,14 +260,16 @@ impl Client {
         Ok(body.published)
     }
 
-    /// `POST /v1/receipts`: the receipt's bytes.
+    /// `POST /v1/receipts`: the receipt's file, and whether it is provisional.
     ///
     /// # Errors
     ///
     /// [`ClientError`].
-    pub fn receipt(&self, request: &ReceiptRequest) -> Result<Vec<u8>, ClientError> {
+    pub fn receipt(&self, request: &ReceiptRequest) -> Result<Issued, ClientError> {
         let mut response = self.send("/v1/receipts", &to_json(request)?)?;
-        read(&mut response)
+        let standing = response.headers().get(STANDING_HEADER);
+        let provisional = standing.is_some_and(|standing| standing == PROVISIONAL);
+        Ok(Issued { bytes: read(&mut response)?, provisional })
     }
 
     /// `GET /v1/authority`: the bytes of an authority bundle.

@@ -2,6 +2,8 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use hutong_protocol::receipt::CompactError;
+use hutong_protocol::shown::visible_json;
 
 use super::model::Problem;
 use crate::claims::ClaimsError;
@@ -49,6 +51,13 @@ pub enum ApiError {
         detail: String,
         /// What to do next.
         advice: String,
+    },
+    /// The request can be met once witnesses or the keeper of the register have gone on.
+    NotWitnessed {
+        /// `not-witnessed` or `not-anchored`.
+        kind: &'static str,
+        /// What is missing.
+        detail: String,
     },
     /// This program contradicts itself.
     Internal(String),
@@ -133,6 +142,13 @@ impl ApiError {
             Self::Conflict { detail, advice } => {
                 problem(StatusCode::CONFLICT, "not-yet", "not possible yet", detail, advice)
             }
+            Self::NotWitnessed { kind, detail } => problem(
+                StatusCode::SERVICE_UNAVAILABLE,
+                kind,
+                "not witnessed yet",
+                detail,
+                "wait, or ask for an anchor with `hutong receipt issue --wait SECONDS`; see `hutong status`",
+            ),
             Self::Internal(detail) => problem(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal",
@@ -188,6 +204,13 @@ fn publish(error: &PublishError) -> Problem {
             "disk fault",
             detail,
             "check space and health of the disk, then start the node again",
+        ),
+        PublishError::NoRoom { .. } => problem(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "no-room",
+            "disk full",
+            detail,
+            "free space on the disk, then try again; nothing was published",
         ),
         PublishError::Full => problem(
             StatusCode::INSUFFICIENT_STORAGE,
@@ -279,10 +302,11 @@ impl IntoResponse for ApiError {
         let problem = self.problem();
         let status =
             StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        if status.is_server_error() {
+        if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
             tracing::warn!(kind = problem.kind, detail = problem.detail, "request failed");
         }
-        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        // Read by people too, on terminals: the same texts, with nothing in them that is not seen.
+        let body = visible_json(&serde_json::to_string(&problem).unwrap_or_default());
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -314,11 +338,17 @@ impl From<IssueError> for ApiError {
         let detail = crate::driver::chain(&error);
         match error {
             IssueError::NotFound(what) => Self::NotFound { what },
-            IssueError::Unwitnessed { .. } => Self::Conflict {
-                detail,
-                advice: "wait until the council's witnesses have cosigned (see `hutong log show`)"
-                    .to_owned(),
-            },
+            IssueError::Unwitnessed { .. } | IssueError::LaterUnwitnessed { .. } => {
+                Self::NotWitnessed { kind: "not-witnessed", detail }
+            }
+            IssueError::NoAnchor { .. }
+            | IssueError::NotAnchored { .. }
+            | IssueError::Compact(CompactError::Provisional) => {
+                Self::NotWitnessed { kind: "not-anchored", detail }
+            }
+            IssueError::NoLeaves => {
+                Self::Conflict { detail, advice: "ask a council member for its bundle".to_owned() }
+            }
             IssueError::Frozen { .. } => {
                 Self::Conflict { detail, advice: "ask the federation's council".to_owned() }
             }
@@ -374,6 +404,7 @@ mod tests {
         assert_eq!(status(ApiError::TooLarge), 413);
         let disk = PublishError::Store { file: "/d/x".into(), reason: "full".into() };
         assert_eq!(status(disk.into()), 500);
+        assert_eq!(status(PublishError::NoRoom { free: 7 }.into()), 507);
     }
 
     #[test]
@@ -393,5 +424,19 @@ mod tests {
     fn a_right_that_is_missing_is_not_an_invalid_statement() {
         let error = PublishError::NotAuthorised { place: 0, reason: "suspended".into() };
         assert_eq!(status(error.into()), 403);
+    }
+
+    #[tokio::test]
+    async fn a_body_has_nothing_that_is_not_seen() {
+        let detail = "`甲\u{202e}\u{9b}\u{7f}\nverdict: valid` is wrong";
+        let response = ApiError::invalid(detail).into_response();
+        let body = axum::body::to_bytes(response.into_body(), 4096).await.unwrap_or_default();
+        let text = String::from_utf8(body.to_vec()).unwrap_or_default();
+        assert!(
+            !text.is_empty() && !text.chars().any(hutong_protocol::shown::is_invisible),
+            "{text}"
+        );
+        let read: Option<Problem> = serde_json::from_str(&text).ok();
+        assert_eq!(read.map(|problem| problem.detail).as_deref(), Some(detail));
     }
 }

@@ -29,6 +29,9 @@ pub struct Health {
 pub struct Status {
     /// The exchange that this node speaks for.
     pub exchange: String,
+    /// Its names by language; none while it is no member.
+    #[serde(default)]
+    pub exchange_names: BTreeMap<String, String>,
     /// Short federation id, 16 digits.
     pub federation: String,
     /// Whole federation id, 64 digits.
@@ -60,17 +63,86 @@ pub struct Status {
     pub entries: u64,
     /// Logs frozen after equivocation.
     pub frozen: Vec<String>,
+    /// The register in force.
+    #[serde(default)]
+    pub register: Register,
+    /// Decisions about members that did not take effect yet.
+    #[serde(default)]
+    pub waiting: Vec<WaitingDecision>,
     /// The own log.
     pub own_log: Option<Log>,
     /// Bytes received from peers since the start.
     pub bytes_in: u64,
     /// Bytes sent to peers since the start.
     pub bytes_out: u64,
+    /// What the disk has room for: `ample`, `low` (own statements only), `full`, or empty where it is not known.
+    #[serde(default)]
+    pub disk: String,
+    /// Bytes free on the disk of the data folder.
+    #[serde(default)]
+    pub disk_free: u64,
     /// What waits or is under way, by queue.
     #[serde(default)]
     pub queues: BTreeMap<String, u64>,
     /// Newest first.
     pub notices: Vec<Notice>,
+}
+
+/// The register in force, as far as it counts here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Register {
+    /// Its id as a log.
+    pub id: String,
+    /// The exchange whose node records in it.
+    pub keeper: String,
+    /// Version of its charter.
+    pub version: u64,
+    /// Digest of that charter.
+    pub charter: String,
+    /// How many of its entries count.
+    pub size: u64,
+    /// The day of the last of them.
+    pub day: Option<String>,
+    /// The last anchor.
+    pub anchor: Option<Anchor>,
+    /// Minutes between two anchors, while anything changes.
+    pub anchor_minutes: u32,
+    /// When the next anchor is due at the latest, if anything changes until then.
+    pub next_anchor: Option<String>,
+}
+
+/// An anchor of a register.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anchor {
+    /// The register that holds it.
+    pub register: String,
+    /// Its index there.
+    pub index: u64,
+    /// Its day.
+    pub day: String,
+    /// When the keeper says that it was recorded.
+    pub recorded: Option<String>,
+    /// How many members it speaks of.
+    pub leaves: u64,
+}
+
+/// A decision about a member that did not take effect yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingDecision {
+    /// In whose log it is.
+    pub log: String,
+    /// Its place there, from 0.
+    pub index: u64,
+    /// Statement type.
+    pub kind: String,
+    /// Whom it concerns.
+    pub member: String,
+    /// When its author says that it was made.
+    pub issued_at: String,
+    /// Why it would take no effect now; `None` where the keeper only has to record it.
+    pub reason: Option<String>,
+    /// Whether it waits for the keeper alone, for more than a day.
+    pub overdue: bool,
 }
 
 /// What an operator should know, in two languages.
@@ -132,6 +204,12 @@ pub struct Member {
     pub addresses: Vec<String>,
     /// Website.
     pub website: Option<String>,
+    /// How many of its entries stand, where it is suspended or expelled.
+    #[serde(default)]
+    pub stands: Option<u64>,
+    /// What the directory says of it, as receipts show it: spans, numbers of decisions, who decided.
+    #[serde(default)]
+    pub record: Value,
 }
 
 /// One of `GET /v1/logs`.
@@ -167,6 +245,31 @@ pub struct LogDetail {
     pub checkpoint: Option<String>,
     /// Text of the newest note with a witness quorum.
     pub cosigned: Option<String>,
+}
+
+/// `GET /v1/logs/{exchange}/root?size=`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogRoot {
+    /// How many entries.
+    pub size: u64,
+    /// Root of the tree over them.
+    pub root: String,
+}
+
+/// `GET /v1/logs/{exchange}/standing?from=`: where a log is, for the decision that lets it go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogStanding {
+    /// Whose log.
+    pub exchange: String,
+    /// The size that is tied to the checkpoint.
+    pub from: u64,
+    /// The newest checkpoint that the log signed: the note's text.
+    pub checkpoint: String,
+    /// Hashes that cover the first `from` entries.
+    pub left: Vec<String>,
+    /// Hashes that cover the rest, up to the checkpoint's size.
+    pub right: Vec<String>,
 }
 
 /// `GET /v1/logs/{exchange}/entries/{index}`.
@@ -213,6 +316,9 @@ pub struct Event {
 pub struct Listing {
     /// Whose listing.
     pub exchange: String,
+    /// Its names by language.
+    #[serde(default)]
+    pub exchange_names: BTreeMap<String, String>,
     /// Listing id, unique in the exchange.
     pub id: String,
     /// Newest revision.
@@ -239,6 +345,9 @@ pub struct ListingDetail {
 pub struct Contract {
     /// The registering exchange.
     pub exchange: String,
+    /// Its names by language.
+    #[serde(default)]
+    pub exchange_names: BTreeMap<String, String>,
     /// Registration number.
     pub registration: String,
     /// `registered`, `amended`, `cancelled` or `revoked`.
@@ -308,6 +417,18 @@ pub struct Published {
     pub index: u64,
     /// Statement id.
     pub id: String,
+    /// What may be a slip in it: codes that are on no list of the node's version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
+}
+
+/// What may be a slip in a statement that was recorded, in two languages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// Chinese.
+    pub zh: String,
+    /// English.
+    pub en: String,
 }
 
 /// Answer of `POST /v1/statements`.
@@ -333,7 +454,17 @@ pub struct ReceiptRequest {
     /// Whether the compact form is wanted, which fits one QR code.
     #[serde(default)]
     pub compact: bool,
+    /// Whether a provisional receipt will do where no anchor of the register covers it yet.
+    #[serde(default)]
+    pub provisional: bool,
 }
+
+/// Header of an answer to `POST /v1/receipts`: [`ANCHORED`] or [`PROVISIONAL`].
+pub const STANDING_HEADER: &str = "hutong-receipt";
+/// An anchor of the register covers the receipt.
+pub const ANCHORED: &str = "anchored";
+/// No anchor covers it yet: it is to be refreshed.
+pub const PROVISIONAL: &str = "provisional";
 
 /// `POST /v1/dial`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! What each path answers. Reading goes to the view and the store, writing to the driver.
 
-pub(super) mod authority;
-pub(super) mod logs;
+pub(crate) mod authority;
+pub(crate) mod logs;
 pub(super) mod publish;
 pub(super) mod receipts;
 pub(super) mod state;

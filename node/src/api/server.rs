@@ -19,6 +19,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use super::connections::{self, Limits};
 use super::error::ApiError;
 use super::routes;
 use super::token::{Token, TokenError, remove_address, write_address};
@@ -46,6 +47,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     router: Router,
+    limits: Limits,
     data: PathBuf,
 }
 
@@ -65,9 +67,6 @@ pub enum ServerError {
     /// Token or address file.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// The listener failed while running.
-    #[error("the HTTP interface failed")]
-    Serve(#[source] std::io::Error),
 }
 
 impl Shared {
@@ -111,7 +110,12 @@ impl Server {
             places: Semaphore::new(usize::try_from(api.concurrency_max).unwrap_or(1)),
         }));
         write_address(&data, address)?;
-        Ok(Self { listener, address, router: router(&shared, metrics.enabled), data })
+        let limits = Limits {
+            connections_max: usize::try_from(api.connections_max).unwrap_or(1),
+            idle: Duration::from_millis(api.idle_timeout_ms),
+            write: Duration::from_millis(api.request_timeout_ms),
+        };
+        Ok(Self { listener, address, router: router(&shared, metrics.enabled), limits, data })
     }
 
     /// Where it listens.
@@ -121,16 +125,10 @@ impl Server {
 
     /// Answers until `stop` completes, then finishes what has begun and removes `api.addr`.
     ///
-    /// # Errors
-    ///
-    /// [`ServerError::Serve`].
-    pub async fn run(
-        self,
-        stop: impl Future<Output = ()> + Send + 'static,
-    ) -> Result<(), ServerError> {
-        let result = axum::serve(self.listener, self.router).with_graceful_shutdown(stop).await;
+    /// No connection and no lack of descriptors ends it: see [`connections`](super::connections).
+    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) {
+        connections::serve(self.listener, &self.router, self.limits, stop).await;
         remove_address(&self.data);
-        result.map_err(ServerError::Serve)
     }
 }
 
@@ -147,7 +145,11 @@ fn router(shared: &Shared, metrics: bool) -> Router {
         )
         .route("/v1/logs", get(routes::logs::all))
         .route("/v1/logs/{exchange}", get(routes::logs::one))
+        .route("/v1/logs/{exchange}/root", get(routes::logs::root))
+        .route("/v1/logs/{exchange}/standing", get(routes::logs::standing))
         .route("/v1/logs/{exchange}/entries/{index}", get(routes::logs::entry))
+        .route("/v1/register", get(routes::authority::register))
+        .route("/v1/register/anchor", post(routes::authority::want_anchor))
         .route("/v1/listings", get(routes::views::listings))
         .route("/v1/listings/{exchange}/{id}", get(routes::views::listing))
         .route("/v1/contracts", get(routes::views::contracts))

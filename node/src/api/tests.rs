@@ -11,16 +11,18 @@ use hutong_crypto::checkpoint::Checkpoint;
 use hutong_crypto::keys::{Purpose, Seed, SigningKey};
 use hutong_crypto::merkle::Frontier;
 use hutong_protocol::audience::Audience;
-use hutong_protocol::charter::{Charter, CharterChain, SignedCharter};
-use hutong_protocol::directory::{Directory, Facts};
+use hutong_protocol::charter::{Charter, CharterChain, Quotas, SignedCharter};
+use hutong_protocol::descriptor::Parent;
+use hutong_protocol::directory::{
+    Anchor, AnchorLeaf, AnchorLeaves, AnchoredLeaf, Directory, Extension, Prefix, Record,
+    RecordAct, register_id,
+};
 use hutong_protocol::entry::{Entry, Leaf};
 use hutong_protocol::id::{ExchangeId, Origin};
+use hutong_protocol::message::AnchorChange;
 use hutong_protocol::persist::Persist;
 use hutong_protocol::prepare::Unsigned;
-use hutong_protocol::quorum::Quorum;
-use hutong_protocol::receipt::{
-    Authority, Policy, TrustedAuthority, Verdict, verify, verify_compact,
-};
+use hutong_protocol::receipt::{Bundle, Policy, TrustedAuthority, Verdict, verify, verify_compact};
 use hutong_protocol::statement::{Draft, StatementType};
 use hutong_protocol::time::Timestamp;
 use serde_json::{Value, json};
@@ -33,9 +35,10 @@ use super::token::Token;
 use crate::claims::{ClaimSet, ClaimsFolder};
 use crate::config::{self, Config, Exchange};
 use crate::continuity::{self, ContinuityError};
+use crate::driver::LeafAnswer;
 use crate::handle::{
     CharterRefused, Command, DialRefused, LogInfo, NodeHandle, NodeView, NoticeLevel, NoticeLine,
-    PublishError, Published,
+    PublishError, Published, WaitingDecision,
 };
 use crate::keys::describe;
 use crate::queues::Queues;
@@ -59,10 +62,15 @@ fn chain() -> CharterChain {
     let charter = Charter {
         version: 1,
         federation: "试验联盟".into(),
-        council: vec![describe(&exchange, &seed).unwrap()],
+        council: vec![describe(&exchange, &seed, Parent::Council, None).unwrap()],
         threshold: 1,
-        registrar: me(),
-        witness_quorum: Quorum::none(),
+        keeper: me(),
+        register_key: seed.derive(Purpose::Register).public(),
+        witness_quorum: 0,
+        anchor_minutes: 10,
+        anchor_seconds_min: 60,
+        finality_days: 90,
+        daily_mib: Quotas::default(),
         succession: None,
         issued_at: Timestamp::from_seconds(1_800_000_000),
     };
@@ -71,9 +79,13 @@ fn chain() -> CharterChain {
     CharterChain::found(signed).unwrap()
 }
 
+fn founded() -> Directory {
+    Directory::found(chain().versions()[0].signed().clone()).unwrap()
+}
+
 fn view(ready: bool) -> NodeView {
     let charters = chain();
-    let directory = Arc::new(Directory::build(&charters, &Facts::new()));
+    let directory = Arc::new(founded());
     let mut view = NodeView {
         me: me(),
         peer_id: "peer".into(),
@@ -98,7 +110,16 @@ fn view(ready: bool) -> NodeView {
         restoring: false,
         bytes_in: 7,
         bytes_out: 0,
+        space: None,
         queues: Queues { answers: 3, ..Queues::default() },
+        waiting: vec![WaitingDecision {
+            log: me(),
+            index: 7,
+            kind: "hutong/member-admit/v1".into(),
+            member: "cn-3301-hangzhou".parse().unwrap(),
+            issued_at: Timestamp::from_seconds(1_700_000_000),
+            reason: None,
+        }],
     };
     view.add_notice(NoticeLine {
         time: view.started,
@@ -122,9 +143,21 @@ struct Node {
 
 impl Node {
     fn start(ready: bool, api: &config::Api, metrics: &config::Metrics, driver: Driver) -> Self {
+        Self::anchored(ready, api, metrics, driver, 5)
+    }
+
+    /// A node whose register's anchor covers so many entries of the own log.
+    fn anchored(
+        ready: bool,
+        api: &config::Api,
+        metrics: &config::Metrics,
+        driver: Driver,
+        covered: u64,
+    ) -> Self {
         let data = tempfile::tempdir().unwrap();
         let store = Store::open(&data.path().join("store"), &StoreOptions::default()).unwrap();
         put_entries(&store, data.path());
+        let leaf = Some(put_anchor(&store, covered));
         let (told, started) = std::sync::mpsc::sync_channel(1);
         let (stop, stopped) = oneshot::channel::<()>();
         let (folder, api, metrics) = (data.path().to_owned(), api.clone(), metrics.clone());
@@ -140,11 +173,11 @@ impl Node {
                 told.send(server.address()).unwrap();
                 tokio::spawn(async move {
                     while let Some(command) = commands.recv().await {
-                        answer(command, driver);
+                        answer(command, driver, leaf.clone());
                     }
                 });
                 let stopped = async { stopped.await.unwrap_or_default() };
-                server.run(stopped).await.unwrap();
+                server.run(stopped).await;
             });
         });
         let address = started.recv().unwrap();
@@ -206,6 +239,48 @@ fn put_entries(store: &Store, data: &Path) {
             Persist::Cosigned { log: me(), note, size: 5 },
         ])
         .unwrap();
+}
+
+/// The register with one anchor, which covers `covered` entries of the own log; its leaf.
+fn put_anchor(store: &Store, covered: u64) -> (Anchor, AnchoredLeaf) {
+    let seed = Seed::from_bytes([3; 32]);
+    let hashes = store.range_hashes(&me(), 0, covered).unwrap();
+    let root = Frontier::from_parts(covered, hashes).unwrap().root();
+    let state = founded().member(&me()).unwrap().state();
+    let leaf = AnchorLeaf { id: me(), head: Prefix { size: covered, root }, state };
+    let leaves = AnchorLeaves::new([leaf.clone()]);
+    let day = "2027-01-15".parse().unwrap();
+    let record = Record { day, act: RecordAct::Anchor { leaves: 1, root: leaves.root() } };
+    let draft = Draft {
+        audience: Audience::Public,
+        issued_at: Timestamp::from_seconds(1_800_000_000),
+        issuer: register_id(1),
+        salt: [7; 16],
+        kind: record.kind(),
+        body: record.to_body(),
+    };
+    let key = seed.derive(Purpose::Register);
+    let entry = Unsigned::make(&draft).unwrap().sign(&key).entry().clone();
+    let mut frontier = Frontier::new();
+    frontier.append(entry.leaf_hash());
+    let origin = Origin::new(&chain().federation_id(), &register_id(1)).to_string();
+    let checkpoint = Checkpoint { origin, size: 1, root: frontier.root(), extensions: Vec::new() };
+    let (log, note) = (register_id(1), checkpoint.sign(&key).to_string());
+    let changes = AnchorChange::encode_all(&[AnchorChange { leaf, note: String::new() }]);
+    store
+        .commit(&[
+            Persist::Anchored { version: 1, index: 0, changes },
+            Persist::Leaves {
+                log: log.clone(),
+                from: 0,
+                leaves: vec![Leaf::Entry(entry)],
+                void: Vec::new(),
+            },
+            Persist::Checkpoint { log, note, size: 1 },
+        ])
+        .unwrap();
+    let anchor = Anchor { version: 1, index: 0, day, leaves: 1, root: leaves.root() };
+    (anchor, leaves.prove(&me()).unwrap())
 }
 
 fn statement(kind: &str, body: Value) -> Entry {
@@ -277,7 +352,7 @@ fn stray_amendment() -> Value {
     })
 }
 
-fn answer(command: Command, driver: Driver) {
+fn answer(command: Command, driver: Driver, leaf: LeafAnswer) {
     match command {
         Command::Publish { statements, reserved, reply } => {
             drop(reserved);
@@ -293,7 +368,11 @@ fn answer(command: Command, driver: Driver) {
             let refusal = || Err(DialRefused::Invalid("no multiaddr".into()));
             drop(reply.send(if valid { Ok(()) } else { refusal() }));
         }
-        Command::Shutdown => {}
+        Command::AnchorLeaf { log, reply } => {
+            assert_eq!(log, me());
+            drop(reply.send(leaf));
+        }
+        Command::WantAnchor | Command::Shutdown => {}
     }
 }
 
@@ -303,6 +382,7 @@ fn published(count: usize) -> Result<Vec<Published>, PublishError> {
         log: me(),
         index: index as u64,
         id: hutong_crypto::sha256(&index.to_le_bytes()),
+        unlisted: Vec::new(),
     };
     Ok((0..count).map(one).collect())
 }
@@ -325,6 +405,18 @@ fn refusal<T>(result: Result<T, ClientError>) -> (u16, Vec<String>) {
 }
 
 #[test]
+fn a_code_that_no_list_knows_is_published_with_a_warning() {
+    let node = Node::simple(published);
+    let mut statements = statements(2);
+    statements[1].body["region"] = json!("XX");
+    let published = node.client.publish(statements).unwrap();
+    assert_eq!(published[0].warnings, []);
+    let en = "body.region: XX is not in this version's list of countries; check it";
+    assert_eq!(published[1].warnings.len(), 1);
+    assert_eq!(published[1].warnings[0].en, en);
+}
+
+#[test]
 fn status_shows_what_needs_the_operator() {
     let node = Node::simple(published);
     let status = node.client.status().unwrap();
@@ -336,6 +428,53 @@ fn status_shows_what_needs_the_operator() {
     assert_eq!(node.client.health().unwrap().status, "ready");
     assert_eq!(node.client.members().unwrap()[0].parent, "council");
     assert_eq!(node.client.charters().unwrap().len(), 1);
+    assert_eq!((status.register.id.as_str(), status.register.size), ("register-1", 0));
+    assert_eq!(status.register.keeper, ME);
+    let waiting = &status.waiting[0];
+    assert_eq!((waiting.index, waiting.overdue), (7, true));
+}
+
+#[test]
+fn the_root_of_a_log_is_known_up_to_its_size() {
+    let node = Node::simple(published);
+    let log = node.client.log(ME).unwrap();
+    assert!(log.checkpoint.is_some());
+    let whole = node.client.root(ME, 5).unwrap();
+    assert_ne!(node.client.root(ME, 4).unwrap().root, whole.root);
+    assert_eq!(node.client.root("cn-32-nobody", 0).unwrap().size, 0);
+    assert_eq!(refusal(node.client.root(ME, 6)).0, 422);
+    assert_eq!(refusal(node.client.root("cn-32-nobody", 1)).0, 404);
+}
+
+#[test]
+fn a_log_shows_where_it_is_beyond_what_stands() {
+    let node = Node::simple(published);
+    let standing = node.client.standing(ME, 3).unwrap();
+    let read = |texts: &[String]| texts.iter().map(|text| text.parse().unwrap()).collect();
+    let extension = Extension { left: read(&standing.left), right: read(&standing.right) };
+    let prefix = |size| {
+        let root = node.client.root(ME, size).unwrap().root.parse().unwrap();
+        Prefix { size, root }
+    };
+    assert!(extension.ties(&prefix(3), &prefix(5)));
+    assert!(!extension.ties(&prefix(2), &prefix(5)));
+    assert_eq!(refusal(node.client.standing(ME, 6)).0, 422);
+}
+
+#[test]
+fn a_receipt_that_no_anchor_covers_is_provisional_or_refused() {
+    let metrics = config::Metrics::default();
+    let node = Node::anchored(true, &free_port(), &metrics, published, 3);
+    let mut request =
+        ReceiptRequest { registration: Some(NUMBER.into()), ..ReceiptRequest::default() };
+    assert_eq!(refusal(node.client.receipt(&request)).0, 503);
+    request.provisional = true;
+    let issued = node.client.receipt(&request).unwrap();
+    assert!(issued.provisional);
+    let report = verify(&issued.bytes, &chain().federation_id(), &Policy::default());
+    assert_eq!(report.verdict, Verdict::Provisional, "{:?}", report.checks);
+    request.compact = true;
+    assert_eq!(refusal(node.client.receipt(&request)).0, 503);
 }
 
 #[test]
@@ -526,14 +665,15 @@ fn a_contract_is_shown_and_its_receipt_verifies() {
         disclose: vec!["seller_name".into()],
         ..ReceiptRequest::default()
     };
-    let bytes = node.client.receipt(&request).unwrap();
-    let report = verify(&bytes, &chain().federation_id(), &Policy::default());
+    let issued = node.client.receipt(&request).unwrap();
+    assert!(!issued.provisional);
+    let report = verify(&issued.bytes, &chain().federation_id(), &Policy::default());
     assert_eq!(report.verdict, Verdict::Valid, "{:?}", report.checks);
     assert_eq!(report.summary.unwrap().disclosed["seller_name"], "浙江大学");
-    let bundle = Authority::parse_bundle(&node.client.authority().unwrap()).unwrap();
+    let bundle = Bundle::parse(&node.client.authority().unwrap()).unwrap();
     let trusted = TrustedAuthority::verify(&bundle, &chain().federation_id()).unwrap();
     request.compact = true;
-    let bytes = node.client.receipt(&request).unwrap();
+    let bytes = node.client.receipt(&request).unwrap().bytes;
     assert_eq!(verify_compact(&bytes, &trusted, None).verdict, Verdict::Valid);
 }
 
@@ -611,7 +751,7 @@ async fn whoever_publishes_is_asked_whether_it_follows() {
         matches!(beside, Err(PublishError::Continuity(ContinuityError::UnderWay { .. }))),
         "{beside:?}"
     );
-    answer(command, published);
+    answer(command, published, None);
     assert_eq!(first.await.unwrap().unwrap().len(), 1);
 }
 
@@ -652,7 +792,7 @@ fn an_event_that_does_not_follow_is_in_no_receipt_and_has_none() {
     assert_eq!(contract.contract.status, "registered");
     let of_contract =
         ReceiptRequest { registration: Some(NUMBER.into()), ..ReceiptRequest::default() };
-    let bytes = node.client.receipt(&of_contract).unwrap();
+    let bytes = node.client.receipt(&of_contract).unwrap().bytes;
     let report = verify(&bytes, &chain().federation_id(), &Policy::default());
     assert_eq!(report.verdict, Verdict::Valid, "{:?}", report.checks);
     let of_stray = ReceiptRequest {

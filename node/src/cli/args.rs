@@ -1,8 +1,16 @@
 //! The command line's grammar. Every help line is in English and Chinese.
 
+mod authority;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use authority::{
+    CharterCommand, CharterNewArgs, CharterSignArgs, DecisionArgs, DecisionHow, FederationCommand,
+    FederationNewArgs, HowArgs, InviteArgs, JoinArgs, MemberCommand, ReinstateArgs, RekeyArgs,
+    RequestArgs,
+};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -69,6 +77,17 @@ pub enum LangArg {
     En,
 }
 
+/// `log export --audience`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AudienceArg {
+    /// 公开
+    Public,
+    /// 境内
+    Domestic,
+    /// 全部
+    All,
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -89,6 +108,9 @@ pub enum Command {
     /// The federation's founding rules · 联盟章程
     #[command(subcommand)]
     Charter(CharterCommand),
+    /// Found a federation · 创立联盟
+    #[command(subcommand)]
+    Federation(FederationCommand),
     /// Members of the federation · 联盟成员
     #[command(subcommand)]
     Member(MemberCommand),
@@ -137,7 +159,7 @@ pub struct PassphraseArgs {
 /// `hutong init`.
 #[derive(Args, Clone, Debug)]
 pub struct InitArgs {
-    /// Exchange id, such as cn-33-zhejiang · 交易所标识
+    /// Exchange id: the region in lower case and a name, such as cn-33-zhejiang · 交易所标识
     #[arg(long)]
     pub id: Option<String>,
     /// Chinese name · 中文名称
@@ -212,157 +234,6 @@ pub struct DemoArgs {
     /// Where the data folders go; a temporary folder unless given · 数据目录位置
     #[arg(long, value_name = "DIR")]
     pub folder: Option<PathBuf>,
-}
-
-/// `hutong charter …`.
-#[derive(Debug, Subcommand)]
-pub enum CharterCommand {
-    /// Draw up a charter from council members' descriptors · 起草章程
-    New(CharterNewArgs),
-    /// What a charter says and whether it holds · 查看章程
-    Show {
-        /// Charter file; the installed chain unless given · 章程文件
-        file: Option<PathBuf>,
-    },
-    /// Add this exchange's signature · 签署章程
-    Sign {
-        /// Charter file, changed in place.
-        file: PathBuf,
-        /// The passphrase.
-        #[command(flatten)]
-        passphrase: PassphraseArgs,
-    },
-    /// Merge the signatures of several copies into one file · 合并各方签名
-    Merge {
-        /// Copies of one charter, each with some signatures.
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-        /// The result.
-        #[arg(long, short, value_name = "FILE")]
-        output: PathBuf,
-    },
-    /// Install a signed charter into this node · 安装已签署的章程
-    Publish {
-        /// Charter file.
-        file: PathBuf,
-    },
-}
-
-/// `hutong charter new`.
-#[derive(Args, Clone, Debug)]
-pub struct CharterNewArgs {
-    /// The federation's name · 联盟名称
-    #[arg(long)]
-    pub name: String,
-    /// A council member's descriptor (hutong member request); may be repeated · 理事成员描述文件
-    #[arg(long, required = true, value_name = "FILE")]
-    pub council: Vec<PathBuf>,
-    /// How many council members decide; a majority unless given · 理事会表决门槛
-    #[arg(long)]
-    pub threshold: Option<u32>,
-    /// The council member in whose log decisions are entered; the first --council unless given · 登记成员，默认为首个 --council
-    #[arg(long, value_name = "ID")]
-    pub registrar: Option<String>,
-    /// How many council members must cosign a checkpoint; unless given a majority, or all but one where that is less,
-    /// since nobody cosigns its own log · 见证门槛
-    #[arg(long)]
-    pub quorum: Option<u32>,
-    /// The charter that this one follows · 前一版章程
-    #[arg(long, value_name = "FILE")]
-    pub previous: Option<PathBuf>,
-    /// Size of the former registrar's log up to which decisions stand (with --previous) · 前版决议有效的日志大小
-    #[arg(long, value_name = "SIZE", requires = "previous")]
-    pub decisions_honoured: Option<u64>,
-    /// ID=SIZE for each former council member whose keys change or who leaves · 前版成员日志有效大小
-    #[arg(long, value_name = "ID=SIZE", requires = "previous", value_parser = parse_honoured)]
-    pub log_honoured: Vec<(String, u64)>,
-    /// The result · 输出文件
-    #[arg(long, short, value_name = "FILE", default_value = "charter.json")]
-    pub output: PathBuf,
-}
-
-/// `hutong member …`.
-#[derive(Debug, Subcommand)]
-pub enum MemberCommand {
-    /// Write this exchange's signed descriptor, to send to the parent · 生成本所入网申请
-    Request {
-        /// The result · 输出文件
-        #[arg(long, short, value_name = "FILE")]
-        output: Option<PathBuf>,
-        /// The passphrase.
-        #[command(flatten)]
-        passphrase: PassphraseArgs,
-    },
-    /// Sign the council's approval of an admission (council members) · 理事会成员签署入网批准
-    Approve {
-        /// Descriptor file.
-        file: PathBuf,
-        /// Approvals so far, changed in place · 批准文件
-        #[arg(long, value_name = "FILE")]
-        approvals: PathBuf,
-        /// The passphrase.
-        #[command(flatten)]
-        passphrase: PassphraseArgs,
-    },
-    /// Admit the exchange of a descriptor · 批准入网
-    Admit {
-        /// Descriptor file.
-        file: PathBuf,
-        /// Approvals of the council, for an admission by it · 批准文件
-        #[arg(long, value_name = "FILE")]
-        approvals: Option<PathBuf>,
-    },
-    /// Suspend a member: its entries beyond a size of its log do not count · 暂停成员
-    Suspend(DecisionArgs),
-    /// Reinstate a suspended member from a size of its log on · 恢复成员
-    Reinstate(DecisionArgs),
-    /// Expel a member for good · 除名成员
-    Expel(DecisionArgs),
-    /// Let a member's log continue under the keys of a new descriptor · 更换成员密钥
-    Rekey {
-        /// The new descriptor's file.
-        file: PathBuf,
-        /// Size, reason and approvals.
-        #[command(flatten)]
-        how: DecisionHow,
-    },
-    /// All members · 成员列表
-    List,
-    /// One member · 查看成员
-    Show {
-        /// Exchange id.
-        id: String,
-    },
-}
-
-/// A decision about a member that exists.
-#[derive(Args, Clone, Debug)]
-pub struct DecisionArgs {
-    /// Exchange id.
-    pub id: String,
-    /// Size, reason and approvals.
-    #[command(flatten)]
-    pub how: DecisionHow,
-}
-
-/// From where a decision holds, and on whose behalf.
-#[derive(Args, Clone, Debug)]
-pub struct DecisionHow {
-    /// Size of the member's log up to which its entries stand, or from which they count again · 日志大小
-    #[arg(long, value_name = "SIZE")]
-    pub log_size: u64,
-    /// Why · 原因
-    #[arg(long)]
-    pub reason: Option<String>,
-    /// Publish with these approvals of the council (registrar) · 凭批准文件发布
-    #[arg(long, value_name = "FILE")]
-    pub approvals: Option<PathBuf>,
-    /// Publish nothing; add this council member's approval to the file · 只签署批准
-    #[arg(long, value_name = "FILE", conflicts_with = "approvals")]
-    pub approve: Option<PathBuf>,
-    /// The passphrase, for --approve.
-    #[command(flatten)]
-    pub passphrase: PassphraseArgs,
 }
 
 /// `hutong listing …`.
@@ -513,6 +384,8 @@ pub struct ContractListArgs {
 pub enum ReceiptCommand {
     /// Issue a receipt for a contract or a statement · 签发凭据
     Issue(ReceiptIssueArgs),
+    /// Make a receipt again with the register's newest anchor · 用最新锚定更新凭据
+    Refresh(ReceiptRefreshArgs),
     /// Verify a receipt: no node, no data folder, no network · 离线核验凭据
     Verify(ReceiptVerifyArgs),
     /// What a receipt says, for a reader; checks nothing against the federation · 查看凭据内容（不核验）
@@ -554,6 +427,22 @@ pub struct ReceiptIssueArgs {
     /// Also write the compact form's QR code as an SVG image · 另存二维码图片
     #[arg(long, value_name = "FILE", requires = "compact")]
     pub qr: Option<PathBuf>,
+    /// Ask for an anchor and wait for it at most so long, instead of a provisional receipt · 请求锚定并等待
+    #[arg(long, value_name = "SECONDS")]
+    pub wait: Option<u64>,
+}
+
+/// `hutong receipt refresh`.
+#[derive(Args, Clone, Debug)]
+pub struct ReceiptRefreshArgs {
+    /// Receipt file.
+    pub file: PathBuf,
+    /// The result; the same file unless given · 输出文件
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Ask for an anchor and wait for it at most so long, where none covers the receipt yet · 请求锚定并等待
+    #[arg(long, value_name = "SECONDS")]
+    pub wait: Option<u64>,
 }
 
 /// `hutong receipt verify`.
@@ -588,6 +477,8 @@ pub enum AllowedVerdict {
     ValidSuperseded,
     /// Cancelled since.
     ValidThenCancelled,
+    /// Not covered by an anchor of the register yet.
+    Provisional,
 }
 
 /// `hutong log …`.
@@ -615,6 +506,21 @@ pub enum LogCommand {
         /// One DSSE envelope a line.
         #[arg(long)]
         dsse: bool,
+        /// Whose statements: public, domestic (besides, those for the issuer's country) or all · 导出范围
+        #[arg(long, value_enum, default_value_t = AudienceArg::Public)]
+        audience: AudienceArg,
+        /// Confirm that entries which are not for everybody are exported, to the audience named · 确认导出受限条目
+        #[arg(long)]
+        include_restricted: bool,
+    },
+    /// Write where this exchange's log is, for the decision that reinstates it · 导出本所日志现状，供恢复成员资格
+    Standing {
+        /// The size that stands by the suspension, as the directory has it unless given · 暂停时有效的大小
+        #[arg(long, value_name = "SIZE")]
+        from: Option<u64>,
+        /// The result · 输出文件
+        #[arg(long, short, value_name = "FILE", default_value = "standing.json")]
+        output: PathBuf,
     },
     /// Drop a damaged log of a stopped node, to be fetched again from peers · 丢弃损坏的日志
     ///
@@ -678,12 +584,6 @@ fn parse_setting(text: &str) -> Result<(String, String), String> {
         .ok_or_else(|| format!("expected KEY=VALUE, met `{text}`"))
 }
 
-fn parse_honoured(text: &str) -> Result<(String, u64), String> {
-    let wrong = || format!("expected ID=SIZE, met `{text}`");
-    let (id, size) = text.split_once('=').ok_or_else(wrong)?;
-    Ok((id.to_owned(), size.parse().map_err(|_| wrong())?))
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -723,6 +623,16 @@ mod tests {
     }
 
     #[test]
+    fn a_request_says_under_whom() {
+        assert!(parses("hutong member request --parent cn-33-zhejiang"));
+        assert!(parses("hutong member request --parent council --charter c.json"));
+        assert!(parses("hutong member request --founding"));
+        assert!(!parses("hutong member request"));
+        assert!(!parses("hutong member request --founding --parent council"));
+        assert!(!parses("hutong member request --founding --charter c.json"));
+    }
+
+    #[test]
     fn a_setting_is_a_pair() {
         assert!(parses("hutong run --set api.listen=127.0.0.1:0"));
         assert!(!parses("hutong run --set api.listen"));
@@ -732,10 +642,8 @@ mod tests {
     fn a_successor_names_its_predecessor_first() {
         let base = "hutong charter new --name x --council a.json";
         assert!(parses(base));
-        assert!(parses(&format!(
-            "{base} --previous p.json --decisions-honoured 7 --log-honoured a=3"
-        )));
-        assert!(!parses(&format!("{base} --decisions-honoured 7")));
+        assert!(parses(&format!("{base} --previous p.json --until 2026-12-30 --log-honoured a=3")));
+        assert!(!parses(&format!("{base} --until 2026-12-30")));
         assert!(!parses(&format!("{base} --previous p.json --log-honoured a")));
     }
 }

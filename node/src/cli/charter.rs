@@ -1,25 +1,28 @@
 //! `hutong charter`: draw up, show, sign, merge and install a federation's rules.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod draw;
+mod show;
+
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use base64ct::{Base64, Encoding as _};
 use hutong_crypto::keys::Purpose;
-use hutong_protocol::charter::{Charter, CharterChain, ExtendError, SignedCharter, Succession};
+use hutong_protocol::charter::{CharterChain, ExtendError, SignedCharter};
 use hutong_protocol::descriptor::SignedDescriptor;
-use hutong_protocol::id::{ExchangeId, FederationId};
-use hutong_protocol::quorum::Quorum;
+use hutong_protocol::id::ExchangeId;
 use serde_json::{Value, json};
 
-use super::args::{CharterCommand, CharterNewArgs, Global, PassphraseArgs};
-use super::console::Console;
+use super::args::{CharterCommand, CharterSignArgs, Global};
+use super::console::{Console, shown_path};
 use super::exit::{Unprepared, Usage};
-use super::lang::{Lang, words};
-use super::{clock, secret, settings};
-use crate::api::client::{Client, ClientError};
+use super::lang::Lang;
+use super::{fingerprint, secret, settings};
 use crate::charter_file;
-use crate::keys::KeyFolder;
+use crate::keys::{Kept, KeyError, KeyFolder};
+
+pub(super) use draw::{Rules, draw_up};
 
 /// A descriptor with every list full is below this.
 const DESCRIPTOR_BYTES_MAX: u64 = 256 * 1024;
@@ -31,12 +34,9 @@ const DESCRIPTOR_BYTES_MAX: u64 = 256 * 1024;
 /// What is wrong with which file, and what to do.
 pub fn run(global: &Global, command: &CharterCommand, console: Console) -> anyhow::Result<()> {
     match command {
-        CharterCommand::New(args) => new(args, console),
-        CharterCommand::Show { file } => {
-            let file = file.clone().unwrap_or_else(|| charter_file::path(&global.data));
-            show(&file, console)
-        }
-        CharterCommand::Sign { file, passphrase } => sign(global, file, passphrase, console),
+        CharterCommand::New(args) => draw::new(global, args, console),
+        CharterCommand::Show { file } => show::show(global, file.as_deref(), console),
+        CharterCommand::Sign(args) => sign(global, args, console),
         CharterCommand::Merge { files, output } => merge(files, output, console),
         CharterCommand::Publish { file } => publish(global, file, console),
     }
@@ -83,93 +83,21 @@ pub fn read_json(path: &Path, bytes_max: u64) -> anyhow::Result<Value> {
     serde_json::from_slice(&bytes).with_context(|| format!("{} is no JSON", path.display()))
 }
 
-fn new(args: &CharterNewArgs, console: Console) -> anyhow::Result<()> {
-    let mut council = BTreeMap::new();
-    let mut first = None;
-    for file in &args.council {
-        let descriptor = read_descriptor(file)?;
-        let id = descriptor.descriptor().id.clone();
-        first.get_or_insert_with(|| id.clone());
-        if council.insert(id.clone(), descriptor).is_some() {
-            return Err(Usage(format!("{id} is given twice as --council")).into());
-        }
-    }
-    let witnesses: BTreeSet<ExchangeId> = council.keys().cloned().collect();
-    let majority = u32::try_from(council.len() / 2 + 1).unwrap_or(u32::MAX);
-    let registrar = match &args.registrar {
-        Some(id) => {
-            id.parse().map_err(|_| Usage(format!("--registrar: `{id}` is no exchange id")))?
-        }
-        None => first.context("a charter needs one --council at least")?,
-    };
-    let witness_quorum = quorum(args.quorum, &witnesses)?;
-    let (version, succession) = succession(args)?;
-    let charter = Charter {
-        version,
-        federation: args.name.clone(),
-        council: council.into_values().collect(),
-        threshold: args.threshold.unwrap_or(majority),
-        registrar,
-        witness_quorum,
-        succession,
-        issued_at: clock::now(),
-    };
-    let unsigned = SignedCharter::unsigned(&charter)?;
-    charter_file::write_one(&args.output, &unsigned)?;
-    let output = args.output.display();
-    if console.json {
-        return console
-            .json(&json!({"file": args.output, "digest": unsigned.digest().to_string()}));
-    }
-    console.say(
-        &format!("已写入 {output}。请每位理事成员签署：hutong charter sign {output}"),
-        &format!("{output} is written. Each council member signs it: hutong charter sign {output}"),
-    )
-}
-
-/// How many council members cosign, as told, otherwise a majority. Nobody cosigns its own log, so all but one at
-/// most; a council of one has no witnesses.
-fn quorum(told: Option<u32>, witnesses: &BTreeSet<ExchangeId>) -> anyhow::Result<Quorum> {
-    let others = u32::try_from(witnesses.len().saturating_sub(1)).unwrap_or(u32::MAX);
-    let majority = u32::try_from(witnesses.len() / 2 + 1).unwrap_or(u32::MAX);
-    match told.unwrap_or(majority.min(others)) {
-        0 => Ok(Quorum::none()),
-        threshold if threshold > others => Err(Usage(format!(
-            "--quorum {threshold} is never reached: nobody cosigns its own log, so at most {others} of this council do"
-        ))
-        .into()),
-        threshold => Ok(Quorum::threshold_of(threshold, witnesses)?),
-    }
-}
-
-fn succession(args: &CharterNewArgs) -> anyhow::Result<(u64, Option<Succession>)> {
-    let Some(previous) = &args.previous else { return Ok((1, None)) };
-    let charters = charter_file::parse(previous)?;
-    let last = charters.last().context("the file given as --previous holds no charter")?;
-    let decisions_honoured = args.decisions_honoured.ok_or_else(|| {
-        Usage("--decisions-honoured is needed: the size of the registrar's log, from `hutong log show`".to_owned())
-    })?;
-    let mut logs_honoured = BTreeMap::new();
-    for (id, size) in &args.log_honoured {
-        let id: ExchangeId =
-            id.parse().map_err(|_| Usage(format!("--log-honoured: `{id}` is no exchange id")))?;
-        logs_honoured.insert(id, *size);
-    }
-    let succession = Succession { previous: last.digest(), decisions_honoured, logs_honoured };
-    Ok((last.charter().version + 1, Some(succession)))
-}
-
-fn sign(
-    global: &Global,
-    file: &Path,
-    passphrase: &PassphraseArgs,
-    console: Console,
-) -> anyhow::Result<()> {
+fn sign(global: &Global, args: &CharterSignArgs, console: Console) -> anyhow::Result<()> {
+    let file = &args.file;
     let mut signed = one(file)?;
     let me: ExchangeId =
         settings::read(global, &[])?.exchange.id.parse().map_err(|_| Unprepared::no_id())?;
-    let seed = secret::open_seed(&KeyFolder::of(&global.data), passphrase, console)?;
-    let key = seed.derive(Purpose::Log);
+    let folder = KeyFolder::of(&global.data);
+    if folder.kept() == Kept::Missing {
+        return Err(KeyError::Missing(folder.path().to_owned()).into());
+    }
+    let held = charter_file::read(&global.data)?;
+    if !console.json {
+        show::preview(&signed, held.as_ref(), console)?;
+    }
+    console.confirm(args.yes, "是否以本所名义签署？", "Sign this charter for this exchange?")?;
+    let key = secret::open_seed(&folder, &args.passphrase, console)?.derive(Purpose::Log);
     if let Some(member) = signed.charter().council_member(&me) {
         anyhow::ensure!(
             member.log_key == key.public(),
@@ -183,8 +111,31 @@ fn sign(
         );
     }
     signed.sign(&me, &key);
-    charter_file::write_one(file, &signed)?;
+    write_signed(file, &signed)?;
     report_signatures(&signed, file, console)
+}
+
+/// Writes a charter to `file`; what is there already may lose no signature.
+///
+/// # Errors
+///
+/// The file holds signatures that `charter` lacks, or cannot be written.
+pub(super) fn write_signed(file: &Path, charter: &SignedCharter) -> anyhow::Result<()> {
+    if file.exists() {
+        // What is no charter is not overwritten either.
+        let lost = charter_file::parse(file)?.iter().any(|there| {
+            let kept = there.digest() == charter.digest();
+            let signatures = there.signatures();
+            !signatures.is_empty()
+                && (!kept || signatures.iter().any(|one| !charter.signatures().contains(one)))
+        });
+        anyhow::ensure!(
+            !lost,
+            "{} holds signatures that would be lost: name another file with -o, or move it away",
+            file.display()
+        );
+    }
+    Ok(charter_file::write_one(file, charter)?)
 }
 
 fn merge(files: &[PathBuf], output: &Path, console: Console) -> anyhow::Result<()> {
@@ -210,13 +161,16 @@ fn merge(files: &[PathBuf], output: &Path, console: Console) -> anyhow::Result<(
     let merged = SignedCharter::from_value(
         &json!({"charter": first.charter().to_value(), "signatures": list}),
     )?;
-    charter_file::write_one(output, &merged)?;
+    write_signed(output, &merged)?;
     report_signatures(&merged, output, console)
 }
 
+/// Installs the founding charter where none is; hands a later one to the node. What is refused changes nothing.
 fn publish(global: &Global, file: &Path, console: Console) -> anyhow::Result<()> {
     let data = &global.data;
-    let chain = charter_file::add(charter_file::read(data)?, file)
+    settings::need_folder(global)?;
+    let held = charter_file::read(data)?;
+    let chain = charter_file::add(held.clone(), file)
         .map_err(|error| unsigned(error, file, console.lang))?;
     let pinned = settings::read(global, &[])?.federation.id;
     let id = chain.federation_id().to_string();
@@ -224,112 +178,72 @@ fn publish(global: &Global, file: &Path, console: Console) -> anyhow::Result<()>
         pinned.is_empty() || pinned == id,
         "the charter founds federation {id}, but federation.id in the configuration is {pinned}"
     );
-    settings::need_folder(global)?;
-    let version = chain.latest().version;
-    charter_file::write(data, &chain)?;
-    let running = match Client::from_data(data) {
-        Ok(client) => install(&client, &chain)?,
-        Err(ClientError::NotRunning(_)) => false,
-        Err(error) => return Err(error.into()),
-    };
-    if console.json {
-        return console
-            .json(&json!({"federation_id": id, "version": version, "running_node": running}));
-    }
-    console.say(
-        &format!("联盟 {id} 的章程第 {version} 版已安装。"),
-        &format!("Charter version {version} of federation {id} is installed."),
-    )?;
-    if !running {
-        console.say("下一步：hutong run", "Next: hutong run")?;
-    }
-    Ok(())
-}
-
-/// Gives the running node every version; an address left over from an ended run means none.
-fn install(client: &Client, chain: &CharterChain) -> anyhow::Result<bool> {
-    for version in chain.versions() {
-        match client.install_charter(&version.signed().encode()) {
-            Ok(_) => {}
-            Err(ClientError::Unreachable { .. }) => return Ok(false),
-            Err(error) => return Err(error.into()),
+    let version = chain.version();
+    match held {
+        None => {
+            charter_file::write(data, &chain)?;
+            installed(&chain, console)
         }
+        Some(held) if held.version() == version => {
+            let value = json!({"federation_id": id, "version": version, "changed": false});
+            console.show(&value, |_| {
+                console.say(
+                    &format!("章程第 {version} 版早已安装，无需操作。"),
+                    &format!("Charter version {version} is installed already; nothing to do."),
+                )
+            })
+        }
+        Some(held) => hand_over(global, &held, &chain, console),
     }
-    Ok(true)
 }
 
-fn show(file: &Path, console: Console) -> anyhow::Result<()> {
-    if !file.exists() {
-        let name = file.display();
-        return Err(Unprepared::new(
-            format!("{name} 不存在：请给出文件，或用 hutong charter publish 安装章程"),
-            format!("{name} does not exist: give a file, or install a charter with `hutong charter publish`"),
-        )
-        .into());
+fn installed(chain: &CharterChain, console: Console) -> anyhow::Result<()> {
+    let (id, version) = (chain.federation_id().to_string(), chain.version());
+    if console.json {
+        return console.json(&json!({"federation_id": id, "version": version, "changed": true}));
     }
-    let charters = charter_file::parse(file)?;
-    let verified = charter_file::add(None, file);
-    let signed = charters.last().context("the file holds no charter")?;
-    let charter = signed.charter();
-    let founding = charters.first().filter(|first| first.charter().version == 1);
-    let federation = founding.map(|first| FederationId::new(first.digest()).to_string());
+    let digest = fingerprint::spoken(&chain.latest_digest());
+    console.say(
+        &format!("联盟 {id} 的章程第 {version} 版已安装。请与理事会电话核对章程摘要：{digest}\n下一步：hutong run"),
+        &format!("Charter version {version} of federation {id} is installed. Compare its digest with the council by telephone: {digest}\nNext: hutong run"),
+    )
+}
+
+/// Gives the running node the versions that are new. The register decides when one takes effect.
+fn hand_over(
+    global: &Global,
+    held: &CharterChain,
+    chain: &CharterChain,
+    console: Console,
+) -> anyhow::Result<()> {
+    let client = settings::node(global)?;
+    let keeper = held.latest().keeper.to_string();
+    let (mut in_force, version) = (held.version(), chain.version());
+    for one in chain.versions().iter().filter(|one| one.charter().version > held.version()) {
+        in_force = client.install_charter(&one.signed().encode())?.version;
+    }
+    let is_keeper = settings::read(global, &[])?.exchange.id == keeper;
     if console.json {
         return console.json(&json!({
-            "federation_id": federation,
-            "holds": verified.is_ok(),
-            "problem": verified.as_ref().err().map(full),
-            "digest": signed.digest().to_string(),
-            "charters": charters.iter().map(SignedCharter::to_value).collect::<Vec<_>>(),
+            "federation_id": chain.federation_id().to_string(), "version": version,
+            "in_force": in_force, "keeper": keeper, "changed": true,
         }));
     }
-    let holds = match &verified {
-        Ok(_) => console.lang.pick("成立，签名齐全", "holds, with all signatures").to_owned(),
-        Err(error) => {
-            format!("{}: {}", console.lang.pick("尚不成立", "does not hold"), full(error))
-        }
-    };
-    console.facts([
-        (words("联盟", "federation"), charter.federation.clone()),
-        (words("联盟标识", "federation id"), federation.unwrap_or_else(|| "-".into())),
-        (words("版本", "version"), charter.version.to_string()),
-        (words("日期", "drawn up"), charter.issued_at.to_string()),
-        (
-            words("表决门槛", "threshold"),
-            format!("{} / {}", charter.threshold, charter.council.len()),
-        ),
-        (words("见证法定数", "witness quorum"), quorum_text(&charter.witness_quorum, console.lang)),
-        (words("登记成员", "registrar"), charter.registrar.to_string()),
-        (words("状态", "state"), holds),
-    ])?;
-    council_table(signed, console)?;
-    if let Err(error) = &verified
-        && lacks_signatures(error)
-    {
-        console.line(&who_signs(signed, file, console.lang))?;
-    }
-    Ok(())
-}
-
-/// How many of whom cosign, the group that decides first.
-fn quorum_text(quorum: &Quorum, lang: Lang) -> String {
-    if quorum.is_none() {
-        return lang.pick("不要求见证", "no witness is asked for").to_owned();
-    }
-    let value = quorum.to_value();
-    let decides = value["quorum"].as_str().unwrap_or_default();
-    let mut groups: Vec<(&String, &Value)> =
-        value["groups"].as_object().into_iter().flatten().collect();
-    groups.sort_by_key(|(name, _)| *name != decides);
-    let text = |(name, group): (&String, &Value)| {
-        let members: Vec<&str> =
-            group["members"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        let (threshold, all, members) = (&group["threshold"], members.len(), members.join(", "));
-        format!("{name}: {threshold} / {all} ({members})")
-    };
-    if groups.is_empty() {
-        decides.to_owned()
+    if in_force >= version {
+        console.say(
+            &format!("章程第 {version} 版已生效。"),
+            &format!("Charter version {version} is in force."),
+        )
+    } else if is_keeper {
+        console.say(
+            &format!("章程第 {version} 版已记入登记簿；见证方联署达到法定数后生效（hutong status）。"),
+            &format!("Charter version {version} is recorded in the register; it takes effect once a quorum of witnesses has cosigned (hutong status)."),
+        )
     } else {
-        groups.into_iter().map(text).collect::<Vec<_>>().join("; ")
+        console.say(
+            &format!("本节点已保存章程第 {version} 版；登记簿保管方 {keeper} 以同一命令记入登记簿后生效。"),
+            &format!("This node keeps charter version {version}; it takes effect once the keeper {keeper} has recorded it by the same command."),
+        )
     }
 }
 
@@ -354,34 +268,10 @@ fn who_signs(signed: &SignedCharter, file: &Path, lang: Lang) -> String {
     let council = signed.charter().council.iter().map(|member| &member.descriptor().id);
     let missing: Vec<&str> =
         council.filter(|id| !signers.contains(id)).map(ExchangeId::as_str).collect();
-    let (file, missing) = (file.display(), missing.join(lang.pick("、", ", ")));
+    let (file, missing) = (shown_path(file), missing.join(lang.pick("、", ", ")));
     lang.pick(
         format!("尚未签署：{missing}；请各自运行 hutong charter sign {file}，再用 hutong charter merge 合并"),
         format!("not signed by {missing}: each runs `hutong charter sign {file}`; `hutong charter merge` joins their files"),
-    )
-}
-
-fn council_table(signed: &SignedCharter, console: Console) -> anyhow::Result<()> {
-    let signers: BTreeSet<&ExchangeId> =
-        signed.signatures().iter().map(|line| &line.exchange).collect();
-    let language = console.lang.pick("zh", "en");
-    let rows = signed.charter().council.iter().map(|member| {
-        let descriptor = member.descriptor();
-        vec![
-            descriptor.id.to_string(),
-            descriptor.name(language).to_owned(),
-            descriptor.log_key.to_string(),
-            if signers.contains(&descriptor.id) { "✓" } else { "-" }.to_owned(),
-        ]
-    });
-    console.table(
-        &[
-            words("理事成员", "council member"),
-            words("名称", "name"),
-            words("日志密钥", "log key"),
-            words("已签署", "signed"),
-        ],
-        rows,
     )
 }
 
@@ -392,7 +282,7 @@ fn report_signatures(signed: &SignedCharter, file: &Path, console: Console) -> a
         return console.json(&json!({"file": file, "signed_by": signers}));
     }
     let (have, need) = (signers.len(), signed.charter().council.len());
-    let file = file.display();
+    let file = shown_path(file);
     console.say(
         &format!("{file}：{have} 份签名（理事会 {need} 席）。"),
         &format!("{file}: {have} signature(s), a council of {need}."),
@@ -412,46 +302,5 @@ fn one(file: &Path) -> anyhow::Result<SignedCharter> {
     match (charters.pop(), charters.is_empty()) {
         (Some(charter), true) => Ok(charter),
         _ => anyhow::bail!("{} holds several charters: give the file of one", file.display()),
-    }
-}
-
-/// An error with its causes in one line.
-fn full(error: &charter_file::CharterFileError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-    use super::*;
-
-    #[test]
-    fn a_quorum_is_told_with_its_members() {
-        let council: BTreeSet<ExchangeId> =
-            ["cn-01", "cn-02"].into_iter().map(|id| id.parse().unwrap()).collect();
-        let text = |told| quorum_text(&quorum(Some(told), &council).unwrap(), Lang::En);
-        assert_eq!(text(1), "council: 1 / 2 (cn-01, cn-02)");
-        assert_eq!(text(0), "no witness is asked for");
-    }
-
-    #[test]
-    fn a_quorum_can_be_reached_by_those_who_may_cosign() {
-        let council = |count: usize| -> BTreeSet<ExchangeId> {
-            (0..count).map(|i| format!("cn-{i:02}").parse().unwrap()).collect()
-        };
-        let value = |told, count| quorum(told, &council(count)).unwrap().to_value();
-        assert!(quorum(None, &council(1)).unwrap().is_none());
-        assert!(quorum(Some(0), &council(3)).unwrap().is_none());
-        assert_eq!(value(None, 2)["groups"]["council"]["threshold"], 1);
-        assert_eq!(value(None, 5)["groups"]["council"]["threshold"], 3);
-        assert_eq!(value(Some(4), 5)["groups"]["council"]["threshold"], 4);
-        assert!(quorum(Some(5), &council(5)).is_err());
     }
 }

@@ -4,16 +4,18 @@ use std::error::Error;
 
 use hutong_protocol::charter::ExtendError;
 
-use super::exit::{NotYet, Unprepared};
+use super::exit::{Declined, NotYet, Unprepared};
 use crate::api::client::ClientError;
 use crate::api::model::Problem;
 use crate::api::token::TokenError;
 use crate::charter_file::CharterFileError;
 use crate::keys::KeyError;
+use crate::private::PrivacyError;
+use crate::process::{DESCRIPTORS_MIN, ProcessError};
 use crate::store::StoreError;
 
 /// What kinds of problems that a node answers with are called, and what to do; see `api/error.rs`.
-const PROBLEMS: [(&str, &str, &str); 20] = [
+const PROBLEMS: [(&str, &str, &str); 23] = [
     ("address-refused", "地址无法使用", "写法如 /dns4/node.example.org/tcp/7411"),
     ("busy", "等待中的请求过多", "请稍后重试"),
     ("catching-up", "节点仍在读取已有记录", "请数秒后重试；未发布任何内容"),
@@ -24,9 +26,16 @@ const PROBLEMS: [(&str, &str, &str); 20] = [
     ("invalid-statement", "声明不符合规定", "请改正后整组重新提交；未发布任何内容"),
     ("log-full", "日志已满", "请上级交易所为本所更换密钥并启用新日志"),
     ("method", "该路径不支持此方法", "请查阅手册中的路径列表"),
+    ("no-room", "磁盘空间不足", "请腾出磁盘空间后重试；未发布任何内容"),
     ("not-a-right", "本所无权作出该声明", "用 hutong member show 查看成员状态；未发布任何内容"),
+    (
+        "not-anchored",
+        "登记簿尚未锚定该内容",
+        "请稍候，或用 hutong receipt issue --wait 秒数 请求锚定",
+    ),
     ("not-found", "本节点没有该内容", "请检查拼写；若是新内容，请等待节点同步"),
     ("not-next", "声明未承接现有记录", "请查看现有记录后修订、变更或注明最新声明；未发布任何内容"),
+    ("not-witnessed", "尚未获得足够见证", "请稍候重试；用 hutong status 查看"),
     ("not-yet", "暂时无法完成", "请按说明处理后重试"),
     ("own-log-conflict", "本所日志出现冲突", "请停止发布并联系上级交易所：种子可能在别处使用"),
     ("own-log-unchecked", "本所日志正与对等节点的副本核对", "请数秒后重试"),
@@ -60,10 +69,16 @@ pub fn message(cause: &(dyn Error + 'static)) -> Option<String> {
         charter_file(error)
     } else if let Some(error) = cause.downcast_ref::<ExtendError>() {
         extend(error)
+    } else if let Some(error) = cause.downcast_ref::<PrivacyError>() {
+        Some(privacy(error))
+    } else if let Some(error) = cause.downcast_ref::<ProcessError>() {
+        Some(process(error))
     } else if let Some(Unprepared { zh, .. }) = cause.downcast_ref() {
         Some(zh.clone())
     } else if let Some(NotYet { zh, .. }) = cause.downcast_ref() {
         Some(zh.clone())
+    } else if cause.is::<Declined>() {
+        Some("未确认：未签署，也未作任何更改".to_owned())
     } else {
         None
     }
@@ -147,8 +162,32 @@ fn store(error: &StoreError) -> Option<String> {
         StoreError::Corrupt { file, what, .. } => {
             Some(format!("{} 已损坏：{what}；请运行 hutong fsck", file.display()))
         }
+        StoreError::Restricted { log, restricted, size } => Some(format!(
+            "{log} 的 {size} 条中有 {restricted} 条并非面向所有人，静态站点无法略去：请用 --include-restricted --audience domestic|all 指明范围，或用 --dsse 只导出公开条目"
+        )),
         StoreError::UnknownLog(log) => Some(format!("本节点没有 {log} 的日志")),
         _ => None,
+    }
+}
+
+fn privacy(error: &PrivacyError) -> String {
+    match error {
+        PrivacyError::Owner { path, owner, me } => format!(
+            "{} 属于用户 {owner}，而本进程以用户 {me} 运行：请以该用户运行，或用 chown -R 更改属主",
+            path.display()
+        ),
+        PrivacyError::Disk { path, .. } => {
+            format!("无法收紧 {} 的权限：请检查数据目录的属主与权限", path.display())
+        }
+    }
+}
+
+fn process(error: &ProcessError) -> String {
+    match error {
+        ProcessError::CoreDumps(_) => "无法关闭核心转储：请在 ulimit -c 0 之后启动节点".to_owned(),
+        ProcessError::Descriptors { met } => format!(
+            "本进程最多可打开 {met} 个文件描述符，至少需要 {DESCRIPTORS_MIN} 个：请用 ulimit -n 或 LimitNOFILE 提高上限"
+        ),
     }
 }
 
@@ -159,9 +198,6 @@ fn charter_file(error: &CharterFileError) -> Option<String> {
         }
         CharterFileError::Form { path, .. } => Some(format!("{} 不含已签章程", path.display())),
         CharterFileError::Chain { path, .. } => Some(format!("{} 中的章程不成立", path.display())),
-        CharterFileError::Equivocation { version } => {
-            Some(format!("理事会签署了两份第 {version} 版章程：请停止操作并联系理事会"))
-        }
         CharterFileError::Disk { .. } => None,
     }
 }
@@ -177,6 +213,9 @@ fn extend(error: &ExtendError) -> Option<String> {
         }
         ExtendError::Gap { met, needed } => {
             Some(format!("第 {met} 版章程之前须先安装第 {needed} 版"))
+        }
+        ExtendError::Rival { version } => {
+            Some(format!("已有另一份第 {version} 版章程生效，不会更改：请与理事会核对章程摘要"))
         }
         _ => None,
     }

@@ -1,13 +1,18 @@
 //! Where commands write their results: text or JSON on standard output, questions on the terminal.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 
 use anyhow::Context as _;
 use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{ContentArrangement, Table};
+use hutong_protocol::receipt::Language;
+use hutong_protocol::shown::{Shown, ShownLines, visible_json};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use super::exit::{Declined, Usage};
 use super::lang::{Lang, Words};
 
 /// The console of one command.
@@ -20,13 +25,13 @@ pub struct Console {
 }
 
 impl Console {
-    /// Writes a line.
+    /// Writes a line, or several. What of it comes from outside is [`shown`] before, so that it makes no line.
     ///
     /// # Errors
     ///
     /// Standard output cannot be written.
     pub fn line(self, text: &str) -> anyhow::Result<()> {
-        writeln!(std::io::stdout().lock(), "{text}")?;
+        writeln!(std::io::stdout().lock(), "{}", ShownLines(text))?;
         Ok(())
     }
 
@@ -45,7 +50,7 @@ impl Console {
     ///
     /// Standard output cannot be written.
     pub fn json(self, value: &impl Serialize) -> anyhow::Result<()> {
-        self.line(&serde_json::to_string_pretty(value)?)
+        self.line(&pretty(value)?)
     }
 
     /// Writes `value` as JSON if wanted, and otherwise what `human` writes.
@@ -78,7 +83,7 @@ impl Console {
         }
         table.set_header(headers.iter().map(|header| header.of(self.lang)));
         table.add_rows(
-            rows.into_iter().map(|row| row.iter().map(|cell| printable(cell)).collect::<Vec<_>>()),
+            rows.into_iter().map(|row| row.iter().map(|text| cell(text)).collect::<Vec<_>>()),
         );
         self.line(&table.to_string())
     }
@@ -91,9 +96,21 @@ impl Console {
     pub fn facts(self, facts: impl IntoIterator<Item = (Words, String)>) -> anyhow::Result<()> {
         for (label, value) in facts {
             let colon = self.lang.pick("：", ": ");
-            self.line(&format!("{}{colon}{}", label.of(self.lang), printable(&value)))?;
+            self.line(&format!("{}{colon}{}", label.of(self.lang), shown(&value)))?;
         }
         Ok(())
+    }
+
+    /// An exchange by its name in the console's language, or in any, and its id.
+    pub fn exchange(self, names: &BTreeMap<String, String>, id: &str) -> String {
+        let language = self.lang.pick(Language::Chinese, Language::English);
+        language.named(self.name(names), id)
+    }
+
+    /// Of names by language that in the console's, or any.
+    pub fn name(self, names: &BTreeMap<String, String>) -> &str {
+        let name = names.get(self.lang.pick("zh", "en")).or_else(|| names.values().next());
+        name.map_or("", String::as_str)
     }
 
     /// A progress bar, visible on a terminal only and never in JSON.
@@ -131,7 +148,7 @@ impl Console {
         loop {
             let hint = default.map(|text| format!(" [{text}]")).unwrap_or_default();
             let mut error = std::io::stderr().lock();
-            write!(error, "{}{hint}: ", self.lang.pick(zh, en))?;
+            write!(error, "{}{}: ", self.lang.pick(zh, en), shown(&hint))?;
             error.flush()?;
             drop(error);
             let mut answer = String::new();
@@ -158,28 +175,83 @@ impl Console {
             .context("cannot read the terminal")
     }
 
+    /// Asks whether to go on; `yes` answers beforehand.
+    ///
+    /// # Errors
+    ///
+    /// [`Usage`] where nobody can be asked and `yes` was not given; [`Declined`] where the answer is no.
+    pub fn confirm(self, yes: bool, zh: &str, en: &str) -> anyhow::Result<()> {
+        if yes {
+            return Ok(());
+        }
+        if !self.interactive() {
+            return Err(Usage(
+                "--yes is needed where nobody can be asked; compare what is shown before"
+                    .to_owned(),
+            )
+            .into());
+        }
+        let zh = format!("{zh}（是请输入 y）");
+        let answer = self.ask(&zh, &format!("{en} (y/n)"), Some("n"))?;
+        match answer.to_lowercase().as_str() {
+            "y" | "yes" | "是" => Ok(()),
+            _ => Err(Declined.into()),
+        }
+    }
+
     /// Whether a person can be asked.
     pub fn interactive(self) -> bool {
         !self.json && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
 }
 
-/// Replaces control characters, so that text from other exchanges cannot steer the terminal.
-pub fn printable(text: &str) -> String {
-    let steers = |c: char| {
-        (c.is_control() && c != '\n')
-            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
+/// Characters of a table's cell at most: the longest multiaddress; a table of longer ones is no table.
+const CELL_CHARS_MAX: usize = 256;
+
+/// Text from outside on one line, with what cannot be seen written out.
+pub fn shown(text: &str) -> String {
+    Shown::new(text).to_string()
+}
+
+/// A file's name as [`shown`].
+pub fn shown_path(path: &Path) -> String {
+    shown(&path.to_string_lossy())
+}
+
+fn cell(text: &str) -> String {
+    Shown::within(text, CELL_CHARS_MAX).to_string()
+}
+
+/// Indented JSON that says the same and has nothing in it that cannot be seen.
+///
+/// # Errors
+///
+/// `value` has no JSON form.
+pub fn pretty(value: &impl Serialize) -> anyhow::Result<String> {
+    Ok(visible_json(&serde_json::to_string_pretty(value)?))
 }
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use hutong_protocol::shown::is_invisible;
+
     use super::*;
 
     #[test]
-    fn text_cannot_steer_the_terminal() {
-        assert_eq!(printable("浙江 Ω\n二"), "浙江 Ω\n二");
-        assert_eq!(printable("a\u{1b}[2Jb\u{202e}c\r"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}");
+    fn a_cell_is_one_bounded_line() {
+        assert_eq!(cell("浙江 Ω\nverdict: valid"), r"浙江 Ω\u{a}verdict: valid");
+        assert_eq!(cell(&"长".repeat(300)).chars().count(), CELL_CHARS_MAX + 1);
+        assert_eq!(shown("a\u{1b}[2Jb\u{202e}c\r"), r"a\u{1b}[2Jb\u{202e}c\u{d}");
+    }
+
+    #[test]
+    fn json_has_nothing_that_is_not_seen_and_the_same_values() {
+        let value = serde_json::json!({"name": "甲\u{202e}\u{85}\u{1b}\u{2028}\nverdict: valid"});
+        let text = pretty(&value).unwrap();
+        assert!(!text.chars().any(|char| char != '\n' && is_invisible(char)), "{text}");
+        assert_eq!(text.lines().count(), 3);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
     }
 }

@@ -1,14 +1,17 @@
 //! `hutong contract`: register, amend, cancel, list, show.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context as _;
+use hutong_protocol::contract::ClaimName;
+use hutong_protocol::contract::words::{claim_en, claim_zh};
 use serde_json::{Map, Value, json};
 
 use super::args::{ContractCommand, ContractListArgs, Global};
-use super::console::Console;
+use super::console::{Console, shown};
 use super::exit::Usage;
-use super::lang::words;
+use super::lang::{Lang, words};
 use super::listing::{history, member, more, report, text};
 use super::publisher::{NodePublisher, Outgoing, REGISTRATION};
 use super::{document, import, settings};
@@ -92,18 +95,19 @@ fn show(global: &Global, registration: &str, console: Console) -> anyhow::Result
     details(&contract, console)?;
     match confidential {
         Some(values) if !values.is_empty() => {
+            let values: BTreeMap<String, Value> = values.into_iter().collect();
             console.say(
                 "保密字段（仅存本机，未上网）：",
                 "Confidential fields (kept on this machine only):",
             )?;
-            for (name, value) in values {
-                console.line(&super::console::printable(&format!("  {name}: {}", text(&value))))?;
+            for name in values.keys() {
+                console.line(&claim_line(name, &values, console))?;
             }
         }
         Some(_) => {}
         None => {
-            let names: Vec<String> =
-                commitments(&contract.contract.newest.body).into_keys().collect();
+            let names = commitments(&contract.contract.newest.body).into_keys();
+            let names: Vec<String> = names.map(|name| shown(&name)).collect();
             console.say(
                 &format!("保密字段（只有承诺值）：{}", names.join("、")),
                 &format!("Confidential fields (commitments only): {}", names.join(", ")),
@@ -111,6 +115,22 @@ fn show(global: &Global, registration: &str, console: Console) -> anyhow::Result
         }
     }
     history(&contract.history, console)
+}
+
+/// A confidential value, by what it is called and the name that it has in statements.
+pub(super) fn claim_line(name: &str, values: &BTreeMap<String, Value>, console: Console) -> String {
+    let lang = console.lang;
+    let label = match name.parse::<ClaimName>() {
+        Ok(claim) => {
+            lang.pick(format!("{}（{name}）", claim.zh()), format!("{} ({name})", claim.en()))
+        }
+        Err(_) => format!("\"{}\"", shown(name)),
+    };
+    let value = match lang {
+        Lang::Zh => claim_zh(name, values),
+        Lang::En => claim_en(name, values),
+    };
+    format!("  {label}: {value}")
 }
 
 fn details(detail: &ContractDetail, console: Console) -> anyhow::Result<()> {
@@ -129,7 +149,10 @@ fn details(detail: &ContractDetail, console: Console) -> anyhow::Result<()> {
     console.facts(
         [
             (words("合同登记编号", "registration"), contract.registration.clone()),
-            (words("登记交易所", "exchange"), contract.exchange.clone()),
+            (
+                words("登记交易所", "exchange"),
+                console.exchange(&contract.exchange_names, &contract.exchange),
+            ),
             (words("状态", "status"), contract.status.clone()),
         ]
         .into_iter()
@@ -176,7 +199,7 @@ fn table(items: &[Contract], console: Console) -> anyhow::Result<()> {
         let body = &contract.newest.body;
         vec![
             contract.registration.clone(),
-            contract.exchange.clone(),
+            console.exchange(&contract.exchange_names, &contract.exchange),
             member(body, "contract_type"),
             member(body, "field"),
             member(body, "sign_date"),

@@ -2,18 +2,22 @@
 
 use std::process::ExitCode;
 
+use hutong_protocol::shown::{ShownLines, visible_json};
 use serde_json::json;
 use thiserror::Error;
 
 use super::chinese;
-use super::console::Console;
+use super::console::{Console, shown};
 use super::lang::{Lang, Words, words};
 use super::publisher::NodePublishError;
 use crate::api::client::ClientError;
 use crate::api::model::Problem;
 use crate::config::ConfigError;
 use crate::driver::NodeFault;
+use crate::import::MappingError;
 use crate::keys::{BackupError, KeyError};
+use crate::private::PrivacyError;
+use crate::process::ProcessError;
 use crate::store::StoreError;
 
 /// A wrong use that the grammar alone cannot see.
@@ -25,6 +29,11 @@ pub struct Usage(pub String);
 #[derive(Debug, Error)]
 #[error("the verdict is not among those accepted")]
 pub struct NotAccepted;
+
+/// Whoever was asked said no. Nothing was done.
+#[derive(Debug, Error)]
+#[error("not confirmed: nothing was signed or changed")]
+pub struct Declined;
 
 /// What was waited for has not come yet.
 #[derive(Debug, Error)]
@@ -147,7 +156,12 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<Ending> {
         }
     } else if let Some(NodeFault::Config(_)) = cause.downcast_ref::<NodeFault>() {
         Some(Ending::Unusable)
-    } else if cause.is::<ConfigError>() || cause.is::<BackupError>() || cause.is::<Unprepared>() {
+    } else if cause.is::<ConfigError>()
+        || cause.is::<BackupError>()
+        || cause.is::<Unprepared>()
+        || cause.is::<PrivacyError>()
+        || cause.is::<ProcessError>()
+    {
         Some(Ending::Unusable)
     } else {
         None
@@ -156,7 +170,7 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<Ending> {
 
 /// Whether the same request may succeed in a moment: 503 (not ready, catching up, stopping) and 429 (busy).
 fn is_passing(problem: &Problem) -> bool {
-    matches!(problem.status, 429 | 503)
+    matches!(problem.status, 429 | 503) || problem.kind == "urn:hutong:problem:no-room"
 }
 
 /// Turns a command's result into an exit code, and tells standard error what went wrong and why: as one line of
@@ -171,7 +185,8 @@ pub fn end(result: &anyhow::Result<()>, console: Console) -> ExitCode {
         let (headline, detail) =
             (ending.headline().of(console.lang), describe(error, console.lang));
         if console.json {
-            eprintln!("{}", json!({"code": ending.code(), "error": headline, "detail": detail}));
+            let line = json!({"code": ending.code(), "error": headline, "detail": detail});
+            eprintln!("{}", visible_json(&line.to_string()));
         } else {
             eprintln!("hutong: {headline}: {detail}");
         }
@@ -179,12 +194,18 @@ pub fn end(result: &anyhow::Result<()>, console: Console) -> ExitCode {
     ExitCode::from(ending.code())
 }
 
-/// The chain of causes, each once: a cause that its parent already shows is left out.
+/// The chain of causes, each once: a cause that its parent already shows is left out. What a cause quotes makes no
+/// line of its own: each is one line, but for those that say where in a file they are.
 fn describe(error: &anyhow::Error, lang: Lang) -> String {
     let mut text = String::new();
     for cause in error.chain() {
         let chinese = if lang == Lang::Zh { chinese::message(cause) } else { None };
-        let cause = chinese.unwrap_or_else(|| cause.to_string());
+        let told = chinese.unwrap_or_else(|| cause.to_string());
+        let cause = if has_lines(cause) {
+            ShownLines(&told).to_string().trim_end().replace('\n', "\n    ")
+        } else {
+            shown(&told)
+        };
         if !text.contains(&cause) {
             if !text.is_empty() {
                 text.push_str(lang.pick("：", ": "));
@@ -193,6 +214,12 @@ fn describe(error: &anyhow::Error, lang: Lang) -> String {
         }
     }
     text
+}
+
+/// Whether an error has lines by design: several findings, or the place in a file. What these quote stands behind
+/// an indent.
+fn has_lines(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause.is::<ConfigError>() || cause.is::<MappingError>() || cause.is::<toml::de::Error>()
 }
 
 /// Whoever read our output has read enough.
@@ -238,6 +265,7 @@ mod tests {
         assert_eq!(code(NodePublishError::Client(error)), 6, "a contract is refused alike");
         assert_eq!(refused(PublishError::Busy), 6);
         assert_eq!(refused(PublishError::Stopping), 6);
+        assert_eq!(refused(PublishError::NoRoom { free: 7 }), 6);
         assert_eq!(refused(PublishError::OwnLogConflict), 1);
         assert_eq!(refused(PublishError::Full), 1);
     }
@@ -246,6 +274,31 @@ mod tests {
     fn context_does_not_hide_the_kind() {
         let error = Err::<(), _>(KeyError::Missing("k".into())).context("opening the seed");
         assert_eq!(error.map_err(code), Err(5));
+    }
+
+    #[test]
+    fn what_an_error_quotes_makes_no_line() {
+        let detail = "title `a\n结论：有效\u{202e}` is wrong".to_owned();
+        let error = anyhow::Error::from(ClientError::Unreachable {
+            address: "x".into(),
+            reason: detail.clone(),
+        })
+        .context(format!("r\nverdict: valid\u{1b}[2J.json: {detail}"));
+        for lang in [Lang::Zh, Lang::En] {
+            let told = describe(&error, lang);
+            assert!(!told.chars().any(hutong_protocol::shown::is_invisible), "{told}");
+            assert!(told.contains(r"r\u{a}verdict: valid\u{1b}[2J.json"), "{told}");
+        }
+        let table = toml::from_str::<toml::Table>("a = \"\u{1b}\r\n").map(drop);
+        let Err(table) = table else { unreachable!("the text does not end") };
+        let told = describe(&anyhow::Error::from(table), Lang::En);
+        assert!(
+            told.lines().count() > 1 && told.lines().skip(1).all(|line| line.starts_with("    "))
+        );
+        assert!(
+            !told.chars().any(|c| c != '\n' && hutong_protocol::shown::is_invisible(c)),
+            "{told}"
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 use serde_json::{Map, Value, json};
 
 use super::args::{Global, ImportArgs};
-use super::console::Console;
+use super::console::{Console, shown, shown_path};
 use super::exit::Usage;
 use super::lang::words;
 use super::publisher::{NodePublishError, NodePublisher, Outgoing};
@@ -203,23 +203,23 @@ fn show(report: &Report, errors: Option<&Path>, console: Console) -> anyhow::Res
     let counts = counts.into_iter().filter(|(_, count)| *count > 0);
     console.facts(counts.map(|(label, count)| (label, count.to_string())))?;
     for note in &report.notes {
-        console.line(note)?;
+        console.line(&shown(note))?;
     }
     for problem in report.problems.iter().chain(&report.warnings).take(PROBLEMS_SHOWN) {
         console.line(&format!(
             "  {} {}: {} `{}`: {}",
             console.lang.pick("行", "row"),
             problem.row,
-            problem.column,
-            super::console::printable(&problem.value),
-            problem.reason
+            shown(&problem.column),
+            shown(&problem.value),
+            shown(&problem.reason)
         ))?;
     }
     match errors {
         None => Ok(()),
         Some(file) => console.say(
-            &format!("未能导入的行及原因：{}", file.display()),
-            &format!("rows that were not imported, with reasons: {}", file.display()),
+            &format!("未能导入的行及原因：{}", shown_path(file)),
+            &format!("rows that were not imported, with reasons: {}", shown_path(file)),
         ),
     }
 }

@@ -4,14 +4,19 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
+use hutong_crypto::keys::Seed;
+use hutong_protocol::charter::CharterChain;
+use hutong_protocol::place::{check_place, id_prefix};
+use hutong_protocol::region::Region;
 
 use super::args::{Global, InitArgs};
-use super::console::Console;
+use super::console::{Console, shown_path};
 use super::exit::Usage;
 use super::{charter, secret};
 use crate::charter_file;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Exchange};
 use crate::keys::{self, Kept, KeyFolder};
+use crate::private;
 
 /// Writes seed, configuration and charter into the data folder, and says what comes next.
 ///
@@ -19,6 +24,22 @@ use crate::keys::{self, Kept, KeyFolder};
 ///
 /// What is missing or wrong, before anything is written; or the disk's error.
 pub fn run(global: &Global, args: &InitArgs, console: Console) -> anyhow::Result<()> {
+    let chain = charter::read_chain(&args.charter)?;
+    let (config, _seed) = set_up(global, args, chain.as_ref(), console)?;
+    report(&global.data, &config, args.unencrypted_seed, console)
+}
+
+/// Writes seed, configuration and charter into the data folder.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(super) fn set_up(
+    global: &Global,
+    args: &InitArgs,
+    chain: Option<&CharterChain>,
+    console: Console,
+) -> anyhow::Result<(Config, Seed)> {
     let data = &global.data;
     let folder = KeyFolder::of(data);
     if folder.kept() != Kept::Missing {
@@ -31,17 +52,17 @@ pub fn run(global: &Global, args: &InitArgs, console: Console) -> anyhow::Result
         file.display()
     );
     let config = configuration(args, console)?;
-    let chain = charter::read_chain(&args.charter)?;
     let sealing = secret::sealing(&args.passphrase, args.unencrypted_seed, console)?;
 
-    fs::create_dir_all(data).with_context(|| format!("cannot create {}", data.display()))?;
+    private::keep(data)?;
     fs::write(&file, to_toml(&config)?)
         .with_context(|| format!("cannot write {}", file.display()))?;
     if let Some(chain) = chain {
-        charter_file::write(data, &chain)?;
+        charter_file::write(data, chain)?;
     }
-    folder.store(&keys::generate()?, &sealing)?;
-    report(data, &config, args.unencrypted_seed, console)
+    let seed = keys::generate()?;
+    folder.store(&seed, &sealing)?;
+    Ok((config, seed))
 }
 
 /// Flags first, then questions where a person can be asked.
@@ -58,13 +79,6 @@ fn configuration(args: &InitArgs, console: Console) -> anyhow::Result<Config> {
         };
     let mut config = Config::default();
     let exchange = &mut config.exchange;
-    exchange.id = ask(
-        &args.id,
-        "--id",
-        "交易所标识（如 cn-33-zhejiang）",
-        "Exchange id (such as cn-33-zhejiang)",
-        None,
-    )?;
     let zh = ask(&args.name_zh, "--name-zh", "中文名称", "Chinese name (- for none)", Some("-"))?;
     let en = ask(
         &args.name_en,
@@ -92,6 +106,14 @@ fn configuration(args: &InitArgs, console: Console) -> anyhow::Result<Config> {
         "Region code (such as CN-33, CN-3301, KZ)",
         None,
     )?;
+    let proposal = console.interactive().then(|| propose_id(exchange)).flatten();
+    exchange.id = ask(
+        &args.id,
+        "--id",
+        "交易所标识：区域代码小写、连字符、以字母开头的名称；永久使用",
+        "Exchange id: region in lower case, -, and a name that begins with a letter; for ever",
+        proposal.as_deref(),
+    )?;
     exchange.website = match &args.website {
         Some(website) => website.clone(),
         None if console.interactive() => {
@@ -117,6 +139,23 @@ fn configuration(args: &InitArgs, console: Console) -> anyhow::Result<Config> {
         text.push("an exchange needs one name at least: give --name-zh or --name-en".to_owned());
     }
     Err(Usage(text.join("\n")).into())
+}
+
+/// An id by the rule, named after the English name, or otherwise the tier; none without a region.
+fn propose_id(exchange: &Exchange) -> Option<String> {
+    let region: Region = exchange.region.parse().ok()?;
+    let name = exchange.names.get("en").map_or(exchange.tier.as_str(), String::as_str);
+    let words: Vec<String> = name
+        .split(|letter: char| !letter.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_ascii_lowercase)
+        .collect();
+    let name = words.join("-");
+    let begin = name.find(|letter: char| letter.is_ascii_lowercase())?;
+    let id: String = format!("{}{}", id_prefix(&region), &name[begin..]).chars().take(63).collect();
+    let id = id.trim_end_matches('-').to_owned();
+    let tier = exchange.tier.parse().ok()?;
+    check_place(&id.parse().ok()?, tier, &region).is_ok().then_some(id)
 }
 
 /// Only what differs from the defaults, so that later defaults reach this node.
@@ -147,14 +186,14 @@ fn report(data: &Path, config: &Config, plain: bool, console: Console) -> anyhow
             "data": data, "exchange": config.exchange.id, "sealed": !plain,
         }));
     }
-    let data = data.display();
+    let data = shown_path(data);
     console.say(
         &format!(
-            "{id} 已在 {data} 初始化。\n\n请立即备份：本所的全部签名权都来自一个种子。\n  hutong --data {data} keys backup    # 抄写 24 个词，离线保存\n\n下一步：\n  hutong --data {data} member request # 生成入网申请，交上级交易所或理事会\n  hutong --data {data} charter publish charter.json\n  hutong --data {data} run",
+            "{id} 已在 {data} 初始化。\n\n请立即备份：本所的全部签名权都来自一个种子。\n  hutong --data {data} keys backup    # 抄写 24 个词，离线保存\n\n下一步（任选其一）：\n  hutong --data {data} member join 邀请文件             # 按上级交易所的邀请文件加入联盟\n  hutong --data {data} federation new --name 联盟名称   # 创立联盟",
             id = config.exchange.id
         ),
         &format!(
-            "{id} is set up in {data}.\n\nBack it up now: every signature of this exchange comes from one seed.\n  hutong --data {data} keys backup    # write the 24 words on paper, keep them offline\n\nNext:\n  hutong --data {data} member request # the application to send to the parent or the council\n  hutong --data {data} charter publish charter.json\n  hutong --data {data} run",
+            "{id} is set up in {data}.\n\nBack it up now: every signature of this exchange comes from one seed.\n  hutong --data {data} keys backup    # write the 24 words on paper, keep them offline\n\nNext, one of:\n  hutong --data {data} member join INVITATION        # join a federation by your parent's invitation file\n  hutong --data {data} federation new --name NAME    # found a federation",
             id = config.exchange.id
         ),
     )?;
@@ -223,10 +262,32 @@ mod tests {
     }
 
     #[test]
+    fn an_id_is_proposed_by_the_rule() {
+        let propose = |region: &str, tier: &str, english: &str| {
+            let names = [("en".to_owned(), english.to_owned())].into();
+            let (region, tier) = (region.to_owned(), tier.to_owned());
+            propose_id(&Exchange { tier, region, names, ..Exchange::default() })
+        };
+        let id = propose("CN-3301", "municipal", "Hangzhou Technology Exchange");
+        assert_eq!(id.as_deref(), Some("cn-3301-hangzhou-technology-exchange"));
+        assert_eq!(propose("KZ", "county", "3rd hub").as_deref(), Some("kz-rd-hub"));
+        assert_eq!(propose("CN-33", "provincial", "浙江"), None);
+        assert_eq!(propose("CN-33", "county", "Xihu"), None);
+        let nameless = Exchange {
+            region: "CN-33".to_owned(),
+            tier: "provincial".to_owned(),
+            ..Exchange::default()
+        };
+        assert_eq!(propose_id(&nameless).as_deref(), Some("cn-33-provincial"));
+    }
+
+    #[test]
     fn what_is_wrong_is_told_before_anything_is_written() {
         let data = tempfile::tempdir().unwrap();
         for wrong in [
             WHOLE.replace("CN-33 ", "CN-3 "),
+            WHOLE.replace("cn-33-zhejiang", "cn-34-zhejiang"),
+            WHOLE.replace("provincial", "municipal"),
             WHOLE.replace("--name-zh 浙江", ""),
             WHOLE.replace("--id cn-33-zhejiang", ""),
             WHOLE.replace("--unencrypted-seed", "--passphrase-file /nowhere"),

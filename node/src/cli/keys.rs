@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use hutong_crypto::keys::{Purpose, Seed};
+use hutong_protocol::suite::key_text;
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -13,6 +14,7 @@ use super::console::Console;
 use super::lang::words;
 use super::secret;
 use crate::keys::{Backup, Kept, KeyError, KeyFolder, WordList, parse_backup};
+use crate::private;
 
 /// A typed or scanned backup is below 1 KiB; 24 Chinese words are 72 bytes.
 const BACKUP_BYTES_MAX: u64 = 4096;
@@ -39,6 +41,7 @@ pub fn run(global: &Global, command: &KeysCommand, console: Console) -> anyhow::
             }
             let seed = parse_backup(&read_backup(from.as_deref(), console)?)?;
             let sealing = secret::sealing(passphrase, *unencrypted_seed, console)?;
+            private::keep(&global.data)?;
             folder.restore(&seed, &sealing)?;
             console.say(
                 "种子已恢复。节点将先向对等节点核对本所日志，再签署任何内容。请与原公钥比对：",
@@ -50,16 +53,20 @@ pub fn run(global: &Global, command: &KeysCommand, console: Console) -> anyhow::
 }
 
 fn show(seed: &Seed, console: Console) -> anyhow::Result<()> {
-    let key = |purpose| seed.derive(purpose).public().to_string();
+    let key = |purpose| key_text(&seed.derive(purpose).public());
     let peer = peer_id(seed)?;
     let (log, witness, issuer) = (key(Purpose::Log), key(Purpose::Witness), key(Purpose::Issuer));
-    let value =
-        json!({"log_key": log, "witness_key": witness, "issuer_key": issuer, "peer_id": peer});
+    let register = key(Purpose::Register);
+    let value = json!({
+        "log_key": log, "witness_key": witness, "issuer_key": issuer, "register_key": register,
+        "peer_id": peer,
+    });
     console.show(&value, |_| {
         console.facts([
             (words("日志密钥", "log key"), log),
             (words("见证密钥", "witness key"), witness),
             (words("签发密钥", "issuer key"), issuer),
+            (words("登记簿密钥（担任保管方时使用）", "register key (as keeper)"), register),
             (words("节点标识", "peer id"), peer),
         ])
     })

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 
 use super::args::{Global, ListingCommand, ListingListArgs};
-use super::console::Console;
+use super::console::{Console, pretty, shown, shown_path};
 use super::exit::Usage;
 use super::lang::words;
 use super::{document, import, settings};
@@ -65,7 +65,7 @@ fn revise(global: &Global, file: &Path, audience: &str, console: Console) -> any
         let id = body
             .get("listing_id")
             .and_then(Value::as_str)
-            .ok_or_else(|| Usage(format!("{}: `listing_id` is missing", file.display())))?;
+            .ok_or_else(|| Usage(format!("{}: `listing_id` is missing", shown_path(file))))?;
         let newest = Client::found(client.listing(&me, id))?
             .with_context(|| format!("{id} is not published: use `hutong listing publish`"))?;
         body.insert("revision".into(), json!(newest.listing.revision + 1));
@@ -112,10 +112,15 @@ fn request(kind: &str, audience: Value, body: Map<String, Value>) -> PublishRequ
 pub fn report(published: &[Published], console: Console) -> anyhow::Result<()> {
     console.show(&published, |published| {
         for one in *published {
+            let (log, id) = (shown(&one.log), shown(&one.id));
             console.say(
-                &format!("已发布：{} 第 {} 条，声明标识 {}", one.log, one.index, one.id),
-                &format!("published: {} entry {}, statement {}", one.log, one.index, one.id),
+                &format!("已发布：{log} 第 {} 条，声明标识 {id}", one.index),
+                &format!("published: {log} entry {}, statement {id}", one.index),
             )?;
+            for warning in &one.warnings {
+                let (zh, en) = (shown(&warning.zh), shown(&warning.en));
+                console.say(&format!("! {zh}"), &format!("! {en}"))?;
+            }
         }
         Ok(())
     })
@@ -152,6 +157,7 @@ pub fn more(next: Option<&str>, console: Console) -> anyhow::Result<()> {
     match next {
         None => Ok(()),
         Some(next) => {
+            let next = shown(next);
             console.say(&format!("下一页：--after {next}"), &format!("next page: --after {next}"))
         }
     }
@@ -169,7 +175,7 @@ fn table(items: &[Listing], console: Console) -> anyhow::Result<()> {
     ];
     let rows = items.iter().map(|listing| {
         vec![
-            listing.exchange.clone(),
+            console.exchange(&listing.exchange_names, &listing.exchange),
             listing.id.clone(),
             member(&listing.newest.body, "kind"),
             in_language(&listing.newest.body, "title", console),
@@ -184,7 +190,7 @@ fn table(items: &[Listing], console: Console) -> anyhow::Result<()> {
 fn details(detail: &ListingDetail, console: Console) -> anyhow::Result<()> {
     let listing = &detail.listing;
     console.facts([
-        (words("交易所", "exchange"), listing.exchange.clone()),
+        (words("交易所", "exchange"), console.exchange(&listing.exchange_names, &listing.exchange)),
         (words("编号", "id"), listing.id.clone()),
         (words("标题", "title"), in_language(&listing.newest.body, "title", console)),
         (words("状态", "status"), listing.status.clone()),
@@ -192,8 +198,7 @@ fn details(detail: &ListingDetail, console: Console) -> anyhow::Result<()> {
         (words("声明", "statement"), listing.newest.statement.clone()),
         (words("可见范围", "audience"), text(&listing.newest.audience)),
     ])?;
-    console
-        .line(&super::console::printable(&serde_json::to_string_pretty(&listing.newest.body)?))?;
+    console.line(&pretty(&listing.newest.body)?)?;
     history(&detail.history, console)
 }
 

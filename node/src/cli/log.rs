@@ -2,25 +2,27 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use hutong_crypto::digest::Hash;
 use hutong_crypto::merkle::Frontier;
 use hutong_crypto::note::Note;
+use hutong_protocol::directory::register_version;
 use hutong_protocol::entry::Leaf;
 use hutong_protocol::id::ExchangeId;
 use serde::Serialize;
 use serde_json::json;
 
-use super::args::{Global, LogCommand};
-use super::console::{Console, printable};
+use super::args::{AudienceArg, Global, LogCommand};
+use super::console::{Console, pretty, shown, shown_path};
 use super::exit::{Damaged, Usage};
 use super::lang::words;
 use super::{settings, storage};
 use crate::api::model::Log;
+use crate::charter_file;
 use crate::keys::KeyFolder;
-use crate::store::{CheckpointChoice, Store, drop_log};
+use crate::store::{CheckpointChoice, ExportAudience, Store, drop_log};
 
 /// Bytes of leaves read at one time.
 const READ_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -41,7 +43,7 @@ pub fn run(global: &Global, command: &LogCommand, console: Console) -> anyhow::R
             console.show(&detail, |detail| {
                 table(std::slice::from_ref(&detail.log), console)?;
                 let note = detail.cosigned.as_ref().or(detail.checkpoint.as_ref());
-                note.map_or(Ok(()), |note| console.line(&printable(note.trim_end())))
+                note.map_or(Ok(()), |note| console.line(note.trim_end()))
             })
         }
         LogCommand::Show { exchange: Some(exchange), index: Some(index) } => {
@@ -52,17 +54,17 @@ pub fn run(global: &Global, command: &LogCommand, console: Console) -> anyhow::R
                     (words("密钥", "key"), entry.key.clone().unwrap_or_default()),
                 ])?;
                 match &entry.statement {
-                    Some(statement) => {
-                        console.line(&printable(&serde_json::to_string_pretty(statement)?))
-                    }
+                    Some(statement) => console.line(&pretty(statement)?),
                     None => console.say("本节点只有哈希值。", "Only the hash is held here."),
                 }
             })
         }
         LogCommand::Verify { exchange } => verify(global, exchange.as_deref(), console),
-        LogCommand::Export { exchange, output, dsse } => {
-            export(global, exchange, output, *dsse, console)
+        LogCommand::Export { exchange, output, dsse, audience, include_restricted } => {
+            let audience = export_audience(*audience, *include_restricted)?;
+            export(global, exchange, output, *dsse, audience, console)
         }
+        LogCommand::Standing { from, output } => standing(global, *from, output, console),
         LogCommand::Drop { exchange } => drop_one(global, &parse(exchange)?, console),
     }
 }
@@ -117,7 +119,7 @@ fn verify(global: &Global, exchange: Option<&str>, console: Console) -> anyhow::
         for log in verified {
             let state = match &log.problem {
                 None => console.lang.pick("成立", "holds").to_owned(),
-                Some(problem) => problem.clone(),
+                Some(problem) => shown(problem),
             };
             console.line(&format!("{}  {}  {}  {state}", log.exchange, log.size, log.root))?;
         }
@@ -192,58 +194,98 @@ fn checkpoint_problem(size: u64, note: &str, root: Option<Hash>) -> Option<Strin
     }
 }
 
+/// Restricted entries leave the node only where the operator says so twice: that they may, and for whom.
+fn export_audience(audience: AudienceArg, confirmed: bool) -> Result<ExportAudience, Usage> {
+    match (audience, confirmed) {
+        (AudienceArg::Public, false) => Ok(ExportAudience::Public),
+        (AudienceArg::Domestic, true) => Ok(ExportAudience::Domestic),
+        (AudienceArg::All, true) => Ok(ExportAudience::All),
+        (AudienceArg::Domestic | AudienceArg::All, false) => Err(Usage(
+            "this exports entries that are not for everybody: add --include-restricted to confirm"
+                .to_owned(),
+        )),
+        (AudienceArg::Public, true) => Err(Usage(
+            "--include-restricted needs an audience: add --audience domestic or --audience all"
+                .to_owned(),
+        )),
+    }
+}
+
 fn export(
     global: &Global,
     exchange: &str,
     output: &Path,
     dsse: bool,
+    audience: ExportAudience,
     console: Console,
 ) -> anyhow::Result<()> {
     let store = storage::open(global)?;
     let log = parse(exchange)?;
     if dsse {
-        let (written, withheld) = export_envelopes(&store, &log, output, console)?;
-        let value = json!({"file": output, "entries": written, "withheld": withheld});
-        return console.show(&value, |_| {
+        let envelopes = export_envelopes(&store, &log, audience, output, console)?;
+        return console.show(&envelopes, |envelopes| {
+            let Envelopes { entries, restricted, withheld, .. } = envelopes;
             console.say(
-                &format!("已写入 {written} 个信封；{withheld} 条仅有哈希，未写。"),
-                &format!("{written} envelopes written; {withheld} leaves are held as hashes only and were left out."),
+                &format!("已写入 {entries} 个信封；略去 {restricted} 条受限条目和 {withheld} 条仅有哈希的条目。"),
+                &format!("{entries} envelopes written; left out: {restricted} entries for another audience, {withheld} leaves that are held as hashes only."),
             )
         });
     }
-    let report = store.export(&log, CheckpointChoice::Newest, output)?;
+    let is_cosigned = store.head(&log)?.is_some_and(|head| head.cosigned.is_some());
+    let choice = if is_cosigned { CheckpointChoice::Cosigned } else { CheckpointChoice::Newest };
+    let report = store.export(&log, choice, audience, output)?;
     console.show(&report, |report| {
+        let (size, cosignatures) = (report.size, report.cosignatures);
+        let written = storage::written(report.bytes_written);
         console.say(
-            &format!("已导出 {} 条，{}。", report.size, storage::written(report.bytes_written)),
+            &format!("已导出 {size} 条，检查点带 {cosignatures} 份联署，{written}。"),
             &format!(
-                "{} leaves exported, {}.",
-                report.size,
-                storage::written(report.bytes_written)
+                "{size} leaves exported, {cosignatures} cosignatures on the checkpoint, {written}."
             ),
         )
     })
 }
 
+/// What was written as DSSE envelopes.
+#[derive(Debug, Serialize)]
+struct Envelopes {
+    file: PathBuf,
+    entries: u64,
+    /// Entries for another audience, which were left out.
+    restricted: u64,
+    /// Leaves of which only the hash is held.
+    withheld: u64,
+}
+
 fn export_envelopes(
     store: &Store,
     log: &ExchangeId,
+    audience: ExportAudience,
     output: &Path,
     console: Console,
-) -> anyhow::Result<(u64, u64)> {
+) -> anyhow::Result<Envelopes> {
     let head = store.head(log)?.with_context(|| format!("no log of {log} is held here"))?;
     let context = || format!("cannot write {}", output.display());
     let mut file = BufWriter::new(File::create_new(output).with_context(context)?);
     let bar = console.progress(head.size, "导出", "exporting");
-    let (mut next, mut withheld) = (0, 0);
+    let mut envelopes =
+        Envelopes { file: output.to_owned(), entries: 0, restricted: 0, withheld: 0 };
+    let mut next = 0;
     while next < head.size {
         let leaves = store.leaves(log, next, head.size, READ_BYTES_MAX)?;
         anyhow::ensure!(!leaves.is_empty(), "leaf {next} of {log} is missing: run `hutong fsck`");
         for leaf in &leaves {
             match leaf {
-                Leaf::Entry(entry) => {
-                    writeln!(file, "{}", entry.to_dsse_envelope()).with_context(context)?;
-                }
-                Leaf::Withheld(_) => withheld += 1,
+                Leaf::Entry(entry) if audience.admits(entry) => match entry.to_dsse_envelope() {
+                    Ok(envelope) => {
+                        writeln!(file, "{envelope}").with_context(context)?;
+                        envelopes.entries += 1;
+                    }
+                    // No reader of that format could verify it.
+                    Err(_) => envelopes.withheld += 1,
+                },
+                Leaf::Entry(_) => envelopes.restricted += 1,
+                Leaf::Withheld(_) => envelopes.withheld += 1,
             }
         }
         next += leaves.len() as u64;
@@ -254,7 +296,38 @@ fn export_envelopes(
         .map_err(std::io::IntoInnerError::into_error)
         .and_then(|file| file.sync_all())
         .with_context(context)?;
-    Ok((next - withheld, withheld))
+    Ok(envelopes)
+}
+
+/// Writes where the own log is, tied to the size that stands by the suspension.
+fn standing(
+    global: &Global,
+    from: Option<u64>,
+    output: &Path,
+    console: Console,
+) -> anyhow::Result<()> {
+    let client = settings::node(global)?;
+    let me = settings::read(global, &[])?.exchange.id;
+    let member = client.members()?.into_iter().find(|member| member.exchange == me);
+    let member = member.with_context(|| format!("{me} is no member"))?;
+    let from = from.or(member.stands).with_context(|| {
+        format!(
+            "{me} is active: nothing has to be reinstated; give --from SIZE where you know better"
+        )
+    })?;
+    let standing = client.standing(&me, from)?;
+    let text = serde_json::to_string_pretty(&standing)? + "\n";
+    std::fs::write(output, text).with_context(|| format!("cannot write {}", output.display()))?;
+    if console.json {
+        return console.json(&json!({"file": output, "from": from}));
+    }
+    let file = shown_path(output);
+    console.say(
+        &format!("已写入 {file}。请交上级交易所：hutong member reinstate {me} --checkpoint {file}"),
+        &format!(
+            "{file} is written. The parent runs `hutong member reinstate {me} --checkpoint {file}`."
+        ),
+    )
 }
 
 /// Has a log fetched again. Without its own log a node may not know what it has signed: the keys then
@@ -262,7 +335,13 @@ fn export_envelopes(
 fn drop_one(global: &Global, log: &ExchangeId, console: Console) -> anyhow::Result<()> {
     let config = settings::read(global, &[])?;
     storage::need_store(global)?;
-    if config.exchange.id == log.as_str() {
+    let keeps = || {
+        let version = register_version(log)?;
+        let charters = charter_file::read(&global.data).ok()??;
+        let keeper = charters.version_at(version)?.charter().keeper.clone();
+        (keeper.as_str() == config.exchange.id).then_some(())
+    };
+    if config.exchange.id == log.as_str() || keeps().is_some() {
         KeyFolder::of(&global.data).mark_restored()?;
     }
     drop_log(&global.data, log)?;

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use hutong_protocol::unlisted::in_claims;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::api::client::{Client, ClientError};
-use crate::api::model::{ContractDetail, PublishRequest, Published};
+use crate::api::model::{ContractDetail, PublishRequest, Published, Warning};
 use crate::claims::{ClaimSet, ClaimsError, ClaimsFolder, commitments};
 
 /// A statement whose confidential values are still at its side.
@@ -66,10 +67,18 @@ impl NodePublisher {
     /// [`NodePublishError`]; claims that were kept for a refused statement open nothing and do no harm.
     pub fn publish(&self, group: Vec<Outgoing>) -> Result<Vec<Published>, NodePublishError> {
         let mut requests = Vec::with_capacity(group.len());
+        let mut unlisted = Vec::with_capacity(group.len());
         for (place, outgoing) in group.into_iter().enumerate() {
+            unlisted.push(in_claims(&outgoing.confidential.clone().into_iter().collect()));
             requests.push(self.request(place, outgoing)?);
         }
-        Ok(self.client.publish(requests)?)
+        let mut published = self.client.publish(requests)?;
+        // The node does not see these.
+        for (published, unlisted) in published.iter_mut().zip(unlisted) {
+            let warnings = unlisted.iter().map(|one| Warning { zh: one.zh(), en: one.en() });
+            published.warnings.extend(warnings);
+        }
+        Ok(published)
     }
 
     fn request(

@@ -7,11 +7,12 @@ mod prepared;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use hutong_protocol::id::FederationId;
 use hutong_protocol::receipt::{
-    Authority, BUNDLE_BYTES_MAX, Language, Policy, RECEIPT_BYTES_MAX, Receipt, Report,
+    BUNDLE_BYTES_MAX, Bundle, Language, Place, Policy, RECEIPT_BYTES_MAX, Receipt, Report,
     TrustedAuthority, Verdict, verify, verify_compact,
 };
 use hutong_protocol::statement::Statement;
@@ -19,14 +20,19 @@ use serde_json::{Value, json};
 
 use batch::Terms;
 
-use super::args::{AllowedVerdict, Global, ReceiptCommand, ReceiptIssueArgs, ReceiptVerifyArgs};
-use super::console::{Console, printable};
+use super::args::{
+    AllowedVerdict, Global, ReceiptCommand, ReceiptIssueArgs, ReceiptRefreshArgs, ReceiptVerifyArgs,
+};
+use super::console::{Console, shown, shown_path};
+use super::contract::claim_line;
 use super::exit::{NotAccepted, Usage};
 use super::lang::{Lang, words};
 use super::listing::text;
 use super::{clock, settings, storage};
+use crate::api::client::{Client, ClientError};
 use crate::api::model::ReceiptRequest;
 use crate::charter_file;
+use crate::receipts::Issued;
 
 /// Runs one of the commands.
 ///
@@ -36,6 +42,7 @@ use crate::charter_file;
 pub fn run(global: &Global, command: &ReceiptCommand, console: Console) -> anyhow::Result<()> {
     match command {
         ReceiptCommand::Issue(args) => issue(global, args, console),
+        ReceiptCommand::Refresh(args) => refresh(global, args, console),
         ReceiptCommand::Verify(args) => check(args, console),
         ReceiptCommand::Show { file } => show(file, console),
         ReceiptCommand::Bundle { output } => bundle(global, output, console),
@@ -48,20 +55,126 @@ fn issue(global: &Global, args: &ReceiptIssueArgs, console: Console) -> anyhow::
         registration: args.registration.clone(),
         disclose: args.disclose.clone(),
         compact: args.compact,
+        provisional: args.wait.is_none(),
     };
-    let bytes = settings::node(global)?.receipt(&request)?;
+    let node = settings::node(global)?;
+    let Issued { bytes, provisional } = ask(&node, &request, args.wait, console)?;
     let output = args.output.clone().unwrap_or_else(|| default_name(args));
     write_new(&output, &bytes)?;
     if let Some(path) = &args.qr {
         write_new(path, qr_svg(&bytes)?.as_bytes())?;
     }
+    told_written(&node, &output, &Issued { bytes, provisional }, console)
+}
+
+/// Says what was written, and of a provisional receipt when the next anchor comes.
+fn told_written(
+    node: &Client,
+    output: &Path,
+    issued: &Issued,
+    console: Console,
+) -> anyhow::Result<()> {
+    let (bytes, provisional) = (issued.bytes.len(), issued.provisional);
+    let next = if provisional { node.register()?.next_anchor } else { None };
     if console.json {
-        return console.json(&json!({"file": output, "bytes": bytes.len()}));
+        return console.json(&json!({
+            "file": output, "bytes": bytes, "provisional": provisional, "next_anchor": next,
+        }));
     }
+    let file = shown_path(output);
     console.say(
-        &format!("已写入 {}（{} 字节）。", output.display(), bytes.len()),
-        &format!("{} is written ({} bytes).", output.display(), bytes.len()),
+        &format!("已写入 {file}（{bytes} 字节）。"),
+        &format!("{file} is written ({bytes} bytes)."),
+    )?;
+    if !provisional {
+        return Ok(());
+    }
+    let next = next.unwrap_or_else(|| "-".to_owned());
+    console.say(
+        &format!("这是临时凭据：登记簿尚未锚定该内容。下一次锚定最迟在 {next}；之后运行 hutong receipt refresh {file}，或现在用 --wait 秒数 等待。"),
+        &format!("This receipt is provisional: no anchor of the register covers it yet. The next anchor is due by {next}: then run `hutong receipt refresh {file}`, or wait now with --wait SECONDS."),
     )
+}
+
+/// Has a receipt made; with `wait` only one that an anchor covers, which is asked for.
+fn ask(
+    node: &Client,
+    request: &ReceiptRequest,
+    wait: Option<u64>,
+    console: Console,
+) -> anyhow::Result<Issued> {
+    let Some(seconds) = wait else { return Ok(node.receipt(request)?) };
+    let (begun, patience) = (Instant::now(), Duration::from_secs(seconds));
+    let bar = console.spinner("等待锚定 {elapsed}", "waiting for an anchor {elapsed}");
+    let mut asked: Option<Instant> = None;
+    let issued = loop {
+        match node.receipt(request) {
+            Err(ClientError::Refused(problem))
+                if problem.status == 503 && begun.elapsed() < patience =>
+            {
+                if asked.is_none_or(|asked| asked.elapsed() >= ASK_AGAIN) {
+                    node.want_anchor()?;
+                    asked = Some(Instant::now());
+                }
+            }
+            other => break other,
+        }
+        bar.tick();
+        #[expect(clippy::disallowed_methods, reason = "the interface is asked again")]
+        std::thread::sleep(LOOK);
+    };
+    bar.finish_and_clear();
+    Ok(issued?)
+}
+
+/// How often a receipt is asked for again that no anchor covers yet.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// How often an anchor is asked for again.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+
+/// Makes the receipt of the same statement again, with the newest anchor and the fields that it shows.
+fn refresh(global: &Global, args: &ReceiptRefreshArgs, console: Console) -> anyhow::Result<()> {
+    let bytes = read_receipt(&args.file)?;
+    if !is_whole(&bytes) {
+        return Err(Usage(format!(
+            "{} is a compact receipt: issue it again with `hutong receipt issue --compact`",
+            args.file.display()
+        ))
+        .into());
+    }
+    let old =
+        Receipt::parse(&bytes).with_context(|| format!("{} is no receipt", args.file.display()))?;
+    let node = settings::node(global)?;
+    let request = ReceiptRequest {
+        statement: Some(old.entry.id().to_string()),
+        provisional: args.wait.is_none(),
+        ..ReceiptRequest::default()
+    };
+    let Issued { bytes, provisional } = ask(&node, &request, args.wait, console)?;
+    let mut new = Receipt::parse(&bytes).context("the node's receipt is not understood")?;
+    // Whoever refreshes need not keep the confidential values: the receipt opens them already.
+    new.disclosures = old.disclosures;
+    let bytes = new.encode();
+    match &args.output {
+        Some(output) => write_new(output, &bytes)?,
+        None => replace(&args.file, &bytes)?,
+    }
+    let output = args.output.as_ref().unwrap_or(&args.file);
+    told_written(&node, output, &Issued { bytes, provisional }, console)
+}
+
+/// Replaces a file, so that a crash leaves the old one or the new one.
+fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    let new = path.with_extension("new");
+    let write = || {
+        let mut file = std::fs::File::create(&new)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&new, path)
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn default_name(args: &ReceiptIssueArgs) -> PathBuf {
@@ -85,11 +198,11 @@ fn qr_svg(bytes: &[u8]) -> anyhow::Result<String> {
 
 fn check(args: &ReceiptVerifyArgs, console: Console) -> anyhow::Result<()> {
     let expected = anchor(args)?;
-    let authority = args.authority.as_deref().map(|file| trusted(file, &expected)).transpose()?;
+    let authority = authority(args, &expected)?;
     let allowed: BTreeSet<Verdict> = args.allow.iter().map(|verdict| verdict.verdict()).collect();
     if let Some(folder) = &args.batch {
-        let authority = authority.as_ref();
-        return batch::verify(folder, &Terms { expected, authority, allowed }, console);
+        let (authority, is_bundle) = (authority.as_ref(), args.authority.is_some());
+        return batch::verify(folder, &Terms { expected, authority, is_bundle, allowed }, console);
     }
     let file = args.file.as_deref().context("clap asks for a file or a folder")?;
     let bytes = read_receipt(file)?;
@@ -97,7 +210,8 @@ fn check(args: &ReceiptVerifyArgs, console: Console) -> anyhow::Result<()> {
     let report = if is_whole(&bytes) {
         verify(&bytes, &expected, &Policy { authority: authority.as_ref(), now })
     } else {
-        let authority = authority.as_ref().ok_or_else(|| {
+        let bundle = authority.as_ref().filter(|_| args.authority.is_some());
+        let authority = bundle.ok_or_else(|| {
             Usage(format!(
                 "{} is a compact receipt: give the authority bundle with --authority (hutong receipt bundle)",
                 file.display()
@@ -118,14 +232,13 @@ fn check(args: &ReceiptVerifyArgs, console: Console) -> anyhow::Result<()> {
             report.summary.as_ref().filter(|_| report.verdict != Verdict::Invalid)
         {
             fields(&summary.body, console)?;
-            shown(&summary.disclosed, console)?;
         }
     }
     if accepted { Ok(()) } else { Err(NotAccepted.into()) }
 }
 
 fn told(report: &Report, lang: Lang) -> String {
-    printable(report.to_text(lang.pick(Language::Chinese, Language::English)).trim_end())
+    report.to_text(lang.pick(Language::Chinese, Language::English)).trim_end().to_owned()
 }
 
 impl AllowedVerdict {
@@ -133,7 +246,22 @@ impl AllowedVerdict {
         match self {
             Self::ValidSuperseded => Verdict::ValidSuperseded,
             Self::ValidThenCancelled => Verdict::ValidThenCancelled,
+            Self::Provisional => Verdict::Provisional,
         }
+    }
+}
+
+/// What the verifier has: a bundle, or the charters of a file that it vouches for itself.
+fn authority(
+    args: &ReceiptVerifyArgs,
+    expected: &FederationId,
+) -> anyhow::Result<Option<TrustedAuthority>> {
+    match (&args.authority, &args.charter) {
+        (Some(file), _) => trusted(file, expected).map(Some),
+        (None, Some(file)) => {
+            Ok(Some(TrustedAuthority::of_charters(charter_file::add(None, file)?)))
+        }
+        (None, None) => Ok(None),
     }
 }
 
@@ -151,7 +279,7 @@ fn anchor(args: &ReceiptVerifyArgs) -> anyhow::Result<FederationId> {
 
 fn trusted(file: &Path, expected: &FederationId) -> anyhow::Result<TrustedAuthority> {
     let bytes = read_bounded(file, BUNDLE_BYTES_MAX)?;
-    let bundle = Authority::parse_bundle(&bytes)
+    let bundle = Bundle::parse(&bytes)
         .with_context(|| format!("{} is no authority bundle", file.display()))?;
     TrustedAuthority::verify(&bundle, expected)
         .with_context(|| format!("the authority bundle {} does not hold", file.display()))
@@ -179,9 +307,10 @@ fn show(file: &Path, console: Console) -> anyhow::Result<()> {
             "type": statement.kind.as_str(),
             "issuer": statement.issuer.to_string(),
             "issued_at": statement.issued_at.to_string(),
-            "index": receipt.proof.index,
+            "index": receipt.place.index(),
+            "provisional": matches!(receipt.place, Place::Provisional { .. }),
             "as_of": receipt.as_of,
-            "later_events": receipt.events.len(),
+            "other_events": receipt.events.len(),
             "body": statement.body,
             "disclosed": disclosed,
             "verified": false,
@@ -196,23 +325,22 @@ fn show(file: &Path, console: Console) -> anyhow::Result<()> {
         (words("声明标识", "statement"), receipt.entry.id().to_string()),
         (words("签发交易所", "issuer"), statement.issuer.to_string()),
         (words("签发时间（自述）", "issued (by its own clock)"), statement.issued_at.to_string()),
-        (words("日志条目", "log entry"), receipt.proof.index.to_string()),
+        (words("日志条目", "log entry"), receipt.place.index().to_string()),
         (words("截至日志大小", "as of log size"), receipt.as_of.to_string()),
-        (words("其后事件", "later events"), receipt.events.len().to_string()),
+        (words("其他事件", "other events"), receipt.events.len().to_string()),
     ])?;
     fields(&statement.body, console)?;
     let disclosed = receipt.disclosures.iter().map(|(name, one)| (name.clone(), one.value.clone()));
-    shown(&disclosed.collect(), console)
+    tell_disclosed(&disclosed.collect(), console)
 }
 
 /// Confidential fields that a receipt shows.
-fn shown(disclosed: &BTreeMap<String, Value>, console: Console) -> anyhow::Result<()> {
+fn tell_disclosed(disclosed: &BTreeMap<String, Value>, console: Console) -> anyhow::Result<()> {
     if !disclosed.is_empty() {
         console.say("披露的保密字段：", "Confidential fields that are shown:")?;
     }
-    for (name, value) in disclosed {
-        let value = printable(&text(value));
-        console.line(&format!("  {}: {value}", field_name(name, console.lang)))?;
+    for name in disclosed.keys() {
+        console.line(&claim_line(name, disclosed, console))?;
     }
     Ok(())
 }
@@ -221,7 +349,7 @@ fn fields(body: &Value, console: Console) -> anyhow::Result<()> {
     console.say("内容：", "Content:")?;
     for (name, value) in body.as_object().into_iter().flatten() {
         if name == "claims" {
-            let names: Vec<&str> = value
+            let names: Vec<String> = value
                 .as_object()
                 .into_iter()
                 .flatten()
@@ -233,18 +361,19 @@ fn fields(body: &Value, console: Console) -> anyhow::Result<()> {
                 &format!("  confidential (committed to): {}", names.join(separator)),
             )?;
         } else {
-            let value = printable(&text(value));
+            let value = shown(&text(value));
             console.line(&format!("  {}: {value}", field_name(name, console.lang)))?;
         }
     }
     Ok(())
 }
 
-/// What a member is called by people; its own name where there is no better.
-fn field_name(name: &str, lang: Lang) -> &str {
+/// What a member is called by people; its own name in quotes where there is no better, so that it is not taken for
+/// one of ours.
+fn field_name(name: &str, lang: Lang) -> String {
     match FIELDS.iter().find(|(member, _)| *member == name) {
-        Some((_, words)) => words.of(lang),
-        None => name,
+        Some((_, words)) => words.of(lang).to_owned(),
+        None => format!("\"{}\"", shown(name)),
     }
 }
 
@@ -275,15 +404,9 @@ const FIELDS: [(&str, super::lang::Words); 30] = [
     ("sign_date", words("签订日期", "signed on")),
     ("subtype", words("子类别", "subtype")),
     ("summary", words("简介", "summary")),
-    ("technical_amount", words("技术交易额（最小货币单位）", "technical amount (minor units)")),
+    ("technical_amount", words("技术交易额", "technical amount")),
     ("title", words("标题", "title")),
-    (
-        "total_amount",
-        words(
-            "合同成交总金额（最小货币单位，人民币为分）",
-            "total amount (minor units: fen, cents)",
-        ),
-    ),
+    ("total_amount", words("合同成交总金额", "total amount")),
     ("valid_from", words("起始日期", "valid from")),
     ("valid_to", words("截止日期", "valid to")),
 ];
@@ -296,8 +419,8 @@ fn bundle(global: &Global, output: &Path, console: Console) -> anyhow::Result<()
     }
     let size = storage::written(bytes.len() as u64);
     console.say(
-        &format!("已写入 {}（{size}）。", output.display()),
-        &format!("{} is written ({size}).", output.display()),
+        &format!("已写入 {}（{size}）。", shown_path(output)),
+        &format!("{} is written ({size}).", shown_path(output)),
     )
 }
 
@@ -343,6 +466,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_members_name_is_quoted_where_it_is_none_of_ours() {
+        assert_eq!(field_name("title", Lang::En), "title");
+        assert_eq!(field_name("verdict: valid", Lang::En), "\"verdict: valid\"");
+        assert_eq!(field_name("a\n结论\u{202e}", Lang::Zh), "\"a\\u{a}结论\\u{202e}\"");
+    }
+
+    #[test]
     fn field_names_are_sorted_and_single() {
         assert!(FIELDS.is_sorted_by(|a, b| a.0 < b.0));
     }
@@ -356,6 +486,7 @@ mod tests {
             output: None,
             compact: false,
             qr: None,
+            wait: None,
         };
         assert_eq!(default_name(&args), PathBuf::from("______x.hutong-receipt.json"));
     }

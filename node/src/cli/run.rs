@@ -1,10 +1,10 @@
 //! `hutong run`: store, keys, charters, the node, its HTTP interface; ends in order on a signal.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use hutong_protocol::charter::{CharterChain, Extend, SignedCharter};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -14,12 +14,14 @@ use super::console::Console;
 use super::exit::{Unprepared, Usage};
 use super::{secret, settings};
 use crate::api::server::Server;
+use crate::authority::Charters;
 use crate::config::Config;
 use crate::driver::{self, NodeFault, Parts, Running};
-use crate::handle::NodeHandle;
+use crate::handle::{NodeHandle, NoticeLevel, NoticeLine};
 use crate::keys::KeyFolder;
+use crate::process::{self, Descriptors};
 use crate::store::{Store, StoreOptions};
-use crate::{charter_file, logging};
+use crate::{charter_file, logging, private};
 
 /// How long requests that have begun may take once the node has ended.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,9 +35,19 @@ pub fn run(global: &Global, args: &RunArgs, console: Console) -> anyhow::Result<
     let config = settings::read(global, &args.settings)?;
     logging::start(&config.logging, global.verbose)?;
     let data = &global.data;
+    let mut notices = Vec::new();
+    notices.extend(tightened(private::keep_existing(data)?, data));
+    let limit = process::raise_descriptors()?;
+    let descriptors = Descriptors::divide(
+        limit,
+        config.api.connections_max,
+        config.network.limits.connections_max,
+    );
+    notices.extend(short_of_descriptors(&descriptors));
+    let config = within(config, &descriptors);
     let folder = KeyFolder::of(data);
     let seed = secret::open_seed(&folder, &args.passphrase, console)?;
-    let store = Store::open(data, &store_options(&config))?;
+    let store = Store::open(data, &store_options(&config, &descriptors))?;
     let charters = charters(data, &store, &config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -51,7 +63,15 @@ pub fn run(global: &Global, args: &RunArgs, console: Console) -> anyhow::Result<
             folder.clear_restored()?;
         }
         let restored = folder.restored();
-        let parts = Parts { config: config.clone(), store, charters, seed, restored, own_log_complete };
+        let parts = Parts {
+            config: config.clone(),
+            store,
+            charters,
+            seed,
+            restored,
+            own_log_complete,
+            notices,
+        };
         let running = driver::start(parts)?;
         if restored {
             tracing::warn!(
@@ -59,6 +79,7 @@ pub fn run(global: &Global, args: &RunArgs, console: Console) -> anyhow::Result<
             );
             tokio::spawn(clear_mark(running.handle.clone(), folder));
         }
+        tokio::spawn(keep_charters(running.handle.clone(), data.clone()));
         let server =
             Server::bind(running.handle.clone(), data.clone(), &config.api, &config.metrics)
                 .await?;
@@ -67,32 +88,63 @@ pub fn run(global: &Global, args: &RunArgs, console: Console) -> anyhow::Result<
     })
 }
 
-fn store_options(config: &Config) -> StoreOptions {
+fn store_options(config: &Config, descriptors: &Descriptors) -> StoreOptions {
     StoreOptions {
         index_cache_bytes: u64::from(config.storage.cache_mib) << 20,
+        views_open_max: descriptors.tables,
+        reserve_bytes: u64::from(config.storage.reserve_mib) << 20,
         ..StoreOptions::default()
     }
 }
 
-/// The charters of file and store together, for whichever the other lacks.
-fn charters(data: &Path, store: &Store, config: &Config) -> anyhow::Result<CharterChain> {
-    let mut chain = charter_file::read(data).map_err(|error| {
+/// The configuration with no more connections than there are descriptors for.
+fn within(mut config: Config, descriptors: &Descriptors) -> Config {
+    config.api.connections_max = descriptors.http;
+    let limits = &mut config.network.limits;
+    limits.connections_max = descriptors.peers;
+    limits.strangers_max = limits.strangers_max.min(limits.connections_max / 2);
+    config
+}
+
+fn warning(zh: String, en: String) -> NoticeLine {
+    tracing::warn!("{en}");
+    NoticeLine { time: driver::now(), level: NoticeLevel::Warning, zh, en }
+}
+
+fn tightened(count: usize, data: &Path) -> Option<NoticeLine> {
+    let data = data.display();
+    (count > 0).then(|| {
+        warning(
+            format!("{data} 中有 {count} 个文件或目录可被他人打开，已收紧权限：请确认此前无人读取"),
+            format!(
+                "{count} files and folders in {data} could be opened by others and are private now; find out who has read them"
+            ),
+        )
+    })
+}
+
+fn short_of_descriptors(descriptors: &Descriptors) -> Option<NoticeLine> {
+    let Descriptors { limit, needed, http, peers, .. } = descriptors;
+    descriptors.is_short().then(|| {
+        warning(
+            format!(
+                "文件描述符上限为 {limit}，按配置需要 {needed}：对等连接限为 {peers} 个，接口连接限为 {http} 个。请提高上限（LimitNOFILE 或 ulimit -n）"
+            ),
+            format!(
+                "the limit of descriptors is {limit}, the configuration needs {needed}: at most {peers} connections with peers and {http} of the HTTP interface; raise it with LimitNOFILE or `ulimit -n`"
+            ),
+        )
+    })
+}
+
+/// The charters of file and store together.
+fn charters(data: &Path, store: &Store, config: &Config) -> anyhow::Result<Charters> {
+    let charters = Charters::read(data, store).map_err(|error| {
         let reason = driver::chain(&error);
         Unprepared::new(format!("章程不成立：{reason}"), format!("no charter holds: {reason}"))
     })?;
-    for bytes in store.charters()? {
-        let signed = SignedCharter::parse(&bytes).context("a stored charter is damaged")?;
-        match &mut chain {
-            None => chain = Some(CharterChain::found(signed)?),
-            Some(chain) => {
-                if let Extend::Equivocation(_) = chain.extend(signed)? {
-                    tracing::error!("the council signed two charters of one version");
-                }
-            }
-        }
-    }
-    let chain = chain.ok_or_else(settings::no_charter)?;
-    let (id, pinned) = (chain.federation_id().to_string(), &config.federation.id);
+    let charters = charters.ok_or_else(settings::no_charter)?;
+    let (id, pinned) = (charters.founded.federation().to_string(), &config.federation.id);
     if !pinned.is_empty() && *pinned != id {
         return Err(Unprepared::new(
             format!("章程所建联盟为 {id}，而配置中 federation.id 为 {pinned}"),
@@ -100,7 +152,7 @@ fn charters(data: &Path, store: &Store, config: &Config) -> anyhow::Result<Chart
         )
         .into());
     }
-    Ok(chain)
+    Ok(charters)
 }
 
 /// Refuses the operator's word that the own log is complete where another size is stored.
@@ -114,6 +166,24 @@ fn compare_own_log(size: u64, store: &Store, config: &Config) -> anyhow::Result<
         "--own-log-complete {size}, but {stored} entries of {me} are stored here: compare with your records before you say which"
     ))
     .into())
+}
+
+/// Keeps the charters in effect in the data folder's file, for commands that need no node.
+async fn keep_charters(handle: NodeHandle, data: PathBuf) {
+    let mut views = handle.watch();
+    // One that the file has and that never took effect here is left there.
+    let kept = charter_file::read(&data).ok().flatten();
+    let mut written = kept.map_or(0, |charters| charters.version());
+    loop {
+        let changed = views.wait_for(|view| view.charters.version() > written).await;
+        let Ok(charters) = changed.map(|view| Arc::clone(&view.charters)) else { return };
+        written = charters.version();
+        let folder = data.clone();
+        let writing = tokio::task::spawn_blocking(move || charter_file::write(&folder, &charters));
+        if let Ok(Err(error)) = writing.await {
+            tracing::warn!(error = driver::chain(&error), "the charter file stays as it was");
+        }
+    }
 }
 
 /// Removes the mark of a restored seed once enough members have shown what they hold.
@@ -160,10 +230,10 @@ async fn until_ended(running: Running, server: Server) -> anyhow::Result<()> {
         _ = interrupt.recv() => tracing::info!("interrupted: ending"),
         _ = terminate.recv() => tracing::info!("told to end"),
         end = &mut ended => result = Some(end),
-        outcome = &mut serving => {
+        broken_off = &mut serving => {
             handle.shutdown().await;
             let _ = ended.await;
-            return outcome?.context("the HTTP interface ended the node");
+            return broken_off.context("the HTTP interface ended the node");
         }
     }
     stop.send_replace(true);

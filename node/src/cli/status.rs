@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::args::Global;
-use super::console::{Console, printable};
+use super::console::{Console, shown};
 use super::exit::NotYet;
 use super::lang::{Lang, words};
 use super::settings;
@@ -28,6 +28,7 @@ pub fn status(global: &Global, wait: Option<u64>, console: Console) -> anyhow::R
     console.show(&status, |status| {
         attention(status, console)?;
         facts(status, console)?;
+        waiting_decisions(status, console)?;
         notices(&status.notices, console)
     })
 }
@@ -97,6 +98,19 @@ fn concerns(status: &Status) -> Vec<(String, String)> {
             "The keys were restored: nothing is signed before the council's members have shown their copies.".to_owned(),
         );
     }
+    match status.disk.as_str() {
+        "full" => add(
+            "磁盘已满：不能发布，也不同步其他日志。请腾出空间。".to_owned(),
+            "The disk is full: nothing is published and other logs are not fetched. Free space."
+                .to_owned(),
+        ),
+        "low" => add(
+            "磁盘空间不足：不同步其他日志，余量留给本所日志。请腾出空间。".to_owned(),
+            "The disk has little room: other logs are not fetched, what is left is kept for the own one. Free space."
+                .to_owned(),
+        ),
+        _ => {}
+    }
     for exchange in &status.frozen {
         add(
             format!("{exchange} 的日志出现两个版本，已冻结。见 hutong log show {exchange}"),
@@ -111,6 +125,18 @@ fn concerns(status: &Status) -> Vec<(String, String)> {
             format!(
                 "This exchange is {}: new statements do not count.",
                 membership(status, Lang::En)
+            ),
+        );
+    }
+    for decision in status.waiting.iter().filter(|decision| decision.overdue) {
+        let (log, member, index) = (&decision.log, &decision.member, decision.index);
+        let keeper = &status.register.keeper;
+        add(
+            format!(
+                "{log} 第 {index} 条关于 {member} 的决定已等待一天以上：请联系登记簿保管方 {keeper} 或理事会。"
+            ),
+            format!(
+                "The decision about {member}, entry {index} of {log}, has waited for more than a day: call the keeper {keeper}, or the council."
             ),
         );
     }
@@ -137,7 +163,7 @@ fn membership(status: &Status, lang: Lang) -> String {
 
 fn facts(status: &Status, console: Console) -> anyhow::Result<()> {
     console.facts([
-        (words("交易所", "exchange"), status.exchange.clone()),
+        (words("交易所", "exchange"), console.exchange(&status.exchange_names, &status.exchange)),
         (words("成员状态", "membership"), membership(status, console.lang)),
         (
             words("联盟", "federation"),
@@ -154,6 +180,7 @@ fn facts(status: &Status, console: Console) -> anyhow::Result<()> {
         (words("收 / 发", "in / out"), {
             format!("{} / {}", bytes(status.bytes_in), bytes(status.bytes_out))
         }),
+        (words("登记簿", "register"), register(status, console.lang)),
         (words("排队", "waiting"), waiting(status, console.lang)),
     ])?;
     if let Some(log) = &status.own_log {
@@ -169,6 +196,55 @@ fn facts(status: &Status, console: Console) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How far the register counts, and its last anchor.
+fn register(status: &Status, lang: Lang) -> String {
+    let register = &status.register;
+    let anchor = match &register.anchor {
+        None => lang.pick("尚未锚定", "no anchor yet").to_owned(),
+        Some(anchor) => {
+            let recorded = anchor.recorded.as_ref().unwrap_or(&anchor.day);
+            lang.pick(format!("最近锚定 {recorded}"), format!("last anchor {recorded}"))
+        }
+    };
+    let (size, keeper) = (register.size, &register.keeper);
+    lang.pick(
+        format!("{size} 条，由 {keeper} 保管，{anchor}"),
+        format!("{size} entries, kept by {keeper}, {anchor}"),
+    )
+}
+
+/// Decisions about members that did not take effect yet, each with what it waits for.
+///
+/// # Errors
+///
+/// Standard output cannot be written.
+pub(super) fn waiting_decisions(status: &Status, console: Console) -> anyhow::Result<()> {
+    if status.waiting.is_empty() {
+        return Ok(());
+    }
+    console.say("尚未生效的决定：", "Decisions that did not take effect yet:")?;
+    let headers = [
+        words("决定", "decision"),
+        words("成员", "member"),
+        words("所在日志", "in the log of"),
+        words("时间", "made"),
+        words("等待", "waits for"),
+    ];
+    let rows = status.waiting.iter().map(|decision| {
+        let kind = decision.kind.trim_start_matches("hutong/member-").trim_end_matches("/v1");
+        vec![
+            kind.to_owned(),
+            decision.member.clone(),
+            format!("{} #{}", decision.log, decision.index),
+            decision.issued_at.clone(),
+            decision.reason.clone().unwrap_or_else(|| {
+                console.lang.pick("登记簿保管方记入", "the keeper to record it").to_owned()
+            }),
+        ]
+    });
+    console.table(&headers, rows)
+}
+
 /// The queues that are not empty.
 fn waiting(status: &Status, lang: Lang) -> String {
     let queues = status.queues.iter().filter(|(_, length)| **length > 0);
@@ -182,8 +258,9 @@ fn waiting(status: &Status, lang: Lang) -> String {
 
 fn notices(notices: &[Notice], console: Console) -> anyhow::Result<()> {
     for notice in notices.iter().take(NOTICES_SHOWN) {
-        let text = printable(console.lang.pick(&notice.zh, &notice.en));
-        console.line(&format!("{}  {:<7}  {text}", notice.time, notice.level))?;
+        let text = shown(console.lang.pick(&notice.zh, &notice.en));
+        let (time, level) = (shown(&notice.time), shown(&notice.level));
+        console.line(&format!("{time}  {level:<7}  {text}"))?;
     }
     Ok(())
 }

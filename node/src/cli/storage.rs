@@ -2,15 +2,16 @@
 
 use hutong_crypto::checkpoint::Checkpoint;
 use hutong_crypto::note::Note;
-use hutong_protocol::charter::CharterChain;
-use hutong_protocol::directory::{Directory, Facts};
+use hutong_protocol::directory::register_version;
 use hutong_protocol::id::{ExchangeId, Origin};
 
 use super::args::Global;
-use super::console::Console;
+use super::console::{Console, shown, shown_path};
 use super::exit::{Damaged, Unprepared};
 use super::{settings, status};
+use crate::authority::Charters;
 use crate::charter_file;
+use crate::private;
 use crate::store::{Finding, FsckReport, Severity, Store, StoreError, StoreOptions, fsck, rebuild};
 
 /// `hutong fsck`: looks at every stored byte.
@@ -22,12 +23,16 @@ pub fn check(global: &Global, console: Console) -> anyhow::Result<()> {
     need_store(global)?;
     let bar = console.progress(0, "检查", "checking");
     let charters = charter_file::read(&global.data).ok().flatten();
-    // Opening the folder as a node does would repair what is being looked for, so only the charter's keys
+    // Opening the folder as a node does would repair what is being looked for, so only the charters' keys
     // are at hand now.
-    let council = |log: &ExchangeId| {
-        charters.as_ref()?.latest().council_member(log).map(|member| member.log_key)
+    let key = |log: &ExchangeId| {
+        let charters = charters.as_ref()?;
+        match register_version(log) {
+            Some(version) => Some(charters.version_at(version)?.charter().register_key),
+            None => charters.latest().council_member(log).map(|member| member.log_key),
+        }
     };
-    let report = fsck(&global.data, &council, &mut |progress| {
+    let report = fsck(&global.data, &key, &mut |progress| {
         bar.set_length(progress.size);
         bar.set_position(progress.entries);
         bar.set_message(progress.log.to_string());
@@ -37,7 +42,7 @@ pub fn check(global: &Global, console: Console) -> anyhow::Result<()> {
     if report.is_sound()
         && let Some(charters) = &charters
     {
-        check_signatures(&open(global)?, charters, &mut report)?;
+        check_signatures(&open(global)?, &Charters::of(charters)?, &mut report)?;
     }
     console.show(&report, |report| show(report, console))?;
     if report.is_sound() {
@@ -50,20 +55,16 @@ pub fn check(global: &Global, console: Console) -> anyhow::Result<()> {
 /// Checks the log signatures of the checkpoints that the charter's keys alone could not check.
 fn check_signatures(
     store: &Store,
-    charters: &CharterChain,
+    charters: &Charters,
     report: &mut FsckReport,
 ) -> Result<(), StoreError> {
-    let mut facts = Facts::new();
-    for (log, index, entry) in store.admin_facts()? {
-        facts.insert((log, index), &entry);
-    }
-    let directory = Directory::build(charters, &facts);
+    let directory = charters.fold(store)?;
     for log in report.logs.iter_mut().filter(|log| !log.checkpoint_signature) {
         let Ok(exchange) = log.log.parse::<ExchangeId>() else { continue };
         let head = store.head(&exchange)?;
         let Some((size, note)) = head.and_then(|head| head.checkpoint) else { continue };
         let Some(key) = directory.log_key_at(&exchange, size) else { continue };
-        let origin = Origin::new(&charters.federation_id(), &exchange).to_string();
+        let origin = Origin::new(&directory.federation(), &exchange).to_string();
         let signed = Note::parse(&note)
             .is_ok_and(|note| Checkpoint::verify_log_signature(&note, &origin, &key).is_ok());
         log.checkpoint_signature = signed;
@@ -97,7 +98,7 @@ fn show(report: &FsckReport, console: Console) -> anyhow::Result<()> {
     for finding in &report.findings {
         let place = [
             finding.log.clone(),
-            finding.file.as_ref().map(|file| file.display().to_string()),
+            finding.file.as_deref().map(shown_path),
             finding.index.map(|index| index.to_string()),
         ];
         let place: Vec<String> = place.into_iter().flatten().collect();
@@ -105,7 +106,7 @@ fn show(report: &FsckReport, console: Console) -> anyhow::Result<()> {
         console.line(&format!(
             "{mark} {}: {}; {}",
             place.join(" "),
-            finding.what,
+            shown(&finding.what),
             finding.advice
         ))?;
     }
@@ -140,7 +141,7 @@ pub fn remake(global: &Global, console: Console) -> anyhow::Result<()> {
             &format!("Rebuilt from {} entries of {} logs.", report.entries, report.logs),
         )?;
         for (log, why) in &report.failed {
-            console.line(&format!("! {log}: {why}"))?;
+            console.line(&format!("! {}: {}", shown(log), shown(why)))?;
         }
         Ok(())
     })?;
@@ -159,6 +160,7 @@ pub fn remake(global: &Global, console: Console) -> anyhow::Result<()> {
 /// [`StoreError`], also while a node works there; [`Unprepared`] where none ever has.
 pub fn open(global: &Global) -> anyhow::Result<Store> {
     need_store(global)?;
+    private::keep_existing(&global.data)?;
     Ok(Store::open(&global.data, &StoreOptions::default())?)
 }
 

@@ -1,8 +1,10 @@
 //! What each value must satisfy, with its bounds.
 
+use hutong_protocol::place::{PlaceError, check_place, id_prefix};
 use libp2p::Multiaddr;
+use libp2p::multiaddr::Protocol;
 
-use super::{Config, Finding, Origin};
+use super::{Config, Exchange, Finding, Origin};
 
 /// Returns everything that is wrong with `config`; empty if nothing is.
 pub fn check(config: &Config) -> Vec<Finding> {
@@ -12,6 +14,7 @@ pub fn check(config: &Config) -> Vec<Finding> {
     api(config, &mut findings);
     let f = &mut findings;
     f.range("storage.cache_mib", config.storage.cache_mib.into(), 8, 65_536);
+    f.range("storage.reserve_mib", config.storage.reserve_mib.into(), 0, 1 << 20);
     f.range("log.batch_ms_max", config.log.batch_ms_max, 1, 10_000);
     f.range("log.own_log_check_ms", config.log.own_log_check_ms, 0, 600_000);
     f.range("sync.anti_entropy_s", config.sync.anti_entropy_s, 1, 3_600);
@@ -70,6 +73,8 @@ impl Findings {
 
 /// A provincial node dials its peers of the same tier (34) and may name as many backups.
 const ADDRESSES_MAX: usize = 64;
+/// One would do; a few more stand in for it.
+const RELAYS_MAX: usize = 8;
 /// As in a descriptor.
 const NAMES_MAX: usize = 16;
 /// Room for the longest official name in any script.
@@ -104,6 +109,7 @@ fn exchange(config: &Config, findings: &mut Findings) {
             "write it like `CN-3301` or `KZ`",
         );
     }
+    place(exchange, findings);
     if !exchange.website.is_empty() && !exchange.website.starts_with("https://") {
         findings.add(
             "exchange.website",
@@ -142,11 +148,31 @@ fn exchange(config: &Config, findings: &mut Findings) {
     }
 }
 
+/// Where id, tier and region are set and in form, they agree.
+fn place(exchange: &Exchange, findings: &mut Findings) {
+    let parsed = (exchange.id.parse(), exchange.tier.parse(), exchange.region.parse());
+    let (Ok(id), Ok(tier), Ok(region)) = parsed else { return };
+    match check_place(&id, tier, &region) {
+        Ok(()) => {}
+        Err(error @ PlaceError::Id { .. }) => {
+            let advice = format!("write it like `{}name`", id_prefix(&region));
+            findings.add("exchange.id", error.to_string(), advice);
+        }
+        Err(error @ PlaceError::Tier { .. }) => {
+            findings.add("exchange.tier", error.to_string(), "correct tier or region");
+        }
+    }
+}
+
 fn network(config: &Config, findings: &mut Findings) {
     let network = &config.network;
     findings.addresses("network.listen", &network.listen);
     findings.addresses("network.bootstrap", &network.bootstrap);
+    relaying(config, findings);
     let limits = &network.limits;
+    if limits.memory_mib != 0 {
+        findings.range("network.limits.memory_mib", limits.memory_mib.into(), 64, 1 << 24);
+    }
     findings.range("network.limits.connections_max", limits.connections_max.into(), 8, 65_536);
     findings.range(
         "network.limits.connections_per_peer_max",
@@ -162,6 +188,36 @@ fn network(config: &Config, findings: &mut Findings) {
     );
 }
 
+fn relaying(config: &Config, findings: &mut Findings) {
+    let network = &config.network;
+    findings.addresses("network.relays", &network.relays);
+    if network.relays.len() > RELAYS_MAX {
+        findings.add(
+            "network.relays",
+            format!("expected at most {RELAYS_MAX} relays, met {}", network.relays.len()),
+            "remove some",
+        );
+    }
+    let names_a_peer =
+        |address: &Multiaddr| matches!(address.iter().last(), Some(Protocol::P2p(_)));
+    for relay in &network.relays {
+        if relay.parse().is_ok_and(|address| !names_a_peer(&address)) {
+            findings.add(
+                "network.relays",
+                format!("expected an address that ends in /p2p/<peer id>, met `{relay}`"),
+                "add the relay's peer id, as its operator reads it in `hutong status`",
+            );
+        }
+    }
+    if network.relay && config.exchange.addresses.is_empty() {
+        findings.add(
+            "network.relay",
+            "needs exchange.addresses: members are told there where to reach the relay",
+            "set exchange.addresses, or network.relay = false",
+        );
+    }
+}
+
 fn api(config: &Config, findings: &mut Findings) {
     let api = &config.api;
     if !api.listen.ip().is_loopback() && !api.allow_remote {
@@ -174,6 +230,8 @@ fn api(config: &Config, findings: &mut Findings) {
     findings.range("api.body_bytes_max", api.body_bytes_max, 64 * 1024, 64 * 1024 * 1024);
     findings.range("api.request_timeout_ms", api.request_timeout_ms, 100, 600_000);
     findings.range("api.concurrency_max", api.concurrency_max.into(), 1, 4_096);
+    findings.range("api.connections_max", api.connections_max.into(), 4, 65_536);
+    findings.range("api.idle_timeout_ms", api.idle_timeout_ms, 100, 600_000);
 }
 
 fn follow(config: &Config, findings: &mut Findings) {
@@ -300,6 +358,20 @@ mod tests {
             keys(|c| c.network.bootstrap = vec!["a.example:7411".into()]),
             ["network.bootstrap"]
         );
+    }
+
+    #[test]
+    fn a_relay_is_named_with_its_peer_and_is_reachable_itself() {
+        let peer = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp";
+        let relays = |address: String| keys(|c| c.network.relays = vec![address]);
+        assert!(relays(format!("/dns4/a.example/tcp/7411/p2p/{peer}")).is_empty());
+        assert_eq!(relays("/dns4/a.example/tcp/7411".to_owned()), ["network.relays"]);
+        assert_eq!(keys(|c| c.network.relay = true), ["network.relay"]);
+        let reachable = keys(|c| {
+            c.network.relay = true;
+            c.exchange.addresses = vec!["/dns4/a.example/tcp/7411".into()];
+        });
+        assert!(reachable.is_empty());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use config::{File, FileFormat};
+use hutong_protocol::shown::Shown;
 use thiserror::Error;
 use toml::{Table, Value};
 
@@ -59,7 +60,9 @@ pub struct Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: `{}` {}; {}", self.origin, self.key, self.problem, self.advice)
+        // One line each, whatever it quotes.
+        let Self { origin, key, problem, advice } = self;
+        write!(f, "{}", Shown::new(&format!("{origin}: `{key}` {problem}; {advice}")))
     }
 }
 

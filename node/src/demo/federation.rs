@@ -7,19 +7,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use hutong_crypto::keys::{Purpose, Seed, SigningKey};
-use hutong_protocol::charter::{Charter, CharterChain, SignedCharter};
-use hutong_protocol::descriptor::{ANY_TYPE, Descriptor, IssuerKey, SignedDescriptor};
+use hutong_protocol::charter::{Charter, CharterChain, Quotas, SignedCharter};
+use hutong_protocol::date::Date;
+use hutong_protocol::descriptor::{Parent, SignedDescriptor};
 use hutong_protocol::directory::{approve, with_approvals};
-use hutong_protocol::id::FederationId;
-use hutong_protocol::quorum::Quorum;
+use hutong_protocol::id::{ExchangeId, FederationId};
 use serde_json::{Value, json};
 
 use super::plan::{Admission, FOUNDERS, Part};
 use crate::api::client::Client;
 use crate::api::model::PublishRequest;
-use crate::config::Config;
-use crate::keys::{self, KeyFolder, Sealing};
-use crate::net::TransportSecret;
+use crate::config::{Config, Exchange};
+use crate::keys::{self, DescribeError, KeyFolder, Sealing, describe};
 use crate::{charter_file, driver};
 
 /// The statement that admits an exchange.
@@ -46,10 +45,20 @@ struct Prepared {
     part: Part,
     data: PathBuf,
     seed: Seed,
-    descriptor: SignedDescriptor,
+    exchange: Exchange,
+    id: ExchangeId,
 }
 
 impl Prepared {
+    /// Its descriptor under `parent`; `federation` is `None` for the founding council.
+    fn descriptor(
+        &self,
+        parent: Parent,
+        federation: Option<FederationId>,
+    ) -> Result<SignedDescriptor, DescribeError> {
+        describe(&self.exchange, &self.seed, parent, federation)
+    }
+
     fn log_key(&self) -> SigningKey {
         self.seed.derive(Purpose::Log)
     }
@@ -94,21 +103,23 @@ impl Federation {
 
     fn admit_all(&self, prepared: &[Prepared], chain: &CharterChain) -> anyhow::Result<()> {
         for (index, node) in prepared.iter().enumerate() {
-            let by = match node.part.admitted_by {
+            let (by, parent) = match node.part.admitted_by {
                 Admission::Founder => continue,
-                Admission::Council => 0,
-                Admission::By(parent) => parent,
+                Admission::Council => (0, Parent::Council),
+                Admission::By(parent) => (parent, Parent::Member(prepared[parent].id.clone())),
             };
-            let mut body = json!({ "descriptor": node.descriptor.to_value() });
+            let descriptor = node.descriptor(parent, Some(self.id))?;
+            let mut body = json!({
+                "charter": chain.latest_digest().to_string(),
+                "descriptor": descriptor.to_value(),
+                "number": 1,
+                "until": Date::of(driver::now()).plus_days(30).to_string(),
+            });
             if node.part.admitted_by == Admission::Council {
-                body["charter_version"] = json!(chain.version());
                 let council = &prepared[..FOUNDERS.min(prepared.len())];
                 let approvals = council
                     .iter()
-                    .map(|member| {
-                        let id = &member.descriptor.descriptor().id;
-                        approve(&self.id, ADMIT, &body, id, &member.log_key())
-                    })
+                    .map(|member| approve(&self.id, ADMIT, &body, &member.id, &member.log_key()))
                     .collect();
                 body = with_approvals(body, approvals);
             }
@@ -214,47 +225,36 @@ fn prepare(folder: &Path, part: Part, tcp: u16, first: &str) -> anyhow::Result<P
     "warn,hutong_node=info".clone_into(&mut config.logging.filter);
     let text = toml::to_string(&config).context("cannot write a configuration")?;
     fs::write(data.join("hutong.toml"), text)?;
-    let descriptor = describe(&part, &seed, address)?;
-    Ok(Prepared { part, data, seed, descriptor })
-}
-
-fn describe(part: &Part, seed: &Seed, address: String) -> anyhow::Result<SignedDescriptor> {
-    let issuer = seed.derive(Purpose::Issuer).public();
-    let descriptor = Descriptor {
-        id: part.id.parse()?,
-        names: [("zh".to_owned(), part.zh.clone()), ("en".to_owned(), part.en.clone())].into(),
-        tier: part.tier,
-        region: part.region.parse()?,
-        log_key: seed.derive(Purpose::Log).public(),
-        witness_key: seed.derive(Purpose::Witness).public(),
-        issuer_keys: vec![IssuerKey { key: issuer, types: vec![ANY_TYPE.to_owned()] }],
-        transport: TransportSecret::from_bytes(seed.derive_bytes(Purpose::Transport)).peer(),
-        addresses: vec![address],
-        website: None,
-    };
-    Ok(SignedDescriptor::sign(&descriptor, &seed.derive(Purpose::Log))?)
+    let (exchange, id) = (config.exchange, part.id.parse()?);
+    Ok(Prepared { part, data, seed, exchange, id })
 }
 
 /// The founding charter, signed by all its council.
 fn found(prepared: &[Prepared]) -> anyhow::Result<CharterChain> {
     ensure!(prepared.len() >= FOUNDERS, "a federation needs {FOUNDERS} founders");
     let mut council: Vec<_> = prepared[..FOUNDERS].iter().collect();
-    council.sort_by(|a, b| a.part.id.cmp(&b.part.id));
-    let ids: std::collections::BTreeSet<_> =
-        council.iter().map(|member| member.descriptor.descriptor().id.clone()).collect();
+    council.sort_by(|a, b| a.id.cmp(&b.id));
+    let seats: Result<Vec<_>, _> =
+        council.iter().map(|member| member.descriptor(Parent::Council, None)).collect();
     let charter = Charter {
         version: 1,
         federation: "互通演示联盟 · Hutong demonstration".to_owned(),
-        council: council.iter().map(|member| member.descriptor.clone()).collect(),
+        council: seats?,
         threshold: 2,
-        registrar: prepared[0].descriptor.descriptor().id.clone(),
-        witness_quorum: Quorum::threshold_of(2, &ids)?,
+        keeper: prepared[0].id.clone(),
+        register_key: prepared[0].seed.derive(Purpose::Register).public(),
+        witness_quorum: 2,
+        anchor_minutes: 1,
+        // A receipt need not wait.
+        anchor_seconds_min: 0,
+        finality_days: 90,
+        daily_mib: Quotas::default(),
         succession: None,
         issued_at: driver::now(),
     };
     let mut signed = SignedCharter::unsigned(&charter)?;
     for member in council {
-        signed.sign(&member.descriptor.descriptor().id, &member.log_key());
+        signed.sign(&member.id, &member.log_key());
     }
     Ok(CharterChain::found(signed)?)
 }

@@ -204,7 +204,14 @@ impl<'a> Story<'a> {
             disclose: vec!["project_name".to_owned(), "total_amount".to_owned()],
             ..ReceiptRequest::default()
         };
-        let bytes = self.nodes_in_federation()[home].client.receipt(&request)?;
+        let client = &self.nodes_in_federation()[home].client;
+        client.want_anchor()?;
+        let mut issued = None;
+        wait(CONVERGE_WITHIN, "an anchor of the register that covers the contract", || {
+            issued = Some(client.receipt(&request)?);
+            Ok(true)
+        })?;
+        let bytes = issued.context("no receipt was made")?.bytes;
         let file = self.folder.join(format!("{registration}.hutong-receipt.json"));
         std::fs::write(&file, &bytes)?;
         (self.say)(

@@ -5,15 +5,17 @@
 //! a group shares one fsync.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use bytes::Bytes;
 use hutong_protocol::audience::Viewer;
-use hutong_protocol::directory::Directory;
+use hutong_protocol::directory::{Anchor, AnchoredLeaf, Directory};
 use hutong_protocol::id::ExchangeId;
-use hutong_protocol::io::{Effect, InboundId, Input, PeerFault, Ticket, Verdict};
+use hutong_protocol::io::{Effect, InboundId, Input, PeerFault, RequestId, Ticket, Verdict};
 use hutong_protocol::limits::LEAVES_BYTES_MAX;
-use hutong_protocol::message::{LeavesRequest, Refusal, Response};
+use hutong_protocol::message::{LeavesRequest, Refusal, Request, Response};
 use hutong_protocol::neighbours::Interests;
 use hutong_protocol::persist::Persist;
 use hutong_protocol::region::Scope;
@@ -24,11 +26,17 @@ use super::publish::{published, refused};
 use crate::continuity::Reserved;
 use crate::handle::{PublishError, Published};
 use crate::net::{Membership, NetHandle, Verdict as NetVerdict};
-use crate::store::{Store, StoreError};
+use crate::store::{Room, Store, StoreError};
 
 /// Lists of effects that wait for the disk or the network at most. The driver then waits, and
 /// with it everybody who feeds it.
 pub(super) const QUEUE_MAX: usize = 1_024;
+
+/// Pause before a commit is tried again for which disk or descriptors did not suffice.
+const COMMIT_AGAIN: Duration = Duration::from_secs(1);
+
+/// Pause before others' entries are asked for again while the disk has no room for them.
+const FETCH_AGAIN: Duration = Duration::from_secs(5);
 
 type Reply = oneshot::Sender<Result<Vec<Published>, PublishError>>;
 
@@ -56,16 +64,40 @@ impl Replies {
     }
 }
 
+/// A log's leaf in the newest anchor that counts; none where nobody at hand keeps it.
+pub(crate) type LeafAnswer = Option<(Anchor, AnchoredLeaf)>;
+
+/// Receipts that wait for a leaf of an anchor.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LeafReplies(Arc<Mutex<BTreeMap<Ticket, oneshot::Sender<LeafAnswer>>>>);
+
+impl LeafReplies {
+    pub(super) fn insert(&self, ticket: Ticket, reply: oneshot::Sender<LeafAnswer>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(ticket, reply);
+    }
+
+    fn answer(&self, ticket: Ticket, leaf: LeafAnswer) {
+        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&ticket);
+        if let Some(reply) = waiting {
+            // Whoever asked may have gone.
+            drop(reply.send(leaf));
+        }
+    }
+}
+
 /// Where effects end.
 pub(super) struct Executor {
     pub(super) me: ExchangeId,
     pub(super) store: Store,
     pub(super) net: NetHandle,
     pub(super) replies: Replies,
+    pub(super) leaves: LeafReplies,
     /// Answers that go back into the state.
     pub(super) inputs: mpsc::UnboundedSender<Input>,
     /// Lists of effects that are queued or being carried out.
     pub(super) under_way: Arc<AtomicUsize>,
+    /// Becomes true when the node is to end.
+    pub(super) stopping: Arc<AtomicBool>,
 }
 
 impl Executor {
@@ -94,13 +126,35 @@ impl Executor {
         Ok(())
     }
 
+    /// Makes changes durable. Where disk or descriptors do not suffice, nothing was changed and nothing is said:
+    /// it waits until they do, or until the node is to end.
     async fn persist(&self, changes: Vec<Persist>) -> Result<(), StoreError> {
         if changes.is_empty() {
             return Ok(());
         }
-        let store = self.store.clone();
-        let committed = tokio::task::spawn_blocking(move || store.commit(&changes)).await;
-        committed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+        let changes = Arc::new(changes);
+        let mut is_told = false;
+        loop {
+            let (store, group) = (self.store.clone(), Arc::clone(&changes));
+            let committed = tokio::task::spawn_blocking(move || store.commit(&group)).await;
+            let committed =
+                committed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+            match committed {
+                Err(error) if error.is_passing() && !self.stopping.load(Ordering::Relaxed) => {
+                    if !is_told {
+                        tracing::error!(%error, "waiting: a commit could not be made durable; it is tried again every second");
+                        is_told = true;
+                    }
+                    tokio::time::sleep(COMMIT_AGAIN).await;
+                }
+                outcome => {
+                    if is_told && outcome.is_ok() {
+                        tracing::info!("the commit that waited is durable");
+                    }
+                    return outcome;
+                }
+            }
+        }
     }
 
     async fn carry_out(&self, effect: Effect) {
@@ -113,10 +167,18 @@ impl Executor {
                 self.replies.answer(ticket, outcome);
                 Ok(())
             }
+            Effect::AnchorLeaf { ticket, leaf } => {
+                self.leaves.answer(ticket, leaf);
+                Ok(())
+            }
             Effect::Publish { scope, bytes } => {
                 self.net.publish(scope.as_str(), bytes).await.map(|_| ())
             }
             Effect::Verdict { id, verdict } => self.net.verdict(id.0, net_verdict(verdict)).await,
+            Effect::Send { request, bytes, .. } if self.must_wait(&bytes) => {
+                self.answer_later(request);
+                Ok(())
+            }
             Effect::Send { request, peer, bytes } => {
                 self.net.send_request(request.0, peer.as_str(), bytes).await
             }
@@ -145,6 +207,24 @@ impl Executor {
         if let Err(error) = sent {
             tracing::debug!(%error, "the network is closed");
         }
+    }
+
+    /// Whether a request asks for other exchanges' entries, for which the disk has no room.
+    fn must_wait(&self, request: &Bytes) -> bool {
+        let has_room = || self.store.space().map_or(true, |space| space.room == Room::All);
+        match Request::decode(request.clone()) {
+            Ok(Request::Leaves(range)) => range.log != self.me && !has_room(),
+            Ok(_) | Err(_) => false,
+        }
+    }
+
+    /// Tells the state after a pause that a request has no answer, so that it asks again when there may be room.
+    fn answer_later(&self, request: RequestId) {
+        let inputs = self.inputs.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(FETCH_AGAIN).await;
+            let _ = inputs.send(Input::Response { request, answer: None });
+        });
     }
 
     /// Reads and answers beside the queue: what was persisted before is there already.

@@ -1,13 +1,48 @@
 //! What operators should know, in two languages.
 
 use hutong_protocol::io::{Notice, PeerFault};
+use hutong_protocol::shown::Shown;
 use hutong_protocol::time::Timestamp;
 
 use crate::handle::{NoticeLevel, NoticeLine};
+use crate::store::{Room, Space};
 
-/// The line for an operator.
+/// The line for an operator: one line, whatever a reason in it quotes.
 pub(super) fn line(time: Timestamp, notice: &Notice) -> NoticeLine {
     let (level, zh, en) = words(notice);
+    let shown = |text: String| Shown::new(&text).to_string();
+    NoticeLine { time, level, zh: shown(zh), en: shown(en) }
+}
+
+/// The line for an operator where what the disk has room for has changed.
+pub(super) fn of_disk(time: Timestamp, space: &Space) -> NoticeLine {
+    let mib = |bytes: u64| bytes >> 20;
+    let (free, needed) = (mib(space.free), mib(space.needed));
+    let (level, zh, en) = match space.room {
+        Room::All => (
+            NoticeLevel::Info,
+            format!("磁盘空间恢复充足（余 {free} MiB）：继续同步其他交易所的日志"),
+            format!("the disk has room again ({free} MiB free): other logs are fetched"),
+        ),
+        Room::Own => (
+            NoticeLevel::Warning,
+            format!(
+                "磁盘仅余 {free} MiB，少于 {needed} MiB：余量留给本所日志，暂停同步其他日志。请腾出空间，或调低 storage.reserve_mib"
+            ),
+            format!(
+                "the disk has {free} MiB free, less than {needed} MiB: they are kept for the own log, and other logs are not fetched; free space, or lower storage.reserve_mib"
+            ),
+        ),
+        Room::Nothing => (
+            NoticeLevel::Alarm,
+            format!(
+                "磁盘仅余 {free} MiB：不能发布，也不同步其他日志。请腾出空间，节点随后自行继续"
+            ),
+            format!(
+                "the disk has {free} MiB free: nothing is published and other logs are not fetched; free space, and the node goes on by itself"
+            ),
+        ),
+    };
     NoticeLine { time, level, zh, en }
 }
 
@@ -78,19 +113,11 @@ fn words(notice: &Notice) -> (NoticeLevel, String, String) {
                 "under its new keys the log of {log} contradicts the {size} entries held here: it is not followed; call its parent exchange"
             ),
         ),
-        Notice::CharterInstalled { version } => (
-            Info,
-            format!("章程第 {version} 版已生效"),
-            format!("charter version {version} is in force"),
-        ),
-        Notice::CharterRefused { reason } => {
-            (Warning, format!("章程被拒绝：{reason}"), format!("a charter was refused: {reason}"))
-        }
-        Notice::CharterConflict { version } => (
-            Alarm,
-            format!("章程第 {version} 版有两个互相矛盾的后继版本：请联系理事会"),
-            format!("charter version {version} has two successors: call the council"),
-        ),
+        Notice::CharterInstalled { .. }
+        | Notice::CharterRefused { .. }
+        | Notice::CharterConflict { .. }
+        | Notice::OverQuota { .. }
+        | Notice::RegisterRefused { .. } => of_authority(notice),
         Notice::PeerMisbehaved { peer, fault } => {
             let (zh, en) = fault_words(*fault);
             (Warning, format!("节点 {peer}：{zh}"), format!("peer {peer}: {en}"))
@@ -105,6 +132,56 @@ fn words(notice: &Notice) -> (NoticeLevel, String, String) {
             format!("{log} 第 {size} 条处的检查点已获 {witnesses} 个见证方联署"),
             format!("checkpoint of {log} at {size} is cosigned by {witnesses} witnesses"),
         ),
+    }
+}
+
+/// Notices of charters, quotas and the register.
+fn of_authority(notice: &Notice) -> (NoticeLevel, String, String) {
+    use NoticeLevel::{Alarm, Info, Warning};
+    match notice {
+        Notice::CharterInstalled { version } => (
+            Info,
+            format!("章程第 {version} 版已生效"),
+            format!("charter version {version} is in force"),
+        ),
+        Notice::CharterRefused { reason } => {
+            (Warning, format!("章程被拒绝：{reason}"), format!("a charter was refused: {reason}"))
+        }
+        Notice::CharterConflict { version } => (
+            Alarm,
+            format!("另有成员持有与本所不同的第 {version} 版章程：请与理事会电话核对章程摘要"),
+            format!(
+                "a member has another charter of version {version} than this node: compare the charter's digest with the council by telephone"
+            ),
+        ),
+        Notice::OverQuota { log } => (
+            Warning,
+            format!("{log} 今日发布量已达配额：本节点次日再获取其余内容，在此之前不予联署"),
+            format!(
+                "{log} has reached its quota of the day: the rest is fetched tomorrow, and not cosigned before"
+            ),
+        ),
+        Notice::RegisterRefused { index, reason } => (
+            Alarm,
+            format!(
+                "登记簿第 {index} 条与本所核对的结果不符，本所不予联署（{reason}）：请联系登记簿保管方和理事会"
+            ),
+            format!(
+                "entry {index} of the register is not what this node found, so it does not cosign it ({reason}): call the keeper and the council"
+            ),
+        ),
+        Notice::OwnLogChecked { .. }
+        | Notice::OwnLogBehind { .. }
+        | Notice::Restored
+        | Notice::OwnLogConflict
+        | Notice::Equivocation { .. }
+        | Notice::Thawed { .. }
+        | Notice::Diverged { .. }
+        | Notice::OtherTreeCosigned { .. }
+        | Notice::OtherThanCosigned { .. }
+        | Notice::PeerMisbehaved { .. }
+        | Notice::CaughtUp { .. }
+        | Notice::Cosigned { .. } => words(notice),
     }
 }
 
@@ -123,4 +200,21 @@ fn fault_words(fault: PeerFault) -> (&'static str, &'static str) {
 /// Whether a notice is worth a line in the list that operators see. Routine progress is not.
 pub(super) fn is_listed(notice: &Notice) -> bool {
     !matches!(notice, Notice::CaughtUp { .. } | Notice::Cosigned { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use hutong_protocol::shown::is_invisible;
+
+    use super::*;
+
+    #[test]
+    fn a_reason_makes_no_line_of_its_own() {
+        let reason =
+            "`a\n2026-11-30T08:00:00Z  info  charter version 9 is in force\u{202e}`".to_owned();
+        let NoticeLine { zh, en, .. } =
+            line(Timestamp::default(), &Notice::CharterRefused { reason });
+        assert!(!zh.chars().chain(en.chars()).any(is_invisible), "{zh} {en}");
+        assert!(en.contains(r"a\u{a}2026"), "{en}");
+    }
 }

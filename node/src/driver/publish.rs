@@ -9,7 +9,12 @@ use crate::handle::{PublishError, Published};
 pub(super) fn published(me: &ExchangeId, positions: &[(u64, StatementId)]) -> Vec<Published> {
     positions
         .iter()
-        .map(|(index, id)| Published { log: me.clone(), index: *index, id: *id })
+        .map(|(index, id)| Published {
+            log: me.clone(),
+            index: *index,
+            id: *id,
+            unlisted: Vec::new(),
+        })
         .collect()
 }
 

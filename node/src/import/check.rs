@@ -2,10 +2,12 @@
 
 use super::publisher::Submission;
 use hutong_protocol::audience::Audience;
+use hutong_protocol::body::Content;
 use hutong_protocol::contract::claims::check_claims;
 use hutong_protocol::id::ExchangeId;
 use hutong_protocol::statement::{Draft, StatementType};
 use hutong_protocol::time::Timestamp;
+use hutong_protocol::unlisted::{Unlisted, in_claims, in_content};
 use serde_json::{Map, Value};
 
 /// Checks `submission` by the rules of the protocol. Issuer, time and salt are the node's and stand in
@@ -36,6 +38,16 @@ pub fn check_draft(submission: &Submission) -> Result<(), String> {
         body: Value::Object(body),
     };
     draft.encode().map(drop).map_err(|error| chain(&error))
+}
+
+/// Codes of `submission` that are on no list of this version; none where it is refused anyhow.
+pub fn unlisted(submission: &Submission) -> Vec<Unlisted> {
+    let kind = StatementType::from_name(submission.kind);
+    let body = Value::Object(submission.body.clone());
+    let content = Content::from_body(&kind, &body);
+    let mut found = content.map_or_else(|_| Vec::new(), |content| in_content(&content));
+    found.extend(in_claims(&submission.confidential.clone().into_iter().collect()));
+    found
 }
 
 /// An error with its causes in one line.
@@ -84,6 +96,19 @@ mod tests {
         let mut elsewhere = listing();
         elsewhere.audience = json!("friends");
         assert!(check_draft(&elsewhere).is_err());
+    }
+
+    #[test]
+    fn a_code_that_no_list_knows_is_a_warning() {
+        let mut listing = samples::listings().unwrap().swap_remove(0);
+        assert_eq!(unlisted(&listing), []);
+        listing.body.insert("region".into(), json!("XX"));
+        assert_eq!(check_draft(&listing), Ok(()));
+        assert_eq!(unlisted(&listing)[0].path, "body.region");
+        let mut contract = samples::contracts().unwrap().swap_remove(0);
+        contract.confidential.insert("currency".into(), json!("RMB"));
+        assert_eq!(check_draft(&contract), Ok(()));
+        assert_eq!(unlisted(&contract)[0].path, "claims.currency");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use super::read::{Encoding, Format, Source};
 use super::row::{Original, Problem};
+use hutong_protocol::shown::Shown;
 use serde_json::{Map, Value, json};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -166,16 +167,20 @@ fn table_row(
             row.push(placed.get(index).cloned().unwrap_or_default());
         }
     }
-    let joined = |part: fn(&Problem) -> String| {
-        let parts: Vec<String> =
-            problems.iter().map(part).filter(|text| !text.is_empty()).collect();
+    // The row itself is as it was; what is said of it is for people.
+    let joined = |part: fn(&Problem) -> &str| {
+        let parts: Vec<String> = problems
+            .iter()
+            .map(|problem| Shown::new(part(problem)).to_string())
+            .filter(|text| !text.is_empty())
+            .collect();
         encode(encoding, &parts.join("; "))
     };
     let number = problems.first().map_or(0, |problem| problem.row);
     row.push(number.to_string().into_bytes());
-    row.push(joined(|problem| problem.column.clone()));
-    row.push(joined(|problem| problem.value.clone()));
-    row.push(joined(|problem| problem.reason.clone()));
+    row.push(joined(|problem| &problem.column));
+    row.push(joined(|problem| &problem.value));
+    row.push(joined(|problem| &problem.reason));
     row.push(beside.join(&b" | "[..]));
     row
 }

@@ -11,6 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Characters of a registration number at most.
 const REGISTRATION_CHARS_MAX: usize = 32;
 
+/// Why an amount in an unlisted currency is not imported.
+const NO_MINOR_UNIT: &str = "how many decimals this currency has is not known to this version, so the amount cannot be \
+    written in its minor unit: correct the code, or publish the statement by hand";
+
 /// Applies a mapping to the rows of one file, in their order.
 #[derive(Debug)]
 pub struct Mapper<'a> {
@@ -81,7 +85,15 @@ impl<'a> Mapper<'a> {
         let subject = self.subject(source.number, row, identity, &mut problems);
         let mut parts = Parts::new(self.mapping, source.number);
         for (target, rule) in &self.mapping.fields {
-            match rule.fill(target, row, self.minor_digits(target, row)) {
+            let digits = match self.minor_digits(target, row) {
+                Ok(digits) => digits,
+                Err(currency) => {
+                    let (column, reason) = (place(target, &rule.source_columns()), NO_MINOR_UNIT);
+                    problems.push(Problem::new(source.number, &column, currency.as_str(), reason));
+                    continue;
+                }
+            };
+            match rule.fill(target, row, digits) {
                 Ok(filled) => parts.put(target, &rule.source_columns(), filled),
                 Err(unfit) => {
                     let column = place(target, &rule.source_columns());
@@ -95,17 +107,19 @@ impl<'a> Mapper<'a> {
         }
     }
 
-    /// Decimals of an amount's currency. Unknown currencies count as having two: they are refused later.
-    fn minor_digits(&self, target: &Target, row: &Map<String, Value>) -> usize {
+    /// Decimals of an amount's currency, or the currency where it is not listed. What is no currency counts as
+    /// having two: it is refused later.
+    fn minor_digits(&self, target: &Target, row: &Map<String, Value>) -> Result<usize, Currency> {
         if target.shape != Shape::Money {
-            return 0;
+            return Ok(0);
         }
         let path = target.currency_path();
         let rule = self.mapping.fields.iter().find(|(target, _)| target.path() == path);
         let filled = rule.and_then(|(target, rule)| rule.fill(target, row, 0).ok());
         let code = filled.and_then(|filled| filled.value);
         let currency = code.as_ref().and_then(Value::as_str).map(str::parse::<Currency>);
-        currency.and_then(Result::ok).map_or(2, |currency| currency.decimals() as usize)
+        let Some(Ok(currency)) = currency else { return Ok(2) };
+        currency.decimals().map(|digits| digits as usize).ok_or(currency)
     }
 
     fn identity(&mut self, row: &Map<String, Value>) -> Option<([u8; 16], u32)> {

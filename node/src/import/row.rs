@@ -1,6 +1,7 @@
 //! A row as it was read: its values, its place and its original bytes.
 
 use super::limits::QUOTE_CHARS_MAX;
+use hutong_protocol::shown::Shown;
 use serde_json::{Map, Value};
 
 /// One row of the source, whole or broken.
@@ -55,12 +56,12 @@ impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "row {}", self.row)?;
         if !self.column.is_empty() {
-            write!(f, ", {}", self.column)?;
+            write!(f, ", {}", Shown::new(&self.column))?;
         }
         if !self.value.is_empty() {
-            write!(f, " `{}`", self.value)?;
+            write!(f, " `{}`", Shown::new(&self.value))?;
         }
-        write!(f, ": {}", self.reason)
+        write!(f, ": {}", Shown::new(&self.reason))
     }
 }
 
@@ -89,5 +90,7 @@ mod tests {
         let problem = Problem::new(7, "TRL", "ten", "expected a whole number");
         assert_eq!(problem.to_string(), "row 7, TRL `ten`: expected a whole number");
         assert_eq!(Problem::new(7, "", "", "empty").to_string(), "row 7: empty");
+        let problem = Problem::new(7, "a\u{202e}", "x\nrow 8", "no `\u{9b}1m`");
+        assert_eq!(problem.to_string(), r"row 7, a\u{202e} `x\u{a}row 8`: no `\u{9b}1m`");
     }
 }

@@ -267,6 +267,9 @@ impl Run<'_> {
                 return Ok(None);
             }
         };
+        for warning in super::check::unlisted(&submission) {
+            self.report.warn(Problem::new(row, "", &subject, warning.en()));
+        }
         if let Err(reason) = (self.options.check)(&submission) {
             self.fail(&original, &[Problem::new(row, "", &subject, reason)])?;
             return Ok(None);

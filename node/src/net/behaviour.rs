@@ -17,11 +17,13 @@ use super::config::{NetConfig, NetError};
 use super::gate::Gate;
 use super::late_ping::LatePing;
 use super::limits::NetLimits;
+use super::member_relay::MemberRelay;
 use super::names::Names;
 use super::scoring::{self, Gossip};
 
 /// The door first, then the protocols. What is optional is off unless configured, so that the
-/// list of protocols that `identify` sends stays short.
+/// list of protocols that `identify` sends stays short. The relay client is not optional: without it
+/// a node reaches no member that stands behind a relay.
 #[derive(NetworkBehaviour)]
 #[behaviour(prelude = "libp2p::swarm::derive_prelude")]
 pub(super) struct Behaviour {
@@ -34,9 +36,9 @@ pub(super) struct Behaviour {
     pub(super) sync: request_response::Behaviour<FrameCodec>,
     pub(super) kad: kad::Behaviour<MemoryStore>,
     mdns: Toggle<mdns::tokio::Behaviour>,
-    relay_server: Toggle<relay::Behaviour>,
-    relay_client: Toggle<relay::client::Behaviour>,
-    dcutr: Toggle<dcutr::Behaviour>,
+    pub(super) relay_server: Toggle<MemberRelay>,
+    relay_client: relay::client::Behaviour,
+    dcutr: dcutr::Behaviour,
     autonat_client: Toggle<autonat::v2::client::Behaviour>,
     autonat_server: Toggle<autonat::v2::server::Behaviour>,
 }
@@ -53,11 +55,10 @@ impl Behaviour {
         key: &Keypair,
         config: &NetConfig,
         names: &Names,
-        relay_client: Option<relay::client::Behaviour>,
+        relay_client: relay::client::Behaviour,
     ) -> Result<Self, NetError> {
         let me = key.public().to_peer_id();
         let limits = &config.limits;
-        let dcutr = relay_client.is_some().then(|| dcutr::Behaviour::new(me));
         let gossip =
             scoring::gossip(key).map_err(|reason| NetError::Part { part: "gossipsub", reason })?;
         Ok(Self {
@@ -75,12 +76,9 @@ impl Behaviour {
             sync: sync(names, limits),
             kad: kademlia(me, names, config.public),
             mdns: mdns(config, me)?.into(),
-            relay_server: config
-                .relay_server
-                .then(|| relay::Behaviour::new(me, relay::Config::default()))
-                .into(),
-            relay_client: relay_client.into(),
-            dcutr: dcutr.into(),
+            relay_server: config.relay_server.then(|| MemberRelay::new(me)).into(),
+            relay_client,
+            dcutr: dcutr::Behaviour::new(me),
             autonat_client: config.autonat.then(autonat::v2::client::Behaviour::default).into(),
             autonat_server: (config.autonat && config.public)
                 .then(autonat::v2::server::Behaviour::default)

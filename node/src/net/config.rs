@@ -68,10 +68,11 @@ pub struct NetConfig {
     pub public: bool,
     /// Looks for peers on the local network by multicast DNS.
     pub mdns: bool,
-    /// Passes on connections between others (a relay server).
+    /// Passes on connections between members (a relay server). Needs `external` addresses, which it
+    /// tells them.
     pub relay_server: bool,
-    /// Relays through which others reach this node: addresses ending in `/p2p/<peer id>`. Turns
-    /// on the relay client and hole punching.
+    /// Relays through which others reach this node: addresses ending in `/p2p/<peer id>`. A
+    /// reservation is kept at each.
     pub relays: Vec<String>,
     /// Asks peers whether this node's addresses can be reached, and answers the same (`AutoNAT` 2).
     pub autonat: bool,

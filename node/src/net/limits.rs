@@ -140,17 +140,73 @@ impl Default for NetLimits {
 impl From<&NetworkLimits> for NetLimits {
     /// The defaults, with what an operator has configured.
     fn from(configured: &NetworkLimits) -> Self {
-        let NetworkLimits { connections_max, connections_per_peer_max, strangers_max } =
+        let NetworkLimits { connections_max, connections_per_peer_max, strangers_max, memory_mib } =
             *configured;
         let defaults = Self::default();
         let room = usize::try_from(connections_max).unwrap_or(usize::MAX);
+        // Each handshake takes a descriptor too: half as many as connections, at most.
+        let pending_max = (connections_max / 4).max(1);
         Self {
             connections_max,
+            pending_inbound_max: defaults.pending_inbound_max.min(pending_max),
+            pending_outbound_max: defaults.pending_outbound_max.min(pending_max),
             connections_per_peer_max,
             strangers_max: usize::try_from(strangers_max).unwrap_or(usize::MAX),
+            memory_bytes_max: memory_bytes_max(memory_mib),
             // Half of the connections are left for those who dial in.
             peers_target: defaults.peers_target.min(room.div_ceil(2)),
             ..defaults
         }
+    }
+}
+
+/// The memory above which no connection is taken: `memory_mib`, or half of what the machine has for 0.
+fn memory_bytes_max(memory_mib: u32) -> Option<usize> {
+    let bytes = match memory_mib {
+        0 => machine_memory_bytes()? / 2,
+        mib => u64::from(mib) << 20,
+    };
+    usize::try_from(bytes).ok()
+}
+
+/// Bytes of memory of the machine, or of the container if it has fewer.
+#[cfg(target_os = "linux")]
+fn machine_memory_bytes() -> Option<u64> {
+    let machine = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = machine.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let total = line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)?;
+    let container = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
+    let container = container.and_then(|text| text.trim().parse().ok());
+    Some(container.map_or(total, |max: u64| max.min(total)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn machine_memory_bytes() -> Option<u64> {
+    None
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn memory_is_bounded_unless_told_by_half_of_the_machine() {
+        assert_eq!(memory_bytes_max(64), Some(64 << 20));
+        let limits = NetLimits::from(&Config::default().network.limits);
+        if let Some(bytes) = machine_memory_bytes() {
+            assert!(bytes > 1 << 20);
+            assert_eq!(limits.memory_bytes_max.unwrap() as u64, bytes / 2);
+        }
+    }
+
+    #[test]
+    fn handshakes_take_half_as_many_descriptors_as_connections() {
+        let mut configured = Config::default().network.limits;
+        let pending = |limits: NetLimits| limits.pending_inbound_max + limits.pending_outbound_max;
+        assert_eq!(pending(NetLimits::from(&configured)), 128);
+        configured.connections_max = 30;
+        assert_eq!(pending(NetLimits::from(&configured)), 14);
     }
 }

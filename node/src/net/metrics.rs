@@ -24,6 +24,8 @@ counters! {
     connections_closed,
     /// Inbound connections that failed or were refused at the door.
     inbound_failed,
+    /// Listeners that closed, such as a reservation at a relay that was refused or lost.
+    listeners_closed,
     /// Own dials that failed.
     dials_failed,
     /// Own dials started.

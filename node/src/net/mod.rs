@@ -11,6 +11,7 @@
 //! | `task` and `task/…` | the event loop |
 //! | `behaviour`, `transport`, `codec`, `scoring`, `late_ping` | how libp2p is put together |
 //! | `dial`, `lookup`, `relays` | whom to connect to |
+//! | `member_relay` | whom to relay for |
 //! | `gate`, `reputation`, `bucket` | whom to refuse |
 //! | `peers`, `requests`, `verdicts`, `bandwidth`, `metrics` | books |
 //!
@@ -29,6 +30,7 @@ mod handle;
 mod late_ping;
 pub mod limits;
 mod lookup;
+mod member_relay;
 mod metrics;
 mod names;
 mod outbox;

@@ -59,6 +59,13 @@ impl Relays {
         }
     }
 
+    /// A new connection with a relay is a new chance: it may know this node as a member by now.
+    pub(super) fn connected(&mut self, peer: &PeerId, now: Instant) {
+        for relay in self.0.iter_mut().filter(|relay| relay.peer == *peer) {
+            relay.due = now;
+        }
+    }
+
     pub(super) fn closed(&mut self, listener: ListenerId, now: Instant) {
         for relay in self.0.iter_mut().filter(|relay| relay.listener == Some(listener)) {
             relay.listener = None;

@@ -78,7 +78,7 @@ fn swarm(
     names: &Names,
     bandwidth: &Bandwidth,
 ) -> Result<Swarm<Behaviour>, NetError> {
-    let (stack, relay_client) = transport::build(key, bandwidth, !config.relays.is_empty())?;
+    let (stack, relay_client) = transport::build(key, bandwidth)?;
     let behaviour = Behaviour::new(key, config, names, relay_client)?;
     let mut settings = swarm::Config::with_tokio_executor()
         .with_idle_connection_timeout(IDLE_MAX)

@@ -10,5 +10,6 @@ mod gossiping;
 mod harness;
 mod hostile;
 mod refusing;
+mod relaying;
 mod requesting;
 mod wire;

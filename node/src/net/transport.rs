@@ -21,12 +21,11 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(15);
 /// Streams on one Yamux or QUIC connection.
 const STREAMS_MAX: u16 = 512;
 
-/// Builds the stack, with the relay client's half if `relayed`.
+/// Builds the stack, with the half of the relay client that it needs.
 pub(super) fn build(
     key: &Keypair,
     bandwidth: &Bandwidth,
-    relayed: bool,
-) -> Result<(Stack, Option<relay::client::Behaviour>), NetError> {
+) -> Result<(Stack, relay::client::Behaviour), NetError> {
     let noise = noise::Config::new(key)
         .map_err(|error| NetError::Part { part: "noise", reason: error.to_string() })?;
     let direct = || {
@@ -46,9 +45,6 @@ pub(super) fn build(
         let (config, options) = (dns::ResolverConfig::default(), dns::ResolverOpts::default());
         dns::tokio::Transport::custom(direct(), config, options)
     });
-    if !relayed {
-        return Ok((counted(named, bandwidth), None));
-    }
     let (circuits, client) = relay::client::new(key.public().to_peer_id());
     let circuits = circuits
         .upgrade(Version::V1Lazy)
@@ -57,7 +53,7 @@ pub(super) fn build(
         .timeout(HANDSHAKE_MAX)
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
     let both = OrTransport::new(circuits, named).map(|either, _| either.into_inner());
-    Ok((counted(both, bandwidth), Some(client)))
+    Ok((counted(both, bandwidth), client))
 }
 
 /// Counts the bytes of every connection.

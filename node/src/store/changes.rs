@@ -56,6 +56,9 @@ fn encode_one(writer: &mut Writer, change: &Persist) {
         Persist::Thawed { log } => {
             writer.u8(8).text(log.as_str());
         }
+        Persist::Anchored { version, index, changes } => {
+            writer.u8(9).u64(*version).u64(*index).bytes(changes);
+        }
     }
 }
 
@@ -85,6 +88,10 @@ fn decode_one(reader: &mut Reader, bound: usize) -> Result<Persist, WireError> {
     let tag = reader.u8()?;
     if tag == 5 {
         return Ok(Persist::Charter { bytes: reader.bytes("charter", bound)?.to_vec() });
+    }
+    if tag == 9 {
+        let (version, index) = (reader.u64()?, reader.u64()?);
+        return Ok(Persist::Anchored { version, index, changes: reader.bytes("anchor", bound)? });
     }
     let log: ExchangeId = reader.parsed("log", bound)?;
     Ok(match tag {
@@ -156,6 +163,7 @@ mod tests {
             Persist::Evidence { log: log.clone(), bytes },
             Persist::Frozen { log: log.clone(), size: 0 },
             Persist::Thawed { log },
+            Persist::Anchored { version: 1, index: 7, changes: Bytes::from_static(b"changes") },
         ]
     }
 

@@ -21,7 +21,10 @@ use super::folder::Folders;
 use super::heads::{HeadChanges, Heads};
 use super::journal::{Journal, Record, Recovered};
 use super::path::TILE_WIDTH;
-use super::record::{Kind, charter_key, decode_sized, encode_sized, log_key, number_key};
+use super::record::{
+    Kind, anchor_key, charter_key, decode_sized, encode_sized, log_key, number_key,
+};
+use super::room::{self, Space};
 use super::stage::{Stage, Staged};
 
 /// State of the writing side.
@@ -135,7 +138,16 @@ impl Core {
     /// Leaves nothing in the journal, so that the next opening has nothing to do.
     pub(super) fn close(&self) {
         let closed = self.writer().and_then(|mut writer| {
-            if writer.journal.is_empty() { Ok(()) } else { self.checkpoint(&mut writer, 0) }
+            if writer.journal.is_empty() {
+                return Ok(());
+            }
+            // An index that meets a full disk may not open again; the journal has what it lacks.
+            let (folder, free) = (self.folder.root(), room::free_bytes(self.folder.root())?);
+            if !self.bounds.allow_closing(free) {
+                let (folder, needed) = (folder.to_path_buf(), self.bounds.free_min);
+                return Err(StoreError::NoRoom { folder, free, needed });
+            }
+            self.checkpoint(&mut writer, 0)
         });
         if let Err(error) = closed {
             tracing::warn!(%error, "the journal is read again at the next start");
@@ -168,16 +180,19 @@ impl Core {
     /// Refuses a commit that would leave the index without room.
     fn check_room(&self, stage: &Stage) -> Result<(), StoreError> {
         let folder = self.folder.root();
-        let room = rustix::fs::statvfs(folder)
-            .map_err(|error| StoreError::io("ask the free space of", folder)(error.into()))?;
-        let free = room.f_bavail.saturating_mul(room.f_frsize);
+        let (free, free_min) = (room::free_bytes(folder)?, self.bounds.free_min);
         let growth = stage.values().flat_map(|staged| staged.growth.values());
         let added: u64 = growth.map(|growth| growth.bytes.len() as u64).sum();
-        let needed = self.free_bytes_min.saturating_add(added);
-        if self.free_bytes_min > 0 && free < needed {
+        let needed = free_min.saturating_add(added);
+        if free_min > 0 && free < needed {
             return Err(StoreError::NoRoom { folder: folder.to_path_buf(), free, needed });
         }
         Ok(())
+    }
+
+    /// What the disk has room for at this moment.
+    pub(super) fn space(&self) -> Result<Space, StoreError> {
+        Ok(self.bounds.space(room::free_bytes(self.folder.root())?))
     }
 
     fn plan(&self, writer: &Writer, changes: &[Persist]) -> Result<Plan, StoreError> {
@@ -232,6 +247,10 @@ impl Core {
                 let mut key = number_key(Kind::Evidence, number);
                 key.extend_from_slice(sha256(bytes).as_bytes());
                 plan.batch.insert(key, bytes.as_slice());
+                Ok(())
+            }
+            Persist::Anchored { version, index, changes } => {
+                plan.batch.insert(anchor_key(*version, *index), changes.as_ref());
                 Ok(())
             }
             Persist::Charter { bytes } => {

@@ -19,6 +19,7 @@ use super::heads::Heads;
 use super::journal::Journal;
 use super::marks::Marks;
 use super::record::{Head, Kind, decode_marks, decode_sequence, number_key};
+use super::room::Bounds;
 use super::views::{Fresh, Generations, Progress, TableOptions};
 
 /// What is committed of one log; a snapshot that never changes.
@@ -79,7 +80,7 @@ pub(super) struct Core {
     pub(super) writer: Mutex<Writer>,
     pub(super) progress: Mutex<Progress>,
     pub(super) progressed: Condvar,
-    pub(super) free_bytes_min: u64,
+    pub(super) bounds: Bounds,
     pub(super) journal_bytes_max: u64,
 }
 
@@ -120,6 +121,7 @@ impl Core {
         let views = TableOptions {
             cache_bytes: options.views_cache_bytes,
             memory_bytes: options.views_memory_bytes,
+            open_max: options.views_open_max,
         };
         let core = Self {
             tables: Generations::open(&folder.views(), views)?,
@@ -132,7 +134,7 @@ impl Core {
             writer: Mutex::new(writer),
             progress: Mutex::default(),
             progressed: Condvar::new(),
-            free_bytes_min: options.free_bytes_min,
+            bounds: Bounds { free_min: options.free_bytes_min, reserve: options.reserve_bytes },
             journal_bytes_max: options.journal_bytes_max,
             folder,
         };

@@ -130,6 +130,20 @@ pub enum StoreError {
         /// Half-open ranges of indices whose entries are not held.
         ranges: Vec<(u64, u64)>,
     },
+    /// Entries are not for the audience of an export; nothing was written.
+    #[error(
+        "log {log}: {restricted} of {size} entries are not for everybody, and a site cannot leave entries out; \
+         name the audience with --include-restricted --audience domestic|all, or export what is public \
+         with --dsse"
+    )]
+    Restricted {
+        /// The log.
+        log: ExchangeId,
+        /// Entries that are not for the audience asked for.
+        restricted: u64,
+        /// Entries that the checkpoint covers.
+        size: u64,
+    },
     /// An earlier failure left it open what is on disk; reading goes on, writing does not.
     #[error(
         "writing stopped after an earlier failure ({reason}); free space or check the disk, then \
@@ -153,6 +167,22 @@ impl StoreError {
     ) -> impl FnOnce(lsm_tree::Error) -> Self + use<> {
         let folder = folder.to_path_buf();
         move |source| Self::Views { folder, action, source }
+    }
+
+    /// Whether nothing was changed and the same can succeed later, once the disk has room or the process
+    /// has descriptors again.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::NoRoom { .. } => true,
+            Self::Io { source, .. } => {
+                // EMFILE and ENFILE have no kind of their own.
+                let descriptors = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE]
+                    .map(|errno| Some(errno.raw_os_error()));
+                matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+                    || descriptors.contains(&source.raw_os_error())
+            }
+            _ => false,
+        }
     }
 
     /// Whether the views' files are not as they were written, rather than that the disk is full or may
@@ -220,6 +250,17 @@ mod tests {
     #[test]
     fn ranges_are_listed_with_their_last_index() {
         assert_eq!(list_ranges(&[(3, 4), (7, 10)]), "3, 7–9");
+    }
+
+    #[test]
+    fn a_full_disk_and_a_lack_of_descriptors_pass() {
+        let failed = |source| StoreError::io("write", Path::new("/data/x"))(source);
+        assert!(failed(io::Error::from(io::ErrorKind::StorageFull)).is_passing());
+        for errno in [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE] {
+            assert!(failed(errno.into()).is_passing());
+        }
+        assert!(!failed(io::Error::from(io::ErrorKind::PermissionDenied)).is_passing());
+        assert!(!StoreError::Poisoned { reason: "x".into() }.is_passing());
     }
 
     #[test]

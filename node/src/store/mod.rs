@@ -37,6 +37,7 @@ mod path;
 mod read;
 mod record;
 mod repair;
+mod room;
 mod stage;
 mod views;
 
@@ -49,17 +50,19 @@ use std::sync::Arc;
 
 use hutong_crypto::digest::Hash;
 use hutong_crypto::merkle::cover;
+use hutong_protocol::directory::register_version;
 use hutong_protocol::entry::{Entry, Leaf};
 use hutong_protocol::id::{ExchangeId, StatementId};
-use hutong_protocol::persist::{Persist, StoredLog};
+use hutong_protocol::persist::{Persist, StoredAnchor, StoredLog};
 
 use self::core::{Core, Held};
 pub use self::error::StoreError;
-pub use self::export::{CheckpointChoice, ExportReport};
+pub use self::export::{CheckpointChoice, ExportAudience, ExportReport};
 pub use self::fsck::{Finding, FsckProgress, FsckReport, LogKey, LogReport, Severity, fsck};
 pub use self::read::StoredTree;
-use self::record::{Kind, decode_sized, log_key, number_key};
+use self::record::{Kind, decode_anchor_key, decode_sized, log_key, number_key};
 pub use self::repair::{RebuildReport, drop_log, rebuild};
+pub use self::room::{Room, Space};
 use self::views::Worker;
 pub use self::views::{
     ContractEventRow, ContractQuery, ContractRow, Counts, EventPosition, ListingQuery, ListingRow,
@@ -76,6 +79,8 @@ pub struct StoreOptions {
     /// Bytes of new rows after which the views write them out, 16 MiB by default. Three times as many are
     /// in memory at most.
     pub views_memory_bytes: u64,
+    /// Tables of the views that are open at one time, 224 by default; a descriptor each.
+    pub views_open_max: u32,
     /// Bytes that the journal may grow to, 16 MiB by default; it begins with 256 KiB.
     pub journal_bytes_max: u64,
     /// Checked hash tiles kept in memory, 8 KiB each; 1,024 by default.
@@ -83,6 +88,8 @@ pub struct StoreOptions {
     /// Bytes of the disk that commits leave free, 64 MiB by default: room for the index, which a
     /// full disk would stop until the next start.
     pub free_bytes_min: u64,
+    /// Bytes of the disk that are left free for the own log besides, 256 MiB by default; see [`Room`].
+    pub reserve_bytes: u64,
 }
 
 impl Default for StoreOptions {
@@ -91,9 +98,11 @@ impl Default for StoreOptions {
             index_cache_bytes: 16 << 20,
             views_cache_bytes: 32 << 20,
             views_memory_bytes: 16 << 20,
+            views_open_max: 224,
             journal_bytes_max: 16 << 20,
             tile_cache_tiles: 1_024,
             free_bytes_min: 64 << 20,
+            reserve_bytes: 256 << 20,
         }
     }
 }
@@ -105,6 +114,9 @@ pub struct Store {
     /// Ends when the last clone of the store goes.
     _worker: Arc<Worker>,
 }
+
+/// An entry, with its log and its index there.
+pub type PlacedEntry = ((ExchangeId, u64), Entry);
 
 /// What is known of a log besides its leaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,6 +168,15 @@ impl Store {
     /// changed, and the store stays usable. [`StoreError::Poisoned`] once it is unknown what is on disk: reading goes on.
     pub fn commit(&self, changes: &[Persist]) -> Result<(), StoreError> {
         self.core.commit(changes)
+    }
+
+    /// What the disk has room for at this moment.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`] when the system does not tell.
+    pub fn space(&self) -> Result<Space, StoreError> {
+        self.core.space()
     }
 
     /// Every log, as the protocol's state needs it at the start.
@@ -321,6 +342,51 @@ impl Store {
         self.core.values(&[Kind::Charter as u8])
     }
 
+    /// What anchors of the registers changed, in their order.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Index`] or [`StoreError::Corrupt`] when the index cannot be read.
+    pub fn anchors(&self) -> Result<Vec<StoredAnchor>, StoreError> {
+        let found = self.core.heads.prefixed(&[Kind::Anchor as u8]);
+        let found = found.map_err(self.core.index_error("read"))?.into_iter();
+        found
+            .map(|(key, changes)| {
+                let (version, index) = decode_anchor_key(&key).ok_or_else(|| {
+                    let what = "the key of an anchor is unreadable";
+                    StoreError::corrupt(&self.core.folder.index(), None, what)
+                })?;
+                Ok(StoredAnchor { version, index, changes: changes.into() })
+            })
+            .collect()
+    }
+
+    /// The registers held, each with its entries from index 0 on, up to the first that is not held.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::leaf`].
+    pub fn registers(&self) -> Result<Vec<(ExchangeId, Vec<Entry>)>, StoreError> {
+        let registers = self.logs().into_iter().filter(|log| register_version(log).is_some());
+        registers.map(|log| self.entries(&log).map(|entries| (log, entries))).collect()
+    }
+
+    fn entries(&self, log: &ExchangeId) -> Result<Vec<Entry>, StoreError> {
+        let mut entries = Vec::new();
+        loop {
+            let from = entries.len() as u64;
+            let leaves = self.leaves(log, from, u64::MAX, REGISTER_BYTES_READ)?;
+            let count = leaves.len();
+            entries.extend(leaves.into_iter().map_while(|leaf| match leaf {
+                Leaf::Entry(entry) => Some(entry),
+                Leaf::Withheld(_) => None,
+            }));
+            if count == 0 || entries.len() as u64 - from < count as u64 {
+                return Ok(entries);
+            }
+        }
+    }
+
     /// Where the statement with this id is recorded: the first place in the order of logs' arrival.
     ///
     /// Waits for the views where they lag behind.
@@ -336,19 +402,19 @@ impl Store {
         self.core.look_up(|tables| self.core.find(tables, id))
     }
 
-    /// Every entry of a member type, of all logs, that is not void: the facts that the directory
-    /// rests on. Waits until the views have caught up, also where they must be made anew first.
+    /// Every decision about a member, of all logs, that is not void, whether it took effect or not. Waits
+    /// until the views have caught up, also where they must be rebuilt first.
     ///
     /// # Errors
     ///
     /// As [`Store::leaf`].
-    pub fn admin_facts(&self) -> Result<Vec<(ExchangeId, u64, Entry)>, StoreError> {
+    pub fn decisions(&self) -> Result<Vec<PlacedEntry>, StoreError> {
         loop {
             self.settle(std::time::Duration::MAX);
-            match self.core.look_up(|tables| self.core.admin_facts(tables)) {
+            match self.core.look_up(|tables| self.core.decisions(tables)) {
                 // After a few times the views have failed, which is another error.
                 Err(error) if error.is_damage_of_views() => {}
-                facts => return facts,
+                decisions => return decisions,
             }
         }
     }
@@ -426,6 +492,9 @@ impl Store {
         self.core.view_progress()
     }
 }
+
+/// Bytes of a register read at a time.
+const REGISTER_BYTES_READ: usize = 4 << 20;
 
 /// Long enough for the views to take in one bulk commit, short enough for somebody who waits.
 const FIND_WAIT: std::time::Duration = std::time::Duration::from_secs(5);

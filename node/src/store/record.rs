@@ -32,6 +32,8 @@ pub(super) enum Kind {
     Refilled = b'p',
     /// Running number → charter.
     Charter = b'k',
+    /// Version of the charter, index in its register → what the anchor there changed.
+    Anchor = b'a',
     /// The journal's last commit that is durable without it.
     Journal = b'j',
 }
@@ -62,6 +64,20 @@ pub(super) fn charter_key(number: u64) -> Vec<u8> {
     let mut key = vec![Kind::Charter as u8];
     key.extend_from_slice(&number.to_be_bytes());
     key
+}
+
+/// Key of what an anchor changed.
+pub(super) fn anchor_key(version: u64, index: u64) -> Vec<u8> {
+    let mut key = vec![Kind::Anchor as u8];
+    key.extend_from_slice(&version.to_be_bytes());
+    key.extend_from_slice(&index.to_be_bytes());
+    key
+}
+
+/// Version and index of [`anchor_key`].
+pub(super) fn decode_anchor_key(key: &[u8]) -> Option<(u64, u64)> {
+    let (version, index) = key.strip_prefix(&[Kind::Anchor as u8])?.split_first_chunk::<8>()?;
+    Some((u64::from_be_bytes(*version), u64::from_be_bytes(index.try_into().ok()?)))
 }
 
 /// What is committed of a log.
@@ -151,5 +167,8 @@ mod tests {
         assert_eq!(decode_marks(&prefix, &key, &[1; 31]), None);
         assert_eq!(decode_sized(&encode_sized(5, b"x")), Some((5, &b"x"[..])));
         assert_eq!(decode_sized(b"short"), None);
+        let key = anchor_key(2, 1 << 40);
+        assert_eq!(decode_anchor_key(&key), Some((2, 1 << 40)));
+        assert_eq!(decode_anchor_key(&key[..16]), None);
     }
 }

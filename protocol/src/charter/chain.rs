@@ -8,17 +8,19 @@ use super::{
     model::{Charter, Succession},
     signed::SignedCharter,
 };
-use crate::id::{ExchangeId, FederationId};
+use crate::{
+    descriptor::SignedDescriptor,
+    id::{ExchangeId, FederationId},
+};
 
 /// A chain of charter versions, each verified against the one before. Cheap to clone.
 ///
 /// Version 1 is signed by its whole council; version n+1 by the threshold of version n and by its
-/// own. The chain that results from a set of charters does not depend on their order of arrival, as
-/// long as each is offered again once the version before it is there.
+/// own. A version that is on the chain stays on it: which of two valid successors takes effect is
+/// decided by the register, not here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CharterChain {
     versions: Vec<Arc<CharterVersion>>,
-    equivocation: Option<Arc<CouncilEquivocation>>,
 }
 
 /// A version whose signatures were verified.
@@ -28,25 +30,13 @@ pub struct CharterVersion {
     digest: Hash,
 }
 
-/// Two valid successors of one version: proof that members of the council signed both. The chain
-/// stops at the version before them, for good.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CouncilEquivocation {
-    /// The one with the smaller digest.
-    pub first: SignedCharter,
-    /// The other.
-    pub second: SignedCharter,
-}
-
 /// What came of a charter offered to a chain.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extend {
     /// It is the newest version now.
     Added,
     /// The chain has it already.
     Known,
-    /// It contradicts a version of the chain, which now ends before both.
-    Equivocation(Arc<CouncilEquivocation>),
 }
 
 /// Why a charter does not go onto a chain.
@@ -69,10 +59,13 @@ pub enum ExtendError {
     /// Another founding charter: another federation.
     #[error("this founding charter belongs to another federation")]
     OtherFederation,
-    /// The chain stopped at a version with two successors.
-    #[error("the council signed two successors of version {version}; the chain stops there")]
-    Stopped {
-        /// The last version that holds.
+    /// It contradicts a version that is in effect, and is signed well enough to have been in its place:
+    /// proof that members of the council signed both.
+    #[error(
+        "charter version {version} is another one than the version {version} in effect, which stays"
+    )]
+    Rival {
+        /// The version met.
         version: u64,
     },
     /// It names another predecessor.
@@ -80,6 +73,12 @@ pub enum ExtendError {
     Predecessor {
         /// The version met.
         version: u64,
+    },
+    /// A seat's descriptor was made for another federation.
+    #[error("the descriptor of council member {exchange} was made for another federation")]
+    SeatOfOtherFederation {
+        /// Whose descriptor it is.
+        exchange: ExchangeId,
     },
     /// A signature is by no council member concerned, or does not verify.
     #[error("signature of {exchange} does not hold or is by no council member")]
@@ -144,7 +143,7 @@ impl CharterChain {
         enough(&signers.own, expected, version, version)?;
         let digest = signed.digest();
         let versions = Vec::from([Arc::new(CharterVersion { signed, digest })]);
-        Ok(Self { versions, equivocation: None })
+        Ok(Self { versions })
     }
 
     /// Offers a charter to the chain.
@@ -166,21 +165,16 @@ impl CharterChain {
         } else if version != newest + 1 {
             return Err(ExtendError::Gap { met: version, needed: newest + 1 });
         }
-        let stopped = self.equivocation.is_some() && version == newest + 1;
-        if stopped {
-            return Err(ExtendError::Stopped { version: newest });
-        }
-        let Some(before) = self.version_at(version - 1).cloned() else {
+        let Some(before) = self.version_at(version - 1) else {
             return Err(ExtendError::Gap { met: version, needed: newest + 1 });
         };
-        check_successor(&before, &signed)?;
-        match self.version_at(version).cloned() {
-            None => {
-                self.versions.push(Arc::new(CharterVersion { signed, digest }));
-                Ok(Extend::Added)
-            }
-            Some(rival) => Ok(Extend::Equivocation(self.stop_before(&rival, signed))),
+        check_successor(before, &signed)?;
+        check_seats(&self.federation_id(), signed.charter())?;
+        if version <= newest {
+            return Err(ExtendError::Rival { version });
         }
+        self.versions.push(Arc::new(CharterVersion { signed, digest }));
+        Ok(Extend::Added)
     }
 
     /// Identity of the federation: SHA-256 of the founding charter's signed payload.
@@ -191,6 +185,11 @@ impl CharterChain {
     /// The version in force.
     pub fn latest(&self) -> &Charter {
         self.versions[self.versions.len() - 1].charter()
+    }
+
+    /// SHA-256 of the signed payload of the version in force.
+    pub fn latest_digest(&self) -> Hash {
+        self.versions[self.versions.len() - 1].digest
     }
 
     /// Every version, from the founding one on.
@@ -208,37 +207,6 @@ impl CharterChain {
         let index = usize::try_from(number.checked_sub(1)?).ok()?;
         self.versions.get(index)
     }
-
-    /// Proof against the council, if there is any: the alarm to show.
-    pub fn equivocation(&self) -> Option<&CouncilEquivocation> {
-        self.equivocation.as_deref()
-    }
-
-    /// Ends the chain before `rival` and keeps both as evidence.
-    fn stop_before(
-        &mut self,
-        rival: &CharterVersion,
-        signed: SignedCharter,
-    ) -> Arc<CouncilEquivocation> {
-        let version = rival.charter().version;
-        let keep = usize::try_from(version - 1).unwrap_or(usize::MAX);
-        self.versions.truncate(keep);
-        let (first, second) = if rival.digest < signed.digest() {
-            (rival.signed.clone(), signed)
-        } else {
-            (signed, rival.signed.clone())
-        };
-        let evidence = Arc::new(CouncilEquivocation { first, second });
-        self.equivocation = Some(Arc::clone(&evidence));
-        evidence
-    }
-}
-
-impl CouncilEquivocation {
-    /// The version that has two successors.
-    pub fn common_version(&self) -> u64 {
-        self.first.charter().version.saturating_sub(1)
-    }
 }
 
 fn check_successor(before: &CharterVersion, signed: &SignedCharter) -> Result<(), ExtendError> {
@@ -253,6 +221,19 @@ fn check_successor(before: &CharterVersion, signed: &SignedCharter) -> Result<()
     let old = before.charter();
     enough(&signers.former, old.threshold as usize, version, old.version)?;
     enough(&signers.own, charter.threshold as usize, version, version)
+}
+
+/// Every seat of a later version was made for this federation.
+fn check_seats(federation: &FederationId, charter: &Charter) -> Result<(), ExtendError> {
+    let stranger = charter
+        .council
+        .iter()
+        .map(SignedDescriptor::descriptor)
+        .find(|seat| seat.federation != Some(*federation));
+    match stranger {
+        Some(seat) => Err(ExtendError::SeatOfOtherFederation { exchange: seat.id.clone() }),
+        None => Ok(()),
+    }
 }
 
 /// Whoever changes keys must be listed; whoever is listed must have been on the council.

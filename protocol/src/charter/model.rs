@@ -6,14 +6,16 @@ use alloc::{
     vec::Vec,
 };
 
-use hutong_crypto::Hash;
+use hutong_crypto::{Hash, PublicKey};
 use serde_json::{Value, json};
 
+use super::quotas::Quotas;
 use crate::{
-    descriptor::{Descriptor, DescriptorError, SignedDescriptor},
+    date::Date,
+    descriptor::{Descriptor, DescriptorError, Parent, SignedDescriptor},
     fields::{FieldError, Fields},
     id::ExchangeId,
-    quorum::{Quorum, QuorumError},
+    suite::{KeyTextError, SUITE_NAME_ED25519, SUITES_MAX, check_suite, key_text, parse_key},
     time::Timestamp,
 };
 
@@ -37,10 +39,21 @@ pub struct Charter {
     pub council: Vec<SignedDescriptor>,
     /// How many council members decide: 1 to the size of the council.
     pub threshold: u32,
-    /// The council member in whose log the council's decisions are entered.
-    pub registrar: ExchangeId,
-    /// Which cosignatures make a checkpoint count.
-    pub witness_quorum: Quorum,
+    /// The council member whose node operates this version's register.
+    pub keeper: ExchangeId,
+    /// Signs the register's entries and checkpoints.
+    pub register_key: PublicKey,
+    /// How many cosignatures of the council make a checkpoint count: more than half of it; 0 for a
+    /// council of one.
+    pub witness_quorum: u32,
+    /// Minutes between two anchors, while anything changes.
+    pub anchor_minutes: u32,
+    /// Seconds between two anchors at least, where a member asks for one.
+    pub anchor_seconds_min: u32,
+    /// Days after which what was anchored is final.
+    pub finality_days: u32,
+    /// How much each tier may publish in a day.
+    pub daily_mib: Quotas,
     /// How this version follows the one before; `None` exactly for version 1.
     pub succession: Option<Succession>,
     /// When it was drawn up, by its authors' clock.
@@ -53,12 +66,11 @@ pub struct Charter {
 pub struct Succession {
     /// SHA-256 of the signed payload of the version before.
     pub previous: Hash,
-    /// Size of the former registrar's log up to which council decisions under the version before
-    /// stand.
-    pub decisions_honoured: u64,
-    /// For each council member of the version before whose log or issuer keys change, or whose
-    /// membership ends: size of its log up to which its entries under the version before stand.
-    /// A council member that leaves and is not listed stays an ordinary member.
+    /// The last day on which the register of the version before may record this one.
+    pub until: Date,
+    /// For each council member of the version before whose log or issuer keys change, or who leaves and
+    /// is suspended: size of its log up to which its entries under the version before stand.
+    /// A council member that leaves and is not listed stays an active member under the council.
     pub logs_honoured: BTreeMap<ExchangeId, u64>,
 }
 
@@ -68,20 +80,61 @@ pub enum CharterError {
     /// A member is missing, of the wrong kind, beyond its bound, or unknown.
     #[error(transparent)]
     Field(#[from] FieldError),
+    /// The register's key is no key of a suite that this version knows.
+    #[error(transparent)]
+    Key(#[from] KeyTextError),
     /// A council member's descriptor is refused.
     #[error(transparent)]
     Descriptor(#[from] DescriptorError),
-    /// The witness quorum is not well formed.
-    #[error(transparent)]
-    Quorum(#[from] QuorumError),
-    /// The council is empty, too large or not in ascending order of exchange id.
-    #[error("expected 1 to {COUNCIL_MAX} council members in ascending order of exchange id")]
+    /// The charter lets members use a suite that this version does not know. Whoever went on without
+    /// it could not verify what those members say.
+    #[error(
+        "the charter allows suite {suite}, which is not known to this version; use newer software"
+    )]
+    UnknownSuite {
+        /// The suite's name.
+        suite: String,
+    },
+    /// The witness quorum is not more than half of the council.
+    #[error("a council of {council} needs a witness quorum of {least} to {council}, got {quorum}")]
+    Quorum {
+        /// The quorum met.
+        quorum: u32,
+        /// The smallest that is allowed.
+        least: u32,
+        /// The size of the council.
+        council: usize,
+    },
+    /// The council is of two, too large, or not in ascending order of exchange id.
+    #[error(
+        "expected 1 or 3 to {COUNCIL_MAX} council members in ascending order of exchange id: two cannot \
+         witness for each other"
+    )]
     Council,
+    /// A number of minutes, seconds or days is out of bounds.
+    #[error(
+        "expected 1 to 1440 anchor_minutes, at most 3600 anchor_seconds_min, 1 to 3650 finality_days"
+    )]
+    Times,
+    /// The register's key is weak, or a council member's.
+    #[error("register_key must be a sound key that no council member uses otherwise")]
+    RegisterKey,
     /// Two council members share a key or peer id.
     #[error("council member {id} uses a key of another council member")]
     SharedKey {
         /// The second one in order.
         id: ExchangeId,
+    },
+    /// A seat's descriptor names another parent than the council, or a federation in version 1, or
+    /// none in a later one.
+    #[error(
+        "version {version}: expected the descriptor of {id} to name the council as its parent, and the federation in every version but 1"
+    )]
+    Seat {
+        /// Whose descriptor it is.
+        id: ExchangeId,
+        /// The version met.
+        version: u64,
     },
     /// The threshold is 0 or above the size of the council.
     #[error("expected a threshold of 1 to {council}, met {threshold}")]
@@ -91,10 +144,10 @@ pub enum CharterError {
         /// The size of the council.
         council: usize,
     },
-    /// The registrar is no council member.
-    #[error("registrar {id} is not a council member")]
-    Registrar {
-        /// The registrar met.
+    /// The keeper is no council member.
+    #[error("keeper {id} is not a council member")]
+    Keeper {
+        /// The keeper met.
         id: ExchangeId,
     },
     /// Version 1 names a predecessor, or a later version names none, or the version is 0.
@@ -114,21 +167,29 @@ impl Charter {
     pub fn from_value(value: &Value) -> Result<Self, CharterError> {
         let fields = Fields::open(value, "charter")?;
         fields.only(&[
+            "anchor_minutes",
+            "anchor_seconds_min",
             "council",
-            "decisions_honoured",
+            "daily_mib",
             "federation",
+            "finality_days",
             "issued_at",
+            "keeper",
             "logs_honoured",
             "previous",
-            "registrar",
+            "register_key",
+            "suites",
             "threshold",
             "type",
+            "until",
             "version",
             "witness_quorum",
         ])?;
         if fields.text("type")? != CHARTER_TYPE {
             return Err(fields.error("type", "`hutong/charter/v1`").into());
         }
+        // Before the keys in it, so that whoever lacks a suite learns that.
+        check_suites(&fields)?;
         let council = read_council(&fields)?;
         let ids: BTreeSet<ExchangeId> =
             council.iter().map(|member| member.descriptor().id.clone()).collect();
@@ -136,8 +197,13 @@ impl Charter {
             version: fields.number("version")?,
             federation: fields.bounded_text("federation", NAME_BYTES_MAX)?.to_string(),
             threshold: fields.number_u32("threshold")?,
-            registrar: fields.parsed("registrar", "an exchange id")?,
-            witness_quorum: Quorum::from_value(fields.value("witness_quorum")?, &ids)?,
+            keeper: fields.parsed("keeper", "an exchange id")?,
+            register_key: parse_key(fields.text("register_key")?)?,
+            witness_quorum: fields.number_u32("witness_quorum")?,
+            anchor_minutes: fields.number_u32("anchor_minutes")?,
+            anchor_seconds_min: fields.number_u32("anchor_seconds_min")?,
+            finality_days: fields.number_u32("finality_days")?,
+            daily_mib: Quotas::from_value(fields.value("daily_mib")?)?,
             succession: read_succession(&fields)?,
             issued_at: fields.parsed("issued_at", "a time such as `2026-11-23T08:00:00Z`")?,
             council,
@@ -153,11 +219,17 @@ impl Charter {
             "council": council,
             "federation": self.federation,
             "issued_at": self.issued_at.to_string(),
-            "registrar": self.registrar.as_str(),
+            "anchor_minutes": self.anchor_minutes,
+            "anchor_seconds_min": self.anchor_seconds_min,
+            "daily_mib": self.daily_mib.to_value(),
+            "finality_days": self.finality_days,
+            "keeper": self.keeper.as_str(),
+            "register_key": key_text(&self.register_key),
+            "suites": [SUITE_NAME_ED25519],
             "threshold": self.threshold,
             "type": CHARTER_TYPE,
             "version": self.version,
-            "witness_quorum": self.witness_quorum.to_value(),
+            "witness_quorum": self.witness_quorum,
         });
         if let Some(succession) = &self.succession {
             let logs: serde_json::Map<String, Value> = succession
@@ -166,7 +238,7 @@ impl Charter {
                 .map(|(id, size)| (id.to_string(), json!(size)))
                 .collect();
             value["previous"] = json!(succession.previous.to_string());
-            value["decisions_honoured"] = json!(succession.decisions_honoured);
+            value["until"] = json!(succession.until.to_string());
             value["logs_honoured"] = Value::Object(logs);
         }
         value
@@ -187,14 +259,95 @@ impl Charter {
         if self.threshold == 0 || self.threshold as usize > council {
             return Err(CharterError::Threshold { threshold: self.threshold, council });
         }
-        if !ids.contains(&self.registrar) {
-            return Err(CharterError::Registrar { id: self.registrar.clone() });
+        if !ids.contains(&self.keeper) {
+            return Err(CharterError::Keeper { id: self.keeper.clone() });
+        }
+        self.check_quorum()?;
+        let times = (1..=1440).contains(&self.anchor_minutes)
+            && self.anchor_seconds_min <= 3600
+            && (1..=3650).contains(&self.finality_days);
+        if !times {
+            return Err(CharterError::Times);
+        }
+        let used = self
+            .council
+            .iter()
+            .any(|it| it.descriptor().keys().any(|key| key == self.register_key));
+        if used || self.register_key.check().is_err() {
+            return Err(CharterError::RegisterKey);
         }
         if self.version == 0 || (self.version == 1) != self.succession.is_none() {
             return Err(CharterError::Succession { version: self.version });
         }
+        for seat in self.council.iter().map(SignedDescriptor::descriptor) {
+            // The federation's id is the digest of version 1, which therefore cannot hold it.
+            let founding = seat.federation.is_none();
+            if seat.parent != Parent::Council || founding != (self.version == 1) {
+                return Err(CharterError::Seat { id: seat.id.clone(), version: self.version });
+            }
+        }
         Ok(())
     }
+
+    /// More than half of the council, so that any two quorums share a witness; none of a council of one.
+    fn check_quorum(&self) -> Result<(), CharterError> {
+        let council = self.council.len();
+        let all = u32::try_from(council).unwrap_or(u32::MAX);
+        let least = if council == 1 { 0 } else { all / 2 + 1 };
+        let most = if council == 1 { 0 } else { all };
+        if (least..=most).contains(&self.witness_quorum) {
+            return Ok(());
+        }
+        Err(CharterError::Quorum { quorum: self.witness_quorum, least, council })
+    }
+
+    /// Whether nobody witnesses: a council of one.
+    pub fn is_unwitnessed(&self) -> bool {
+        self.witness_quorum == 0
+    }
+
+    /// How many cosignatures of council members other than `owner` make a checkpoint of a log count;
+    /// `owner` is the exchange whose node signs the log, the keeper for the register.
+    ///
+    /// An owner's cosignature of its own log never counts. Where one vote less still leaves any two quorums
+    /// of the others a common witness, it is not asked for.
+    pub fn quorum_without(&self, owner: &ExchangeId) -> u32 {
+        let others = u32::try_from(self.council.len()).unwrap_or(u32::MAX).saturating_sub(1);
+        let fewer = self.witness_quorum.saturating_sub(1);
+        if self.is_council_member(owner) && 2 * fewer > others {
+            fewer
+        } else {
+            self.witness_quorum
+        }
+    }
+
+    /// Whether enough council members other than `owner` cosigned; `has_cosigned` says of each whether
+    /// its cosignature holds.
+    pub fn is_witnessed(
+        &self,
+        owner: &ExchangeId,
+        has_cosigned: impl Fn(&ExchangeId) -> bool,
+    ) -> bool {
+        let ids = self.council.iter().map(|it| &it.descriptor().id);
+        let count = ids.filter(|id| *id != owner && has_cosigned(id)).count();
+        count >= self.quorum_without(owner) as usize
+    }
+}
+
+/// Which signature suites members may use: in strictly ascending order of name, and `ed25519` among
+/// them. This version knows no other.
+fn check_suites(fields: &Fields<'_>) -> Result<(), CharterError> {
+    let suites = fields.texts("suites", SUITES_MAX)?;
+    for suite in &suites {
+        check_suite(suite).map_err(|error| match error {
+            KeyTextError::Form => fields.error("suites", "names such as `ed25519`").into(),
+            KeyTextError::UnknownSuite { suite } => CharterError::UnknownSuite { suite },
+        })?;
+    }
+    if suites != [SUITE_NAME_ED25519] {
+        return Err(fields.error("suites", "`[\"ed25519\"]`").into());
+    }
+    Ok(())
 }
 
 fn read_council(fields: &Fields<'_>) -> Result<Vec<SignedDescriptor>, CharterError> {
@@ -202,7 +355,7 @@ fn read_council(fields: &Fields<'_>) -> Result<Vec<SignedDescriptor>, CharterErr
     let council = list.iter().map(SignedDescriptor::verify).collect::<Result<Vec<_>, _>>()?;
     let ascending =
         council.windows(2).all(|pair| pair[0].descriptor().id < pair[1].descriptor().id);
-    if council.is_empty() || !ascending {
+    if council.is_empty() || council.len() == 2 || !ascending {
         return Err(CharterError::Council);
     }
     let mut keys = BTreeSet::new();
@@ -215,7 +368,7 @@ fn read_council(fields: &Fields<'_>) -> Result<Vec<SignedDescriptor>, CharterErr
 }
 
 fn read_succession(fields: &Fields<'_>) -> Result<Option<Succession>, FieldError> {
-    let members = ["previous", "decisions_honoured", "logs_honoured"];
+    let members = ["previous", "until", "logs_honoured"];
     if members.iter().all(|member| fields.optional(member).is_none()) {
         return Ok(None);
     }
@@ -228,7 +381,7 @@ fn read_succession(fields: &Fields<'_>) -> Result<Option<Succession>, FieldError
     }
     Ok(Some(Succession {
         previous: fields.parsed("previous", "64 lower-case hex digits")?,
-        decisions_honoured: fields.number("decisions_honoured")?,
+        until: fields.parsed("until", "a day such as `2026-11-30`")?,
         logs_honoured,
     }))
 }

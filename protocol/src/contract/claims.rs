@@ -16,6 +16,7 @@ use crate::codes::{CodeError, code_list};
 use crate::json::{Document, INTEGER_MAX, Node, canonicalize};
 use crate::money::Currency;
 use crate::object::{Object, Path, check_words, describe};
+use crate::shown::Shown;
 use crate::statement::StatementError;
 use crate::uscc::Uscc;
 
@@ -46,7 +47,7 @@ code_list! {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClaimError {
     /// A value is not what its name promises.
-    #[error("claim `{name}`: {problem}")]
+    #[error("claim `{}`: {problem}", Shown::new(name))]
     Value {
         /// The claim's name.
         name: String,
@@ -54,7 +55,7 @@ pub enum ClaimError {
         problem: String,
     },
     /// A value came without its salt, or a salt without its value.
-    #[error("claim `{0}` needs one value and one salt of 32 random bytes")]
+    #[error("claim `{}` needs one value and one salt of 32 random bytes", Shown::new(.0))]
     Salt(String),
 }
 

@@ -1,8 +1,8 @@
 //! Approvals: how council members put their names to one decision.
 //!
-//! The registrar enters the decision in its log; the approvals in the statement's body are what makes
-//! it the council's. An approval covers federation, statement type and body, so that it can be used
-//! for nothing else; the same approved decision counts once, so that it cannot be used again.
+//! A council member writes the decision into its log, and the keeper records it; the approvals in the
+//! statement's body are what makes it the council's. An approval covers federation, statement type and
+//! body, so that it can be used for nothing else; the body's number lets it count once.
 
 use alloc::{string::ToString as _, vec::Vec};
 
@@ -33,12 +33,6 @@ pub fn approval_message(federation: &FederationId, kind: &str, body: &Value) -> 
     let body = without_approvals(body);
     let payload = json!({ "body": body, "federation": federation.to_string(), "type": kind });
     dsse::pae(APPROVAL_PAYLOAD_TYPE, &canonicalize(&payload))
-}
-
-/// What is approved, whatever the federation: `{"body":…,"type":kind}` in canonical form, `body`
-/// without its `approvals`.
-pub(super) fn approved_content(kind: &str, body: &Value) -> Vec<u8> {
-    canonicalize(&json!({ "body": without_approvals(body), "type": kind }))
 }
 
 fn without_approvals(body: &Value) -> Value {

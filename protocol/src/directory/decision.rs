@@ -1,133 +1,140 @@
 //! A decision about a member, as the body of a `hutong/member-…/v1` statement says it.
 
-use alloc::vec::Vec;
+use alloc::{
+    string::{String, ToString as _},
+    vec::Vec,
+};
 
-use hutong_crypto::{Hash, sha256};
+use hutong_crypto::{Hash, PublicKey, Signature, SigningKey, dsse, verify_strict};
 use serde_json::Value;
 
-use super::approval::{Approval, approved_content};
+use super::{
+    approval::Approval,
+    proof::{Extension, Prefix},
+};
 use crate::{
     charter::COUNCIL_MAX,
-    descriptor::{DescriptorError, SignedDescriptor, read_signature},
+    date::Date,
+    descriptor::{Descriptor, DescriptorError, SignedDescriptor, read_signature},
     fields::{FieldError, Fields},
     id::ExchangeId,
+    json::canonicalize,
     statement::StatementType,
 };
 
 /// Bytes of a reason at most.
 const REASON_BYTES_MAX: usize = 2_000;
 
-/// What was decided, and on whose behalf.
+/// Bytes of a checkpoint's note at most: between nodes none is longer.
+const NOTE_BYTES_MAX: usize = 32 << 10;
+
+/// DSSE payload type of an old log key's consent to the keys that follow it.
+const REKEY_PAYLOAD_TYPE: &str = "application/vnd.hutong.rekey+json";
+
+/// What a `hutong/member-…/v1` statement decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    /// What was decided.
+    /// What is decided.
     pub act: Act,
-    /// Present where the council decides; otherwise the log's owner does.
-    pub council: Option<CouncilDecision>,
+    /// Digest of the charter under which it was made.
+    pub charter: Hash,
+    /// One more than the number of this authority's last effective decision about the member.
+    pub number: u64,
+    /// The last day on which it may be recorded.
+    pub until: Date,
+    /// Names of the council, where the council decides.
+    pub approvals: Option<Vec<Approval>>,
 }
 
-/// What happens to a member. Sizes are sizes of the member's log.
+/// What is decided about whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
-    /// The exchange becomes a member.
+    /// A new member.
     Admit(SignedDescriptor),
-    /// Its entries at and beyond the size are void until reinstatement.
+    /// Entries from a size on do not count until further notice.
     Suspend {
-        /// Whom.
+        /// The member concerned.
         member: ExchangeId,
-        /// How many entries stand.
-        log_size_honoured: u64,
+        /// What of its log stands.
+        stands: Prefix,
     },
-    /// Its entries count again from the size on.
+    /// Entries count again.
     Reinstate {
-        /// Whom.
+        /// The member concerned.
         member: ExchangeId,
-        /// Index of the first entry that counts again.
-        log_size_from: u64,
+        /// Shows where its log is, and that it extends what stood.
+        from: Standing,
     },
-    /// Its entries at and beyond the size are void for good.
+    /// Entries from a size on do not count.
     Expel {
-        /// Whom.
+        /// The member concerned.
         member: ExchangeId,
-        /// How many entries stand.
-        log_size_honoured: u64,
+        /// What of its log stands.
+        stands: Prefix,
     },
-    /// Its log continues under the keys of a new descriptor from the size on.
+    /// From a size on the log goes on under other keys.
     Rekey {
-        /// The new descriptor, for the same id, tier and region.
+        /// The new descriptor.
         descriptor: SignedDescriptor,
-        /// How many entries stand under the keys before.
-        log_size_honoured: u64,
+        /// What of its log stands under the keys before.
+        stands: Prefix,
+        /// The old log key's signature on the new descriptor, if it could be had.
+        consent: Option<Signature>,
     },
 }
 
-/// The council's part in a decision.
+/// A log's own word of where it is: a checkpoint that it signed, tied to what stood at a suspension.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CouncilDecision {
-    /// Under which version of the charter.
-    pub charter_version: u64,
-    /// In ascending order of exchange id, each once; not verified yet.
-    pub approvals: Vec<Approval>,
-    /// SHA-256 of what they approve, whatever the federation: two decisions with the same are one.
-    pub content: Hash,
+pub struct Standing {
+    /// The checkpoint, signed by the log.
+    pub note: String,
+    /// Ties the size that stood to the checkpoint.
+    pub extension: Extension,
 }
 
-/// Why a body is not a decision.
+/// Why a statement's body is no decision.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecisionError {
-    /// A member of the body is wrong.
+    /// A member is missing, of the wrong kind or beyond its bound.
     #[error(transparent)]
     Field(#[from] FieldError),
-    /// The descriptor in it is refused.
+    /// A descriptor is refused.
     #[error(transparent)]
     Descriptor(#[from] DescriptorError),
-    /// The statement's type is not one of the five that decide about members.
+    /// The statement is of another type.
     #[error("expected a statement that decides about a member")]
     OtherType,
 }
 
 impl Decision {
-    /// Reads the body of a statement of type `kind`, and verifies the descriptor in it.
-    ///
-    /// Unknown members are allowed, so that later versions may say more.
+    /// Reads the body of a statement of type `kind`; members that are not known are left alone.
     ///
     /// # Errors
     ///
     /// A [`DecisionError`] that names what is wrong.
     pub fn from_body(kind: &StatementType, body: &Value) -> Result<Self, DecisionError> {
         let fields = Fields::open(body, "body")?;
-        let member = || fields.parsed("member", "an exchange id");
-        let honoured = || fields.number("log_size_honoured");
-        let act = match kind {
-            StatementType::MemberAdmit => {
-                Act::Admit(SignedDescriptor::verify(fields.value("descriptor")?)?)
-            }
-            StatementType::MemberSuspend => {
-                Act::Suspend { member: member()?, log_size_honoured: honoured()? }
-            }
-            StatementType::MemberReinstate => {
-                let log_size_from = fields.number("log_size_from")?;
-                Act::Reinstate { member: member()?, log_size_from }
-            }
-            StatementType::MemberExpel => {
-                Act::Expel { member: member()?, log_size_honoured: honoured()? }
-            }
-            StatementType::MemberRekey => Act::Rekey {
-                descriptor: SignedDescriptor::verify(fields.value("descriptor")?)?,
-                log_size_honoured: honoured()?,
-            },
-            _ => return Err(DecisionError::OtherType),
-        };
+        let act = read_act(kind, &fields)?;
         if fields.optional("reason").is_some() {
             fields.bounded_text("reason", REASON_BYTES_MAX)?;
         }
-        let council = read_council(kind, body, &fields)?;
-        Ok(Self { act, council })
+        Ok(Self {
+            act,
+            charter: fields.parsed("charter", "the charter's digest, 64 lower-case hex digits")?,
+            number: fields.number("number")?,
+            until: fields.parsed("until", "a day such as `2026-11-30`")?,
+            approvals: read_approvals(&fields)?,
+        })
+    }
+
+    /// Whether the council decides, and not a member for itself.
+    pub fn is_of_council(&self) -> bool {
+        self.approvals.is_some()
     }
 }
 
 impl Act {
-    /// The member concerned.
+    /// Whom it concerns.
     pub fn member(&self) -> &ExchangeId {
         match self {
             Self::Admit(descriptor) | Self::Rekey { descriptor, .. } => &descriptor.descriptor().id,
@@ -136,14 +143,91 @@ impl Act {
             | Self::Expel { member, .. } => member,
         }
     }
+
+    /// What of the member's log it lets stand, where it ends something.
+    pub fn stands(&self) -> Option<&Prefix> {
+        match self {
+            Self::Admit(_) | Self::Reinstate { .. } => None,
+            Self::Suspend { stands, .. }
+            | Self::Expel { stands, .. }
+            | Self::Rekey { stands, .. } => Some(stands),
+        }
+    }
+
+    /// Whether it takes something away from a member: such acts have a reserve.
+    pub fn is_restraint(&self) -> bool {
+        match self {
+            Self::Admit(_) | Self::Reinstate { .. } | Self::Rekey { .. } => false,
+            Self::Suspend { .. } | Self::Expel { .. } => true,
+        }
+    }
 }
 
-fn read_council(
-    kind: &StatementType,
-    body: &Value,
-    fields: &Fields<'_>,
-) -> Result<Option<CouncilDecision>, FieldError> {
-    if fields.optional("approvals").is_none() && fields.optional("charter_version").is_none() {
+/// The old log key's consent to `descriptor`.
+pub fn consent(descriptor: &Descriptor, old_log_key: &SigningKey) -> Signature {
+    old_log_key.sign(&consent_message(descriptor))
+}
+
+/// Whether `signature` is the consent of `old_log_key` to `descriptor`.
+pub(super) fn consents(
+    descriptor: &Descriptor,
+    old_log_key: &PublicKey,
+    signature: &Signature,
+) -> bool {
+    verify_strict(old_log_key, &consent_message(descriptor), signature)
+}
+
+/// DSSE PAE over the canonical JSON of the new descriptor.
+fn consent_message(descriptor: &Descriptor) -> Vec<u8> {
+    dsse::pae(REKEY_PAYLOAD_TYPE, &canonicalize(&descriptor.to_value()))
+}
+
+fn read_act(kind: &StatementType, fields: &Fields<'_>) -> Result<Act, DecisionError> {
+    let member = || fields.parsed("member", "an exchange id");
+    let descriptor =
+        || SignedDescriptor::verify(fields.value("descriptor")?).map_err(DecisionError::from);
+    match kind {
+        StatementType::MemberAdmit => Ok(Act::Admit(descriptor()?)),
+        StatementType::MemberSuspend => {
+            Ok(Act::Suspend { member: member()?, stands: read_stands(fields)? })
+        }
+        StatementType::MemberReinstate => {
+            let note = fields.text("checkpoint")?;
+            if note.len() > NOTE_BYTES_MAX {
+                return Err(fields.error("checkpoint", "a checkpoint of at most 32 KiB").into());
+            }
+            let from = Standing { note: note.to_string(), extension: Extension::read(fields)? };
+            Ok(Act::Reinstate { member: member()?, from })
+        }
+        StatementType::MemberExpel => {
+            Ok(Act::Expel { member: member()?, stands: read_stands(fields)? })
+        }
+        StatementType::MemberRekey => {
+            let consent = fields.optional("consent").is_some();
+            let consent = consent.then(|| read_signature(fields, "consent")).transpose()?;
+            Ok(Act::Rekey { descriptor: descriptor()?, stands: read_stands(fields)?, consent })
+        }
+        StatementType::Listing
+        | StatementType::ListingStatus
+        | StatementType::Contract
+        | StatementType::Evidence
+        | StatementType::Enrolment
+        | StatementType::Freeze
+        | StatementType::Anchors
+        | StatementType::Succession
+        | StatementType::Unknown(_) => Err(DecisionError::OtherType),
+    }
+}
+
+fn read_stands(fields: &Fields<'_>) -> Result<Prefix, FieldError> {
+    Ok(Prefix {
+        size: fields.number("log_size_honoured")?,
+        root: fields.parsed("log_root_honoured", "a root of 64 lower-case hex digits")?,
+    })
+}
+
+fn read_approvals(fields: &Fields<'_>) -> Result<Option<Vec<Approval>>, FieldError> {
+    if fields.optional("approvals").is_none() {
         return Ok(None);
     }
     let mut approvals = Vec::new();
@@ -158,9 +242,5 @@ fn read_council(
     if !approvals.is_sorted_by(|a, b| a.exchange < b.exchange) {
         return Err(fields.error("approvals", "ascending order of exchange id, each once"));
     }
-    Ok(Some(CouncilDecision {
-        charter_version: fields.number("charter_version")?,
-        approvals,
-        content: sha256(&approved_content(kind.as_str(), body)),
-    }))
+    Ok(Some(approvals))
 }

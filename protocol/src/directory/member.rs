@@ -1,31 +1,30 @@
 //! A member over the life of its log: which entries count, and under which keys.
 
-use alloc::{collections::BTreeSet, sync::Arc, vec::Vec};
+use alloc::{
+    collections::BTreeMap,
+    string::{String, ToString as _},
+    sync::Arc,
+    vec::Vec,
+};
 
-use hutong_crypto::PublicKey;
+use hutong_crypto::merkle::{MemoryTree, inclusion_proof, leaf_hash};
 use hutong_crypto::note::{
     NoteSignature, SIGNATURE_TYPE_COSIGNATURE, SIGNATURE_TYPE_ED25519, key_id,
 };
+use hutong_crypto::{Hash, PublicKey};
+use serde_json::{Value, json};
 
-use super::facts::FactRef;
+use super::proof::Prefix;
 use crate::{
-    descriptor::Descriptor,
+    descriptor::{Descriptor, Parent as Authority},
     id::{ExchangeId, Origin},
     io::Peer,
+    json::canonicalize,
     region::{Region, Scope},
 };
 
-/// Who answers for a member.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Parent {
-    /// The council: by the charter itself or by an approved admission.
-    Council,
-    /// The member that admitted it.
-    Member(ExchangeId),
-}
-
 /// Whether a member's new entries count. Sizes are sizes of its log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Status {
     /// They do.
     Active,
@@ -33,11 +32,15 @@ pub enum Status {
     Suspended {
         /// How many entries stand.
         log_size_honoured: u64,
+        /// Who suspended it.
+        by: Authority,
     },
-    /// They never will again, and the id is never used again.
+    /// They do not, and it is no member any more; its id goes to nobody else.
     Expelled {
         /// How many entries stand.
         log_size_honoured: u64,
+        /// Who expelled it.
+        by: Authority,
     },
 }
 
@@ -53,14 +56,27 @@ pub struct Member {
     /// Where its announcements go.
     pub scope: Scope,
     /// Who answers for it.
-    pub parent: Parent,
+    pub parent: Authority,
     /// Whether its new entries count.
     pub status: Status,
+    /// Size at which its log is frozen for equivocation, until it has new keys.
+    pub frozen: Option<u64>,
+    /// Whether the council voided what was final.
+    pub extraordinary: bool,
+    /// Where it became a member: version of the charter, and index in that version's register; none for
+    /// a seat.
+    pub admitted: (u64, Option<u64>),
     peer: Peer,
     witness: NoteKey,
     pub(super) epochs: Vec<Epoch>,
     pub(super) spans: Vec<Span>,
-    pub(super) facts: BTreeSet<FactRef>,
+    /// What its log was cut to, and where in which register.
+    pub(super) cuts: Vec<((u64, u64), Prefix)>,
+    /// What stands of a suspended or expelled log.
+    pub(super) stood: Prefix,
+    /// Number of each authority's last effective decision about it.
+    pub(super) numbers: BTreeMap<Authority, u64>,
+    state: Hash,
 }
 
 /// From which index on which descriptor's keys hold.
@@ -85,7 +101,7 @@ pub struct NoteKey {
 }
 
 impl NoteKey {
-    fn new(key: PublicKey, name: &str, signature_type: u8) -> Self {
+    pub(super) fn new(key: PublicKey, name: &str, signature_type: u8) -> Self {
         Self { key, name: Arc::from(name), id: key_id(name, signature_type, &key) }
     }
 
@@ -126,8 +142,13 @@ impl Span {
 }
 
 impl Member {
-    pub(super) fn new(descriptor: Descriptor, origin: Origin, parent: Parent) -> Self {
-        Self {
+    pub(super) fn new(
+        descriptor: Descriptor,
+        origin: Origin,
+        parent: Authority,
+        admitted: (u64, Option<u64>),
+    ) -> Self {
+        let mut member = Self {
             id: descriptor.id.clone(),
             scope: descriptor.scope(),
             peer: Peer::new(&descriptor.transport),
@@ -136,10 +157,99 @@ impl Member {
             origin,
             parent,
             status: Status::Active,
+            frozen: None,
+            extraordinary: false,
+            admitted,
             spans: Vec::from([Span { from: 0, to: None }]),
-            facts: BTreeSet::new(),
+            cuts: Vec::new(),
+            stood: Prefix::empty(),
+            numbers: BTreeMap::new(),
+            state: Hash([0; 32]),
             descriptor,
+        };
+        member.seal();
+        member
+    }
+
+    /// Digest of what the directory says of the member: the root of an RFC 6962 tree whose first leaf is the
+    /// status record and whose others are one record for each epoch.
+    pub fn state(&self) -> Hash {
+        self.state
+    }
+
+    /// The number that the next decision of `author` about this member bears.
+    pub fn next_number(&self, author: &Authority) -> u64 {
+        self.numbers.get(author).map_or(1, |number| number + 1)
+    }
+
+    /// Up to which size its log stands, where it is suspended, expelled or frozen.
+    pub fn stands_at(&self) -> Option<u64> {
+        let by_status = match &self.status {
+            Status::Active => None,
+            Status::Suspended { log_size_honoured, .. }
+            | Status::Expelled { log_size_honoured, .. } => Some(*log_size_honoured),
+        };
+        by_status.into_iter().chain(self.frozen).min()
+    }
+
+    /// Whether a checkpoint of so many entries may count: not beyond what stands.
+    pub fn stands_to(&self, size: u64) -> bool {
+        self.stands_at().is_none_or(|stands| size <= stands)
+    }
+
+    /// The status record, as its leaf in the tree of [`Member::state`] has it.
+    pub fn status_record(&self) -> Value {
+        let (status, by) = match &self.status {
+            Status::Active => ("active", None),
+            Status::Suspended { by, .. } => ("suspended", Some(by)),
+            Status::Expelled { by, .. } => ("expelled", Some(by)),
+        };
+        let spans: Vec<Value> = self.spans.iter().map(|span| json!([span.from, span.to])).collect();
+        let numbers =
+            self.numbers.iter().map(|(author, number)| (author.to_string(), json!(number)));
+        json!({
+            "by": by.map(Authority::to_string),
+            "epochs": self.epochs.len(),
+            "extraordinary": self.extraordinary,
+            "frozen": self.frozen,
+            "id": self.id.as_str(),
+            "numbers": numbers.collect::<serde_json::Map<String, Value>>(),
+            "parent": self.parent.to_string(),
+            "spans": spans,
+            "status": status,
+        })
+    }
+
+    /// The record of epoch `number`, counted from 0.
+    pub fn epoch_record(&self, number: usize) -> Option<Value> {
+        let epoch = self.epochs.get(number)?;
+        let to = self.epochs.get(number + 1).map(|next| next.from);
+        Some(json!({ "descriptor": epoch.descriptor.to_value(), "from": epoch.from, "to": to }))
+    }
+
+    /// The number of the epoch in which the entry at `index` lies.
+    pub fn epoch_number_at(&self, index: u64) -> Option<usize> {
+        self.epochs.iter().rposition(|epoch| epoch.from <= index)
+    }
+
+    /// The path of a record in the tree of [`Member::state`]: 0 for the status, *n* + 1 for epoch *n*.
+    pub fn record_path(&self, place: u64) -> Vec<Hash> {
+        let tree = self.state_tree();
+        inclusion_proof(place, tree.size(), &tree).unwrap_or_default()
+    }
+
+    fn state_tree(&self) -> MemoryTree {
+        let mut tree = MemoryTree::default();
+        tree.push(leaf_hash(&canonicalize(&self.status_record())));
+        for record in (0..self.epochs.len()).filter_map(|number| self.epoch_record(number)) {
+            tree.push(leaf_hash(&canonicalize(&record)));
         }
+        tree
+    }
+
+    /// Computes the state's digest anew, after a change.
+    pub(super) fn seal(&mut self) {
+        self.state = self.state_tree().root();
     }
 
     /// The region that it serves.
@@ -165,11 +275,6 @@ impl Member {
     /// Which stretches of its log count, in order.
     pub fn spans(&self) -> &[Span] {
         &self.spans
-    }
-
-    /// The facts that made it what it is, in its parent's log; none for a founding council member.
-    pub fn facts(&self) -> impl Iterator<Item = &FactRef> {
-        self.facts.iter()
     }
 
     /// Whether the entry at `index` counts at all.

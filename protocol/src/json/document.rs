@@ -59,6 +59,12 @@ impl<'a> Document<'a> {
         Self(tokens)
     }
 
+    /// Whether a number in it is no integer.
+    pub(crate) fn has_fractions(&self) -> bool {
+        let is_fraction = |token: &Token<'_>| matches!(token, Token::Number(it) if it.is_f64());
+        self.0.iter().any(is_fraction)
+    }
+
     /// The value that the document is.
     pub(crate) fn root(&self) -> Node<'_> {
         Node { tokens: &self.0 }

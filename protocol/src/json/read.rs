@@ -8,9 +8,9 @@ use serde_json::{Number, Value};
 
 use super::document::Token;
 use super::write::{number_text, utf16_order};
-use super::{INTEGER_MAX, NESTING_MAX};
+use super::{NESTING_MAX, is_exact};
 
-/// Any integer of so many digits is below [`INTEGER_MAX`], which has one more.
+/// Any integer of so many digits is below [`INTEGER_MAX`](super::INTEGER_MAX), which has one more.
 const SMALL_DIGITS_MAX: usize = 15;
 
 /// Bytes of text for one token, as statements have them: a guess that saves growing.
@@ -19,8 +19,8 @@ const TOKEN_BYTES: usize = 24;
 /// Tokens for which there is room at first: what allocators hand out fast is at most a kibibyte.
 const TOKENS_FIRST: usize = 40;
 
-/// The tokens of a text that is canonical JSON of at most [`NESTING_MAX`] levels, with no integer
-/// beyond [`INTEGER_MAX`]; `None` of any other.
+/// The tokens of a text that is canonical JSON of at most [`NESTING_MAX`] levels, with no number
+/// beyond [`INTEGER_MAX`](super::INTEGER_MAX); `None` of any other.
 pub(super) fn canonical(text: &str) -> Option<Vec<Token<'_>>> {
     let tokens = Vec::with_capacity((text.len() / TOKEN_BYTES + 1).min(TOKENS_FIRST));
     let mut reader = Reader { text, at: 0, tokens };
@@ -203,9 +203,7 @@ fn small_integer(bytes: &[u8]) -> Option<Number> {
 /// A number that is written as RFC 8785 writes its value.
 fn other_number(bytes: &[u8]) -> Option<Number> {
     let Ok(Value::Number(number)) = serde_json::from_slice(bytes) else { return None };
-    let integer = number.as_i64().map(i64::unsigned_abs).or(number.as_u64());
-    let exact = integer.is_none_or(|size| size <= INTEGER_MAX);
-    (exact && number_text(&number).as_bytes() == bytes).then_some(number)
+    (is_exact(&number) && number_text(&number).as_bytes() == bytes).then_some(number)
 }
 
 /// The character of an escape at the beginning of `bytes`, and its length.

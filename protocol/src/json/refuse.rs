@@ -5,7 +5,7 @@ use alloc::string::ToString as _;
 use serde_json::Value;
 
 use super::write::{Sink, write};
-use super::{INTEGER_MAX, JsonError, NESTING_MAX};
+use super::{JsonError, NESTING_MAX, is_exact};
 
 /// Why `bytes`, which were not read, are not canonical JSON.
 pub(super) fn reason(bytes: &[u8]) -> JsonError {
@@ -18,7 +18,7 @@ pub(super) fn by_tree(bytes: &[u8]) -> Result<Value, JsonError> {
     let text = core::str::from_utf8(bytes).map_err(|error| JsonError::Syntax(error.to_string()))?;
     let value: Value =
         serde_json::from_str(text).map_err(|error| JsonError::Syntax(error.to_string()))?;
-    check_integers(&value)?;
+    check_numbers(&value)?;
     let mut expected = Expected { bytes, at: 0, same: true };
     write(&value, &mut expected);
     if expected.same && expected.at == bytes.len() {
@@ -81,14 +81,11 @@ fn check_nesting(bytes: &[u8]) -> Result<(), JsonError> {
     Ok(())
 }
 
-fn check_integers(value: &Value) -> Result<(), JsonError> {
+fn check_numbers(value: &Value) -> Result<(), JsonError> {
     match value {
-        Value::Number(number) => match number.as_i64().map(i64::unsigned_abs).or(number.as_u64()) {
-            Some(size) if size > INTEGER_MAX => Err(JsonError::Integer(number.to_string())),
-            Some(_) | None => Ok(()),
-        },
-        Value::Array(items) => items.iter().try_for_each(check_integers),
-        Value::Object(members) => members.values().try_for_each(check_integers),
-        Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
+        Value::Number(number) if !is_exact(number) => Err(JsonError::Number(number.to_string())),
+        Value::Array(items) => items.iter().try_for_each(check_numbers),
+        Value::Object(members) => members.values().try_for_each(check_numbers),
+        Value::Number(_) | Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
     }
 }

@@ -77,6 +77,8 @@ fn one_value_has_one_byte_string() {
         r#"{"a":"\/"}"#,
         "9007199254740992",
         "-9007199254740993",
+        "1e+21",
+        "18446744073709552000",
         "[1]\n",
         "",
         "nul",
@@ -193,9 +195,24 @@ fn each_form_of_a_number_is_read_as_its_tree_is() {
         read_both_ways(text.as_bytes());
         read_both_ways(format!("[{text},{text}]").as_bytes());
     }
-    for text in ["0", "-1", "0.5", "1e+21", "5e-324", "9007199254740991", "18446744073709552000"] {
+    for text in ["0", "-1", "0.5", "-0.5", "5e-324", "4503599627370495.5", "9007199254740991"] {
         assert!(read_both_ways(text.as_bytes()), "{text}");
     }
+    for text in ["9007199254740992", "18446744073709552000", "1e+21", "-1e+21", "-0"] {
+        assert!(!read_both_ways(text.as_bytes()), "{text}");
+    }
+}
+
+#[test]
+fn each_array_and_object_is_a_level_of_nesting_the_outermost_too() {
+    let statement = |levels: usize| {
+        let (open, close) = ("[".repeat(levels), "]".repeat(levels));
+        format!("{{\"body\":{{\"a\":{open}0{close}}}}}")
+    };
+    // The object and its body are two.
+    assert!(parse_canonical(statement(NESTING_MAX - 2).as_bytes()).is_ok());
+    let deeper = parse_canonical(statement(NESTING_MAX - 1).as_bytes());
+    assert_eq!(deeper, Err(JsonError::Nesting));
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::json::INTEGER_MAX;
 use crate::money::{Amount, Currency};
 use crate::object::{Object, Path};
 use crate::patent::PatentNumber;
+use crate::shown::Shown;
 use crate::statement::StatementError;
 use crate::uscc::Uscc;
 
@@ -223,9 +224,14 @@ fn file_name(members: &Object<'_, '_>) -> Result<String, StatementError> {
 
 fn media_type(members: &Object<'_, '_>) -> Result<String, StatementError> {
     let text = members.text("media_type")?;
-    // RFC 6838 §4.2: names of at most 127 restricted characters.
+    // RFC 6838 §4.2: names of at most 127 restricted characters, of which the first is a letter or digit. No
+    // parameters.
     let restricted = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
-    let name = |text: &str| (1..=127).contains(&text.len()) && text.bytes().all(restricted);
+    let name = |text: &str| {
+        text.len() <= 127
+            && text.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric())
+            && text.bytes().all(restricted)
+    };
     if text.split_once('/').is_some_and(|(kind, subtype)| name(kind) && name(subtype)) {
         return Ok(text.to_string());
     }
@@ -253,6 +259,6 @@ pub(super) fn read_ipc(text: &str) -> Result<String, String> {
     if shape() == Some(true) {
         return Ok(text.to_string());
     }
-    let shown: String = text.chars().take(20).collect();
-    Err(format!("expected a class such as G06F or G06F 16/00, met `{shown}`"))
+    let met = Shown::within(text, 20);
+    Err(format!("expected a class such as G06F or G06F 16/00, met `{met}`"))
 }

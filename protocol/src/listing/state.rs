@@ -75,6 +75,84 @@ pub enum ListingVoid {
     Objected(ListingStatusKind),
 }
 
+/// Where a listing stands, for whoever does not hold what it says: all that later statements are judged by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListingCourse {
+    /// The listing.
+    pub listing_id: String,
+    /// Number of the newest revision; `None` where it is not known.
+    pub revision: Option<u64>,
+    /// Where it stands.
+    pub standing: ListingStatusKind,
+}
+
+impl ListingCourse {
+    /// The course just after `status`, for a reader who holds nothing earlier and takes it that the status took
+    /// effect. So the listing has a revision, whose number is not known.
+    pub fn from_status(status: &ListingStatus) -> Self {
+        Self { listing_id: status.listing_id.clone(), revision: None, standing: status.status }
+    }
+
+    /// The course after `event`.
+    ///
+    /// # Errors
+    ///
+    /// [`ListingVoid`] says why the statement changes nothing; the course is then as before.
+    pub fn apply(&self, event: &ListingEvent) -> Result<Self, ListingVoid> {
+        if self.listing_id != event.listing_id() {
+            return Err(ListingVoid::OtherListing {
+                expected: self.listing_id.clone(),
+                met: event.listing_id().into(),
+            });
+        }
+        match event {
+            ListingEvent::Revision(listing) => self.revise(listing.revision),
+            ListingEvent::Status(status) => self.change(status.status),
+        }
+    }
+
+    fn revise(&self, met: u64) -> Result<Self, ListingVoid> {
+        if self.standing == ListingStatusKind::Traded {
+            return Err(ListingVoid::Traded);
+        }
+        // Where no number is known there was one at least.
+        let expected = self.revision.map_or_else(|| met.max(2), |revision| revision + 1);
+        if met != expected {
+            return Err(ListingVoid::Revision { expected, met });
+        }
+        // A revision does not settle an objection.
+        let standing = match self.standing {
+            ListingStatusKind::Objected => ListingStatusKind::Objected,
+            ListingStatusKind::Audited
+            | ListingStatusKind::Listed
+            | ListingStatusKind::Withdrawn
+            | ListingStatusKind::Traded
+            | ListingStatusKind::Disclosed => ListingStatusKind::Listed,
+        };
+        Ok(Self { revision: Some(met), standing, ..self.clone() })
+    }
+
+    fn change(&self, standing: ListingStatusKind) -> Result<Self, ListingVoid> {
+        let settles = match standing {
+            ListingStatusKind::Listed
+            | ListingStatusKind::Withdrawn
+            | ListingStatusKind::Objected => true,
+            ListingStatusKind::Audited
+            | ListingStatusKind::Traded
+            | ListingStatusKind::Disclosed => false,
+        };
+        match self.standing {
+            ListingStatusKind::Traded => Err(ListingVoid::Traded),
+            ListingStatusKind::Withdrawn => Err(ListingVoid::Withdrawn),
+            ListingStatusKind::Objected if !settles => Err(ListingVoid::Objected(standing)),
+            ListingStatusKind::Objected
+            | ListingStatusKind::Audited
+            | ListingStatusKind::Listed
+            | ListingStatusKind::Disclosed => Ok(Self { standing, ..self.clone() }),
+        }
+    }
+}
+
 impl ListingState {
     /// The state after `event`, the statement `id`, where `state` came before it.
     ///
@@ -86,20 +164,46 @@ impl ListingState {
         event: &ListingEvent,
         id: StatementId,
     ) -> Result<Self, ListingVoid> {
-        if let Some(state) = state
-            && state.listing.listing_id != event.listing_id()
-        {
-            return Err(ListingVoid::OtherListing {
-                expected: state.listing.listing_id.clone(),
-                met: event.listing_id().into(),
-            });
-        }
-        match event {
-            ListingEvent::Revision(listing) => Self::revise(state, listing, id),
-            ListingEvent::Status(status) => match state {
-                Some(state) => state.change(status, id),
-                None => Err(ListingVoid::Unlisted(status.listing_id.clone())),
+        let Some(state) = state else { return Self::begin(event, id) };
+        let course = state.course().apply(event)?;
+        Ok(match event {
+            ListingEvent::Revision(listing) => Self {
+                standing: course.standing,
+                // A revision does not settle an objection.
+                status: state
+                    .status
+                    .clone()
+                    .filter(|_| course.standing == ListingStatusKind::Objected),
+                ..Self::from_revision(listing, id)
             },
+            ListingEvent::Status(status) => Self {
+                standing: course.standing,
+                status: Some(status.clone()),
+                last: id,
+                ..state.clone()
+            },
+        })
+    }
+
+    /// The course that it has taken.
+    pub fn course(&self) -> ListingCourse {
+        ListingCourse {
+            listing_id: self.listing.listing_id.clone(),
+            revision: Some(self.listing.revision),
+            standing: self.standing,
+        }
+    }
+
+    /// The state after the first statement about a listing.
+    fn begin(event: &ListingEvent, id: StatementId) -> Result<Self, ListingVoid> {
+        match event {
+            ListingEvent::Revision(listing) if listing.revision == 1 => {
+                Ok(Self::from_revision(listing, id))
+            }
+            ListingEvent::Revision(listing) => {
+                Err(ListingVoid::Revision { expected: 1, met: listing.revision })
+            }
+            ListingEvent::Status(status) => Err(ListingVoid::Unlisted(status.listing_id.clone())),
         }
     }
 
@@ -123,52 +227,6 @@ impl ListingState {
             | ListingStatusKind::Disclosed
             | ListingStatusKind::Objected => true,
             ListingStatusKind::Withdrawn | ListingStatusKind::Traded => false,
-        }
-    }
-
-    fn revise(
-        state: Option<&Self>,
-        listing: &Arc<Listing>,
-        id: StatementId,
-    ) -> Result<Self, ListingVoid> {
-        if state.is_some_and(|state| state.standing == ListingStatusKind::Traded) {
-            return Err(ListingVoid::Traded);
-        }
-        let expected = state.map_or(0, |state| state.listing.revision) + 1;
-        if listing.revision != expected {
-            return Err(ListingVoid::Revision { expected, met: listing.revision });
-        }
-        let mut next = Self::from_revision(listing, id);
-        // A revision does not settle an objection.
-        if let Some(state) = state.filter(|state| state.standing == ListingStatusKind::Objected) {
-            next.standing = state.standing;
-            next.status.clone_from(&state.status);
-        }
-        Ok(next)
-    }
-
-    fn change(&self, status: &ListingStatus, id: StatementId) -> Result<Self, ListingVoid> {
-        let settles = match status.status {
-            ListingStatusKind::Listed
-            | ListingStatusKind::Withdrawn
-            | ListingStatusKind::Objected => true,
-            ListingStatusKind::Audited
-            | ListingStatusKind::Traded
-            | ListingStatusKind::Disclosed => false,
-        };
-        match self.standing {
-            ListingStatusKind::Traded => Err(ListingVoid::Traded),
-            ListingStatusKind::Withdrawn => Err(ListingVoid::Withdrawn),
-            ListingStatusKind::Objected if !settles => Err(ListingVoid::Objected(status.status)),
-            ListingStatusKind::Objected
-            | ListingStatusKind::Audited
-            | ListingStatusKind::Listed
-            | ListingStatusKind::Disclosed => Ok(Self {
-                standing: status.status,
-                status: Some(status.clone()),
-                last: id,
-                ..self.clone()
-            }),
         }
     }
 }

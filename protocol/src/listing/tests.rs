@@ -107,7 +107,7 @@ fn wrong_members_are_refused_by_their_path() {
         ("/pricing/mode", json!("free"), "body.pricing.mode"),
         ("/pricing/amount", json!(-1), "body.pricing.amount"),
         ("/pricing/amount", json!("1"), "body.pricing.amount"),
-        ("/pricing/currency", json!("RMB"), "body.pricing.currency"),
+        ("/pricing/currency", json!("rmb"), "body.pricing.currency"),
         ("/ip/0/number", json!("ZL201710601862.4"), "body.ip[0].number"),
         ("/ip/0/type", json!("patent"), "body.ip[0].type"),
         ("/holder/uscc", json!("91350100M000100Y4A"), "body.holder.uscc"),
@@ -117,6 +117,19 @@ fn wrong_members_are_refused_by_their_path() {
         ("/attachments/0/size", json!(-1), "body.attachments[0].size"),
         ("/attachments/0/name", json!("../x"), "body.attachments[0].name"),
         ("/attachments/0/media_type", json!("pdf"), "body.attachments[0].media_type"),
+        ("/attachments/0/media_type", json!(".a/pdf"), "body.attachments[0].media_type"),
+        ("/attachments/0/media_type", json!("text/"), "body.attachments[0].media_type"),
+        ("/attachments/0/media_type", json!("a/b/c"), "body.attachments[0].media_type"),
+        (
+            "/attachments/0/media_type",
+            json!("text/plain; charset=utf-8"),
+            "body.attachments[0].media_type",
+        ),
+        (
+            "/attachments/0/media_type",
+            json!(alloc::format!("a/{}", "b".repeat(128))),
+            "body.attachments[0].media_type",
+        ),
         ("/attachments/0/sha256", json!("00"), "body.attachments[0].sha256"),
         ("/public_welfare", json!(1), "body.public_welfare"),
         ("/source/url", json!("ftp://example.org"), "body.source.url"),
@@ -138,6 +151,8 @@ fn neighbours_within_the_bounds_are_read() {
         ("/maturity", json!({"level": 13, "scheme": "qingdao13"})),
         ("/pricing", json!({"mode": "negotiated"})),
         ("/ipc/0", json!("G06F16/00")),
+        ("/attachments/0/media_type", json!("application/vnd.ms-excel")),
+        ("/attachments/0/media_type", json!(alloc::format!("a/{}", "b".repeat(127)))),
         ("/holder", json!({"foreign_id": "KZ 1", "name": {"kk": "А"}})),
     ] {
         Listing::from_body(&with(pointer, value)).unwrap();

@@ -7,13 +7,14 @@ use alloc::{
 };
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
-use hutong_crypto::{commitment::Salt, proof::TlogProof};
+use hutong_crypto::{Hash, commitment::Salt, merkle::VerifyError, proof::TlogProof};
 use serde_json::{Value, json};
 
 use super::authority::{
     Authority, AuthorityError, ProvenEntry, entry_value, read_entry, read_proof,
 };
 use crate::{
+    directory::{AnchoredLeaf, Extension, OpenedState, Prefix, hashes_value, read_hashes},
     entry::Entry,
     fields::{FieldError, Fields},
     id::FederationId,
@@ -26,21 +27,18 @@ pub const RECEIPT_FORMAT: &str = "hutong-receipt/1";
 /// What the `format` of every version begins with.
 const FORMAT_FAMILY: &str = "hutong-receipt/";
 
-/// Bytes of a receipt at most: a charter of 34 seats (32 KiB), four proven admissions of 4 KiB, and
-/// an entry with its events. A larger authority goes into a bundle.
+/// Bytes of a receipt at most: a charter of 34 seats (50 KiB), and an entry with its events. A larger
+/// authority goes into a bundle.
 pub const RECEIPT_BYTES_MAX: usize = 64 << 10;
 
 /// Disclosed claims at most: version 1 knows nine.
 pub const DISCLOSURES_MAX: usize = 32;
 
-/// Later events at most; beyond this a receipt does not fit its bytes.
+/// Other events of the same subject at most; beyond this a receipt does not fit its bytes.
 pub const EVENTS_MAX: usize = 32;
 
-/// Facts at most; beyond this a receipt does not fit its bytes.
-pub const FACTS_MAX: usize = 64;
-
 /// Bytes of a claim's name at most.
-const CLAIM_NAME_BYTES_MAX: usize = 64;
+pub(super) const CLAIM_NAME_BYTES_MAX: usize = 64;
 
 /// A receipt in form. Nothing in it is verified.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,16 +47,54 @@ pub struct Receipt {
     pub federation: FederationId,
     /// What was said.
     pub entry: Entry,
-    /// That it is in its log, and the checkpoint.
-    pub proof: TlogProof,
+    /// Where it is in its log, and by what that is proven.
+    pub place: Place,
+    /// The issuer's leaf in the anchor.
+    pub leaf: AnchoredLeaf,
+    /// The register's anchor.
+    pub register: ProvenEntry,
+    /// What the anchor says of the issuer: its status, and the epochs of entry and events.
+    pub state: OpenedState,
+    /// The charters; `None` where the verifier has them.
+    pub authority: Option<Authority>,
     /// Committed fields shown, by name.
     pub disclosures: BTreeMap<String, Disclosure>,
-    /// What gives the issuer authority; `None` where a bundle supplies it.
-    pub authority: Option<Authority>,
-    /// Later events of the same contract or listing, by index.
-    pub events: Vec<ProvenEntry>,
+    /// The other events of the same contract or listing, from the first on, by index.
+    pub events: Vec<Event>,
     /// Size of the log up to which the events are complete, as the receipt's maker says.
     pub as_of: u64,
+}
+
+/// Where an entry is in its log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In the tree of the issuer's leaf in the anchor.
+    Anchored(Inclusion),
+    /// Under a checkpoint that extends that tree: no anchor covers it yet.
+    Provisional {
+        /// The entry's proof, with the log's checkpoint.
+        proof: TlogProof,
+        /// Ties the anchored tree to the checkpoint.
+        extension: Extension,
+    },
+}
+
+/// Where an entry is in the tree that a receipt speaks of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inclusion {
+    /// Its index.
+    pub index: u64,
+    /// The hashes from the entry's sibling up.
+    pub path: Vec<Hash>,
+}
+
+/// Another event of the same contract or listing, in the same tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// What was said.
+    pub entry: Entry,
+    /// Where.
+    pub inclusion: Inclusion,
 }
 
 /// A committed field, opened.
@@ -74,7 +110,7 @@ pub struct Disclosure {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReceiptError {
     /// Too many bytes.
-    #[error("expected a receipt of at most {RECEIPT_BYTES_MAX} bytes, met {met}")]
+    #[error("expected a receipt of at most {RECEIPT_BYTES_MAX} bytes, got {met}")]
     TooLong {
         /// How many.
         met: usize,
@@ -83,15 +119,15 @@ pub enum ReceiptError {
     #[error("the file is not canonical JSON: {0}")]
     Json(JsonError),
     /// Of a later version of the format.
-    #[error("expected format `{RECEIPT_FORMAT}`, met `{met}`")]
+    #[error("expected format `{RECEIPT_FORMAT}`, got `{met}`")]
     Format {
-        /// The format met.
+        /// The actual format.
         met: String,
     },
     /// A member is wrong.
     #[error(transparent)]
     Field(#[from] FieldError),
-    /// The authority is wrong.
+    /// An entry, a proof or a charter is wrong.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
 }
@@ -104,6 +140,43 @@ impl ReceiptError {
             Self::Authority(error) => error.is_unknown_version(),
             Self::TooLong { .. } | Self::Json(_) | Self::Field(_) => false,
         }
+    }
+}
+
+impl Place {
+    /// The entry's index.
+    pub fn index(&self) -> u64 {
+        match self {
+            Self::Anchored(inclusion) => inclusion.index,
+            Self::Provisional { proof, .. } => proof.index,
+        }
+    }
+}
+
+impl Inclusion {
+    /// Checks that `entry` is where this says, in the tree of `tree`.
+    pub(super) fn verify(&self, entry: &Entry, tree: &Prefix) -> Result<(), VerifyError> {
+        let leaf = entry.leaf_hash();
+        hutong_crypto::merkle::verify_inclusion(
+            &leaf, self.index, tree.size, &tree.root, &self.path,
+        )
+    }
+
+    fn read(fields: &Fields<'_>) -> Result<Self, FieldError> {
+        Ok(Self { index: fields.number("index")?, path: read_hashes(fields, "path")? })
+    }
+}
+
+impl Event {
+    fn from_value(value: &Value) -> Result<Self, ReceiptError> {
+        let fields = Fields::open(value, "event")?;
+        fields.only(&["entry", "index", "path"])?;
+        Ok(Self { entry: read_entry(&fields)?, inclusion: Inclusion::read(&fields)? })
+    }
+
+    fn to_value(&self) -> Value {
+        let Inclusion { index, path } = &self.inclusion;
+        json!({ "entry": entry_value(&self.entry), "index": index, "path": hashes_value(path) })
     }
 }
 
@@ -123,32 +196,34 @@ impl Receipt {
 
     fn from_value(value: &Value) -> Result<Self, ReceiptError> {
         let fields = Fields::open(value, "receipt")?;
-        let format = fields.text("format")?;
-        if format != RECEIPT_FORMAT {
-            let met: String = format.chars().take(64).collect();
-            // A later version has the name of this one, and another number.
-            let number = format.strip_prefix(FORMAT_FAMILY).map(str::parse::<u32>);
-            return Err(match number {
-                Some(Ok(_)) => ReceiptError::Format { met },
-                _ => fields.error("format", "`hutong-receipt/1`").into(),
-            });
-        }
-        let known =
-            ["authority", "disclosures", "entry", "federation", "format", "history", "proof"];
-        fields.only(&known)?;
+        check_format(&fields)?;
+        fields.only(&[
+            "authority",
+            "checkpoint",
+            "disclosures",
+            "entry",
+            "federation",
+            "format",
+            "history",
+            "inclusion",
+            "leaf",
+            "register",
+            "state",
+        ])?;
         let history = Fields::open(fields.value("history")?, "history")?;
         history.only(&["as_of", "events"])?;
         let events = history.list("events", EVENTS_MAX)?;
+        let authority = fields.optional("authority");
         Ok(Self {
             federation: fields.parsed("federation", "64 lower-case hex digits")?,
             entry: read_entry(&fields)?,
-            proof: read_proof(&fields)?,
+            place: read_place(&fields)?,
+            leaf: AnchoredLeaf::from_value(fields.value("leaf")?)?,
+            register: ProvenEntry::from_value(fields.value("register")?)?,
+            state: OpenedState::from_value(fields.value("state")?)?,
+            authority: authority.map(Authority::from_value).transpose()?,
             disclosures: read_disclosures(&fields)?,
-            authority: match fields.optional("authority") {
-                Some(value) => Some(Authority::from_value(value, FACTS_MAX)?),
-                None => None,
-            },
-            events: events.iter().map(ProvenEntry::from_value).collect::<Result<_, _>>()?,
+            events: events.iter().map(Event::from_value).collect::<Result<_, _>>()?,
             as_of: history.number("as_of")?,
         })
     }
@@ -163,19 +238,62 @@ impl Receipt {
                 json!({ "name": name, "salt": salt, "value": shown.value })
             })
             .collect();
-        let events: Vec<Value> = self.events.iter().map(ProvenEntry::to_value).collect();
+        let events: Vec<Value> = self.events.iter().map(Event::to_value).collect();
         let mut value = json!({
             "disclosures": disclosures,
             "entry": entry_value(&self.entry),
             "federation": self.federation.to_string(),
             "format": RECEIPT_FORMAT,
             "history": { "as_of": self.as_of, "events": events },
-            "proof": self.proof.encode(),
+            "leaf": self.leaf.to_value(),
+            "register": self.register.to_value(),
+            "state": self.state.to_value(),
         });
+        match &self.place {
+            Place::Anchored(Inclusion { index, path }) => {
+                value["inclusion"] = json!({ "index": index, "path": hashes_value(path) });
+            }
+            Place::Provisional { proof, extension: Extension { left, right } } => {
+                let (left, right) = (hashes_value(left), hashes_value(right));
+                let proof = proof.encode();
+                value["checkpoint"] = json!({ "left": left, "proof": proof, "right": right });
+            }
+        }
         if let Some(authority) = &self.authority {
             value["authority"] = authority.to_value();
         }
         canonicalize(&value)
+    }
+}
+
+fn check_format(fields: &Fields<'_>) -> Result<(), ReceiptError> {
+    let format = fields.text("format")?;
+    if format == RECEIPT_FORMAT {
+        return Ok(());
+    }
+    // A later version has the name of this one, and another number.
+    match format.strip_prefix(FORMAT_FAMILY).map(str::parse::<u32>) {
+        Some(Ok(_)) => Err(ReceiptError::Format { met: format.chars().take(64).collect() }),
+        Some(Err(_)) | None => Err(fields.error("format", "`hutong-receipt/1`").into()),
+    }
+}
+
+fn read_place(fields: &Fields<'_>) -> Result<Place, ReceiptError> {
+    match (fields.optional("inclusion"), fields.optional("checkpoint")) {
+        (Some(inclusion), None) => {
+            let fields = Fields::open(inclusion, "inclusion")?;
+            fields.only(&["index", "path"])?;
+            Ok(Place::Anchored(Inclusion::read(&fields)?))
+        }
+        (None, Some(checkpoint)) => {
+            let fields = Fields::open(checkpoint, "checkpoint")?;
+            fields.only(&["left", "proof", "right"])?;
+            let proof = read_proof(&fields)?;
+            Ok(Place::Provisional { proof, extension: Extension::read(&fields)? })
+        }
+        (Some(_), Some(_)) | (None, None) => {
+            Err(fields.error("inclusion", "either `inclusion` or `checkpoint`").into())
+        }
     }
 }
 

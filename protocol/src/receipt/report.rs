@@ -9,6 +9,8 @@ use alloc::{
 use serde_json::{Value, json};
 
 use crate::{
+    date::Date,
+    directory::Authority,
     id::{ExchangeId, FederationId, StatementId},
     time::Timestamp,
 };
@@ -22,20 +24,25 @@ pub enum Verdict {
     ValidSuperseded,
     /// Everything holds; the contract was cancelled, or the listing withdrawn, later.
     ValidThenCancelled,
-    /// The proofs hold, but whoever signed had no authority there, or the contract was revoked.
+    /// All holds so far, but no anchor of the register covers it yet.
+    Provisional,
+    /// The proofs hold, but whoever signed had no authority there, it took no effect, or the contract was
+    /// revoked.
     Void,
     /// A signature, a proof or the form does not hold.
     Invalid,
-    /// It uses a format or signature suite that this software does not know.
+    /// It uses a format or signature suite that this software does not know, or rests on what the verifier
+    /// does not have.
     NotVerifiableHere,
 }
 
 impl Verdict {
     /// All verdicts.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Valid,
         Self::ValidSuperseded,
         Self::ValidThenCancelled,
+        Self::Provisional,
         Self::Void,
         Self::Invalid,
         Self::NotVerifiableHere,
@@ -47,23 +54,30 @@ impl Verdict {
             Self::Valid => "valid",
             Self::ValidSuperseded => "valid_superseded",
             Self::ValidThenCancelled => "valid_then_cancelled",
+            Self::Provisional => "provisional",
             Self::Void => "void",
             Self::Invalid => "invalid",
             Self::NotVerifiableHere => "not_verifiable_here",
         }
     }
 
-    /// The exit code of a command: 0 for `valid`, and for those `valid_…` that the caller allowed;
-    /// otherwise 1 invalid, 2 not verifiable here, 3 void, 4 superseded, 5 cancelled.
+    /// The exit code of a command: 0 for `valid`, and for `valid_…` and `provisional` where the caller allowed
+    /// them; otherwise 1 invalid, 2 not verifiable here, 3 void, 4 superseded, 5 cancelled, 7 provisional (6 is
+    /// a node that cannot do it now).
     pub fn exit_code(self, allowed: &BTreeSet<Self>) -> u8 {
         match self {
             Self::Valid => 0,
-            Self::ValidSuperseded | Self::ValidThenCancelled if allowed.contains(&self) => 0,
+            Self::ValidSuperseded | Self::ValidThenCancelled | Self::Provisional
+                if allowed.contains(&self) =>
+            {
+                0
+            }
             Self::Invalid => 1,
             Self::NotVerifiableHere => 2,
             Self::Void => 3,
             Self::ValidSuperseded => 4,
             Self::ValidThenCancelled => 5,
+            Self::Provisional => 7,
         }
     }
 }
@@ -127,7 +141,7 @@ pub struct Report {
     pub summary: Option<Summary>,
 }
 
-/// Who said what, when at the latest, under whose authority, as of which log size.
+/// Who said what, when at the latest, under whose authority, as of which sizes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
     /// The federation.
@@ -140,18 +154,26 @@ pub struct Summary {
     pub issuer: ExchangeId,
     /// Its name, in Chinese where it has one.
     pub issuer_name: String,
+    /// Who answers for it.
+    pub parent: Authority,
     /// When, by the issuer's own clock.
     pub issued_at: Timestamp,
-    /// Place in the issuer's log.
+    /// Index in the issuer's log.
     pub index: u64,
-    /// Size of the log under the checkpoint: later events are known up to here.
+    /// Size of the log of which the receipt speaks: later events are known up to here.
     pub as_of_size: u64,
-    /// When a quorum of witnesses had cosigned the checkpoint: the statement existed by then.
+    /// Version of the charter whose register says who the issuer is.
+    pub charter_version: u64,
+    /// Size of that register, up to and with the anchor.
+    pub register_size: u64,
+    /// The anchor's day.
+    pub day: Date,
+    /// When a quorum of witnesses had cosigned: the statement existed by then. `None` where nobody witnesses.
     pub witnessed_at: Option<Timestamp>,
     /// The witnesses whose cosignatures hold.
     pub witnesses: BTreeSet<ExchangeId>,
-    /// From the issuer up: who answers for whom.
-    pub authority: Vec<Voucher>,
+    /// Registration number or listing id: receipts of one issuer with one of these are about the same thing.
+    pub subject: Option<String>,
     /// What the statement says, without what is committed only.
     pub body: Value,
     /// Committed fields that the receipt shows.
@@ -160,23 +182,12 @@ pub struct Summary {
     pub later: Vec<Later>,
 }
 
-/// A step of the authority.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Voucher {
-    /// The exchange.
-    pub exchange: ExchangeId,
-    /// Its name.
-    pub name: String,
-    /// Who answers for it; `None` for the council.
-    pub by: Option<ExchangeId>,
-}
-
 /// A later event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Later {
     /// Leaf hash of its entry.
     pub statement: StatementId,
-    /// Place in the log.
+    /// Index in the log.
     pub index: u64,
     /// What happened: `amended`, `cancelled`, `revoked`, `revised`, or a listing's status.
     pub event: String,
@@ -210,14 +221,6 @@ impl Report {
 
 impl Summary {
     fn to_value(&self) -> Value {
-        let authority: Vec<Value> = self
-            .authority
-            .iter()
-            .map(|voucher| {
-                let by = voucher.by.as_ref().map_or("council", ExchangeId::as_str);
-                json!({ "by": by, "exchange": voucher.exchange.as_str(), "name": voucher.name })
-            })
-            .collect();
         let later: Vec<Value> = self
             .later
             .iter()
@@ -233,8 +236,9 @@ impl Summary {
         let witnesses: Vec<&str> = self.witnesses.iter().map(ExchangeId::as_str).collect();
         json!({
             "as_of_size": self.as_of_size,
-            "authority": authority,
             "body": self.body,
+            "charter_version": self.charter_version,
+            "day": self.day.to_string(),
             "disclosed": self.disclosed,
             "federation": self.federation.to_string(),
             "index": self.index,
@@ -242,7 +246,10 @@ impl Summary {
             "issuer": self.issuer.as_str(),
             "issuer_name": self.issuer_name,
             "later": later,
+            "parent": self.parent.to_string(),
+            "register_size": self.register_size,
             "statement": self.statement.to_string(),
+            "subject": self.subject,
             "type": self.kind,
             "witnessed_at": self.witnessed_at.map(|time| time.to_string()),
             "witnesses": witnesses,

@@ -15,12 +15,13 @@ use core::cell::RefCell;
 use hutong_crypto::{PublicKey, Signature, verify_strict};
 
 use super::{
-    authority::TrustedAuthority,
-    life::Life,
+    authority::{Authority, TrustedAuthority},
+    compact::CompactReceipt,
+    findings::{Findings, Grade},
     model::{RECEIPT_BYTES_MAX, Receipt},
-    prover::{Notes, Prover, Roots},
+    prover::{Notes, Prover},
     report::Report,
-    verify::{Findings, Grade, Ground, check_entry, check_federation},
+    verify::{Ground, check_entry, check_federation},
 };
 use crate::{id::FederationId, json::canonicalize, time::Timestamp};
 
@@ -80,8 +81,8 @@ impl StrictRule for Assumption {
 /// What a verifier knows besides the receipt.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Policy<'a> {
-    /// Authority from a bundle: needed for a receipt without its own, and for any other the later
-    /// charters, suspensions and rekeys.
+    /// What the verifier has: a bundle, or its charters. Needed for a receipt without charters; adds to any
+    /// other later charters, suspensions and rekeys.
     pub authority: Option<&'a TrustedAuthority>,
     /// The verifier's time, to warn of cosignatures from the future; none where there is no clock.
     pub now: Option<Timestamp>,
@@ -103,7 +104,7 @@ pub fn verify_compact(
 ) -> Report {
     let expected = authority.charters().federation_id();
     let policy = Policy { authority: Some(authority), now };
-    Verifier::new(&expected, &policy, &OneByOne).verify_compact(bytes, authority)
+    Verifier::new(&expected, &policy, &OneByOne).verify_compact(bytes)
 }
 
 /// Verifies receipts one after another, each with the report of [`verify`].
@@ -124,8 +125,6 @@ struct Known<'a> {
     ground: Ground<'a>,
     /// What there is to say of it in every receipt.
     findings: Findings,
-    /// Of the checkpoints under which its facts are.
-    roots: Roots,
     notes: Notes,
     /// Whether it rests on signatures that are not judged yet.
     assumed: bool,
@@ -180,26 +179,36 @@ impl<'a> Verifier<'a> {
                     if error.is_unknown_version() { Grade::Unknown } else { Grade::Invalid };
                 let zh = format!("文件格式不成立：{error}");
                 findings.fail(grade, "format", zh, error.to_string());
-                findings.report(Life::Current, None)
+                findings.report(None, false, None)
             }
         }
     }
 
-    /// As [`verify_compact`](fn@verify_compact), for receipts against `authority`: that of the policy.
-    pub fn verify_compact(&mut self, bytes: &[u8], authority: &TrustedAuthority) -> Report {
+    /// As [`verify_compact`](fn@verify_compact), against the policy's authority.
+    pub fn verify_compact(&mut self, bytes: &[u8]) -> Report {
         let mut findings = Findings::default();
-        match Receipt::parse_compact(bytes, authority) {
-            Ok(receipt) => {
-                let en = "the compact receipt is in form";
-                findings.pass("format", "紧凑凭据格式规范", en);
-                self.check(&receipt, None, findings)
-            }
+        let receipt = match CompactReceipt::parse(bytes) {
+            Ok(receipt) => receipt,
             Err(error) => {
                 let grade = if error.is_unknown() { Grade::Unknown } else { Grade::Invalid };
                 let zh = format!("紧凑凭据无法读取：{error}");
                 findings.fail(grade, "format", zh, error.to_string());
-                findings.report(Life::Current, None)
+                return findings.report(None, false, None);
             }
+        };
+        findings.pass("format", "紧凑凭据格式规范", "the compact receipt is in form");
+        if receipt.federation != self.expected.hash().as_bytes()[..8] {
+            let en = "the compact receipt is of another federation";
+            findings.fail(Grade::Invalid, "federation", "紧凑凭据属于另一联盟", en);
+            return findings.report(None, false, None);
+        }
+        findings.pass("federation", "属于预期的联盟", "it is of the federation expected");
+        let now = self.policy.now;
+        match self.look_up(None, &mut findings) {
+            Some(known) => self.examine(known, findings, |ground, prover, findings| {
+                ground.check_compact(&receipt, now, prover, findings)
+            }),
+            None => findings.report(None, false, None),
         }
     }
 
@@ -216,15 +225,33 @@ impl<'a> Verifier<'a> {
         check_federation(receipt, &self.expected, &mut findings);
         let known = match place {
             Some(place) => Some(self.known.remove(place)),
-            None => self.look_up(receipt, &mut findings),
+            None => self.look_up(receipt.authority.as_ref(), &mut findings),
         };
-        let Some(mut known) = known else {
-            let statement = check_entry(receipt, self.rule(), &mut findings);
-            drop(statement);
-            return findings.report(Life::Current, None);
+        let now = self.policy.now;
+        let Some(known) = known else {
+            check_entry(&receipt.entry, self.rule(), &mut findings);
+            return findings.report(None, false, None);
         };
+        self.examine(known, findings, |ground, prover, findings| {
+            ground.check(receipt, now, prover, findings)
+        })
+    }
+
+    /// Examines a receipt on the ground that is known, which is then remembered as the last.
+    fn examine(
+        &mut self,
+        mut known: Known<'a>,
+        mut findings: Findings,
+        examine: impl FnOnce(&Ground<'a>, &mut Prover<'_>, Findings) -> Report,
+    ) -> Report {
         findings.extend(&known.findings);
-        let report = known.check(receipt, &self.policy, self.rule(), findings);
+        let mut notes = core::mem::take(&mut known.notes);
+        if notes.len() > NOTES_MAX {
+            notes.clear();
+        }
+        let mut prover = Prover::new(self.expected, self.rule()).resume(notes);
+        let report = examine(&known.ground, &mut prover, findings);
+        known.notes = prover.into_notes();
         if self.known.len() == KNOWN_MAX {
             self.known.remove(0);
         }
@@ -232,23 +259,26 @@ impl<'a> Verifier<'a> {
         report
     }
 
-    /// What the receipt's authority comes to; `None`, with findings, where it does not hold.
-    fn look_up(&mut self, receipt: &Receipt, findings: &mut Findings) -> Option<Known<'a>> {
-        let authority = receipt.authority.as_ref();
+    /// What these charters come to; `None`, with findings, where they do not hold.
+    fn look_up(
+        &mut self,
+        authority: Option<&Authority>,
+        findings: &mut Findings,
+    ) -> Option<Known<'a>> {
         let text = authority.map(|own| canonicalize(&own.to_value())).unwrap_or_default();
         if let Some(place) = self.known.iter().position(|known| known.text == text) {
             return Some(self.known.remove(place));
         }
-        let mut own = Findings::default();
-        let Some(ground) = Ground::lay(receipt, &self.expected, &self.policy, &mut own) else {
+        let (mut own, trusted) = (Findings::default(), self.policy.authority);
+        let mut prover = Prover::new(self.expected, self.rule());
+        let ground = Ground::lay(authority, &self.expected, trusted, &mut prover, &mut own);
+        let notes = prover.into_notes();
+        let Some(ground) = ground else {
             findings.extend(&own);
             return None;
         };
-        let mut prover = Prover::new(&ground.charters, &ground.directory, self.rule());
-        ground.check_fact_proofs(receipt, &mut prover, &mut own);
-        let (notes, roots) = prover.into_parts();
         let assumed = self.assumption.is_some();
-        Some(Known { text, ground, findings: own, roots, notes, assumed })
+        Some(Known { text, ground, findings: own, notes, assumed })
     }
 
     /// Reads a receipt whose authority is known without reading the authority again; `None` where it is
@@ -267,25 +297,5 @@ impl<'a> Verifier<'a> {
         })?;
         let receipt = Receipt::parse(&[b"{", rest].concat()).ok()?;
         receipt.authority.is_none().then_some((receipt, place))
-    }
-}
-
-impl Known<'_> {
-    fn check(
-        &mut self,
-        receipt: &Receipt,
-        policy: &Policy<'_>,
-        rule: &dyn StrictRule,
-        findings: Findings,
-    ) -> Report {
-        let mut notes = core::mem::take(&mut self.notes);
-        if notes.len() > NOTES_MAX {
-            notes.clear();
-        }
-        let (charters, directory) = (&self.ground.charters, &self.ground.directory);
-        let mut prover = Prover::new(charters, directory, rule).resume(notes, self.roots.clone());
-        let report = self.ground.check(receipt, policy, &mut prover, findings);
-        (self.notes, _) = prover.into_parts();
-        report
     }
 }

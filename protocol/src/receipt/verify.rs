@@ -12,18 +12,20 @@ use hutong_crypto::{Hash, commitment::opens};
 use serde_json::Value;
 
 use super::{
-    authority::{AuthorityError, ProvenEntry, TrustedAuthority},
-    life::{Life, Placed, follow},
-    model::Receipt,
-    prover::{ProofProblem, Prover, Witnessed},
-    report::{Check, Outcome, Report, Summary, Verdict, Voucher},
-    verifier::{Policy, StrictRule},
+    authority::{Authority, ProvenChain, ProvenEntry, TrustedAuthority},
+    compact::CompactReceipt,
+    findings::{Findings, Grade},
+    judge::{Judge, check_history},
+    life::Placed,
+    model::{Disclosure, Event, Place, Receipt},
+    prover::{ProofProblem, Prover, Signer, Witnessed, signed_statement},
+    report::{Later, Report, Summary},
+    verifier::StrictRule,
 };
 use crate::{
-    charter::{CharterChain, Extend},
-    directory::{Directory, FactVoid, Facts, Parent, Void},
-    entry::{Entry, SUITE_ED25519},
-    id::FederationId,
+    directory::{Anchor, AnchorLeaf, AnchoredLeaf, OpenedMember, OpenedState, Prefix},
+    entry::Entry,
+    id::{ExchangeId, FederationId},
     json::canonicalize,
     statement::{Statement, StatementType},
     time::Timestamp,
@@ -31,72 +33,6 @@ use crate::{
 
 /// How far clocks of issuers, witnesses and verifiers may be apart unremarked, in seconds.
 const CLOCK_SECONDS_MAX: u64 = 600;
-
-/// Which verdict a failed check leads to; the worst comes last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Grade {
-    Void,
-    Unknown,
-    Invalid,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Findings {
-    checks: Vec<Check>,
-    worst: Option<Grade>,
-}
-
-impl Findings {
-    pub(super) fn pass(
-        &mut self,
-        name: &'static str,
-        zh: impl Into<String>,
-        en: impl Into<String>,
-    ) {
-        self.add(Outcome::Pass, name, zh.into(), en.into());
-    }
-
-    fn warn(&mut self, name: &'static str, zh: impl Into<String>, en: impl Into<String>) {
-        self.add(Outcome::Warn, name, zh.into(), en.into());
-    }
-
-    fn info(&mut self, name: &'static str, zh: impl Into<String>, en: impl Into<String>) {
-        self.add(Outcome::Info, name, zh.into(), en.into());
-    }
-
-    pub(super) fn fail(
-        &mut self,
-        grade: Grade,
-        name: &'static str,
-        zh: impl Into<String>,
-        en: impl Into<String>,
-    ) {
-        self.worst = self.worst.max(Some(grade));
-        self.add(Outcome::Fail, name, zh.into(), en.into());
-    }
-
-    fn add(&mut self, outcome: Outcome, name: &'static str, zh: String, en: String) {
-        self.checks.push(Check { name, outcome, zh, en });
-    }
-
-    /// Takes in findings that were made before.
-    pub(super) fn extend(&mut self, others: &Self) {
-        self.worst = self.worst.max(others.worst);
-        self.checks.extend_from_slice(&others.checks);
-    }
-
-    pub(super) fn report(self, life: Life, summary: Option<Summary>) -> Report {
-        let verdict = match (self.worst, life) {
-            (Some(Grade::Invalid), _) => Verdict::Invalid,
-            (Some(Grade::Unknown), _) => Verdict::NotVerifiableHere,
-            (Some(Grade::Void), _) | (None, Life::Revoked) => Verdict::Void,
-            (None, Life::Cancelled) => Verdict::ValidThenCancelled,
-            (None, Life::Superseded) => Verdict::ValidSuperseded,
-            (None, Life::Current) => Verdict::Valid,
-        };
-        Report { verdict, checks: self.checks, summary }
-    }
-}
 
 /// Whether the receipt is of the federation `expected`.
 pub(super) fn check_federation(
@@ -117,355 +53,388 @@ pub(super) fn check_federation(
     }
 }
 
-/// What the checks of entries rest on.
+/// What the checks of entries rest on: the charters, and what the verifier knows besides.
 pub(super) struct Ground<'a> {
-    pub(super) charters: Cow<'a, CharterChain>,
-    pub(super) directory: Cow<'a, Directory>,
-    /// Whether a fact of the receipt itself does not count.
-    has_void_facts: bool,
+    chain: Cow<'a, ProvenChain>,
+    trusted: Option<&'a TrustedAuthority>,
+}
+
+/// What whole and compact receipts have in common.
+struct Subject<'r> {
+    entry: &'r Entry,
+    place: &'r Place,
+    events: &'r [Event],
+    disclosures: &'r BTreeMap<String, Disclosure>,
+    /// Size up to which the events are complete; the tree's where nothing else is said.
+    as_of: Option<u64>,
+}
+
+/// What an anchor says of the issuer, as far as it holds.
+struct Standing<'r> {
+    anchor: Option<(Anchor, Witnessed)>,
+    leaf: &'r AnchorLeaf,
+    member: Option<Cow<'r, OpenedMember>>,
+}
+
+/// The tree in which the entry is.
+struct Tree {
+    head: Prefix,
+    /// The checkpoint of the log, where no anchor covers it.
+    provisional: Option<Witnessed>,
 }
 
 impl<'a> Ground<'a> {
-    /// Verifies charters and facts and builds the directory; `None` where there is no ground.
+    /// Verifies the charters; `None`, with findings, where there is no ground.
     pub(super) fn lay(
-        receipt: &Receipt,
+        authority: Option<&Authority>,
         expected: &FederationId,
-        policy: &Policy<'a>,
+        trusted: Option<&'a TrustedAuthority>,
+        prover: &mut Prover<'_>,
         findings: &mut Findings,
     ) -> Option<Self> {
-        let Some(authority) = &receipt.authority else {
-            let Some(trusted) = policy.authority else {
-                findings.fail(
-                    Grade::Unknown,
-                    "authority",
-                    "凭据不含授权链：请先载入授权包",
-                    "the receipt carries no authority: load an authority bundle first",
-                );
-                return None;
-            };
-            if trusted.charters.federation_id() != *expected {
-                let zh = "授权包属于另一联盟";
-                findings.fail(
-                    Grade::Invalid,
-                    "authority",
-                    zh,
-                    "the bundle is another federation's",
-                );
-                return None;
-            }
-            findings.pass("authority", "采用授权包", "the authority comes from the bundle");
-            return Some(Self {
-                charters: Cow::Borrowed(&trusted.charters),
-                directory: Cow::Borrowed(&trusted.directory),
-                has_void_facts: false,
-            });
-        };
-        let charters = authority.chain().map_err(|error| refuse(&error, "charter", findings));
-        let facts = authority.signed_facts().map_err(|error| refuse(&error, "facts", findings));
-        let (Ok(mut charters), Ok(mut facts)) = (charters, facts) else { return None };
-        if charters.federation_id() == *expected {
-            let version = charters.version();
-            findings.pass(
-                "charter",
-                format!("章程链成立，至第 {version} 版，理事会签名全部有效"),
-                format!("the charter holds up to version {version}, with every council signature"),
-            );
-        } else {
-            let zh = "章程属于另一联盟";
-            findings.fail(Grade::Invalid, "charter", zh, "the charter is another federation's");
+        if trusted.is_some_and(|it| it.charters().federation_id() != *expected) {
+            let (zh, en) = ("授权包属于另一联盟", "the bundle is another federation's");
+            findings.fail(Grade::Invalid, "authority", zh, en);
             return None;
         }
-        let places: Vec<_> = facts.iter().map(|(place, _)| place.clone()).collect();
-        if let Some(trusted) = policy.authority {
-            merge(trusted, &mut charters, &mut facts, findings)?;
-        }
-        let directory = Directory::build(&charters, &facts);
-        let void: Vec<&FactVoid> =
-            places.iter().filter_map(|place| directory.void_facts().get(place)).collect();
-        // A parent may be unknown because its own admission is void. If nothing else is void, its
-        // admission is missing, and the receipt is not whole.
-        let is_rootless =
-            |void: &&FactVoid| matches!(void, FactVoid::Entry(Void::NotAMember { .. }));
-        let has_void_facts = !void.iter().all(is_rootless);
-        for void in void {
-            let grade = if has_void_facts { Grade::Void } else { Grade::Invalid };
-            let zh = format!("授权记录不生效：{void}");
-            let en = format!("a statement about a member does not count: {void}");
-            findings.fail(grade, "facts", zh, en);
-        }
-        let (charters, directory) = (Cow::Owned(charters), Cow::Owned(directory));
-        Some(Self { charters, directory, has_void_facts })
+        let Some(authority) = authority else {
+            let Some(trusted) = trusted else {
+                let zh = "凭据不含章程：请先载入授权包或章程文件";
+                let en =
+                    "the receipt carries no charters: load an authority bundle or a charter file";
+                findings.fail(Grade::Unknown, "authority", zh, en);
+                return None;
+            };
+            findings.pass("authority", "采用载入的章程", "the charters are the verifier's own");
+            return Some(Self { chain: Cow::Borrowed(&trusted.chain), trusted: Some(trusted) });
+        };
+        let chain = match ProvenChain::verify(authority, expected, prover) {
+            Ok(chain) => chain,
+            Err(error) => {
+                let grade =
+                    if error.is_unknown_version() { Grade::Unknown } else { Grade::Invalid };
+                let zh = format!("章程链不成立：{error}");
+                findings.fail(grade, "charter", zh, error.to_string());
+                return None;
+            }
+        };
+        let version = chain.charters.version();
+        findings.pass(
+            "charter",
+            format!("章程链成立，至第 {version} 版，理事会签名与历次更替均经证明"),
+            format!(
+                "the charters hold up to version {version}, each with its signatures and in effect"
+            ),
+        );
+        let Some(trusted) = trusted else {
+            return Some(Self { chain: Cow::Owned(chain), trusted: None });
+        };
+        let Some(chain) = chain.join(&trusted.chain) else {
+            let zh = "凭据的章程与载入的章程矛盾";
+            let en = "the receipt's charters contradict the verifier's own";
+            findings.fail(Grade::Invalid, "charter", zh, en);
+            return None;
+        };
+        findings.pass("bundle", "已并入授权包", "the bundle's knowledge is taken into account");
+        Some(Self { chain: Cow::Owned(chain), trusted: Some(trusted) })
     }
 
-    /// Checks the entry, its disclosures and its later events, after all of the authority.
+    /// Checks a whole receipt, after its charters.
     pub(super) fn check(
         &self,
         receipt: &Receipt,
-        policy: &Policy<'_>,
+        now: Option<Timestamp>,
         prover: &mut Prover<'_>,
         mut findings: Findings,
     ) -> Report {
-        let statement = check_entry(receipt, prover.rule(), &mut findings);
-        let witnessed = match prover.prove(&receipt.entry, &receipt.proof) {
-            Ok(witnessed) => {
-                note_proof(receipt, &witnessed, &mut findings);
-                Some(witnessed)
+        let anchor = self.check_anchor(&receipt.register, prover, &mut findings);
+        let member = check_leaf(&receipt.leaf, &receipt.state, anchor.as_ref(), &mut findings);
+        let standing =
+            Standing { anchor, leaf: &receipt.leaf.leaf, member: member.map(Cow::Owned) };
+        let subject = Subject {
+            entry: &receipt.entry,
+            place: &receipt.place,
+            events: &receipt.events,
+            disclosures: &receipt.disclosures,
+            as_of: Some(receipt.as_of),
+        };
+        self.check_subject(&subject, &standing, now, prover, findings)
+    }
+
+    /// Checks a compact receipt, whose anchor the bundle has.
+    pub(super) fn check_compact(
+        &self,
+        receipt: &CompactReceipt,
+        now: Option<Timestamp>,
+        prover: &mut Prover<'_>,
+        mut findings: Findings,
+    ) -> Report {
+        let statement = prover.statement(&receipt.entry);
+        let standing = statement.ok().and_then(|statement| {
+            let trusted = self.trusted?;
+            let (anchor, witnessed) =
+                trusted.anchor(receipt.version.into(), receipt.register_index)?;
+            let (leaf, member) = trusted.standing(anchor, &statement.issuer)?;
+            let (anchor, member) =
+                (Some((*anchor, witnessed.clone())), Some(Cow::Borrowed(member)));
+            Some(Standing { anchor, leaf, member })
+        });
+        let Some(standing) = standing else {
+            let newest = self.trusted.and_then(TrustedAuthority::newest);
+            let wanted = (u64::from(receipt.version), receipt.register_index);
+            let older = newest.is_none_or(|newest| (newest.version, newest.index) < wanted);
+            let (zh, en) = if older {
+                (
+                    "授权包早于凭据的锚定：请载入更新的授权包",
+                    "the bundle is older than the receipt's anchor: load a newer one",
+                )
+            } else {
+                (
+                    "授权包不含凭据的锚定或其签发者：请载入含有它的授权包",
+                    "the bundle has no such anchor or no such issuer in it: load one that has",
+                )
+            };
+            check_entry(&receipt.entry, prover.rule(), &mut findings);
+            findings.fail(Grade::Unknown, "anchor", zh, en);
+            return findings.report(None, false, None);
+        };
+        if let Some((anchor, witnessed)) = &standing.anchor {
+            note_anchor(anchor, witnessed, &mut findings);
+        }
+        let subject = Subject {
+            entry: &receipt.entry,
+            place: &receipt.place,
+            events: &receipt.events,
+            disclosures: &receipt.disclosures,
+            as_of: None,
+        };
+        self.check_subject(&subject, &standing, now, prover, findings)
+    }
+
+    fn check_anchor(
+        &self,
+        register: &ProvenEntry,
+        prover: &mut Prover<'_>,
+        findings: &mut Findings,
+    ) -> Option<(Anchor, Witnessed)> {
+        match self.chain.prove_anchor(register, self.trusted, prover) {
+            Ok((anchor, witnessed)) => {
+                note_anchor(&anchor, &witnessed, findings);
+                Some((anchor, witnessed))
             }
             Err(problem) => {
-                self.note_problem(&problem, "inclusion", "条目", "the entry", &mut findings);
+                findings.problem(&problem, "anchor", "登记簿锚定", "the register's anchor");
                 None
             }
+        }
+    }
+
+    /// Checks the entry, its disclosures and its events, after the anchor.
+    fn check_subject(
+        &self,
+        subject: &Subject<'_>,
+        standing: &Standing<'_>,
+        now: Option<Timestamp>,
+        prover: &mut Prover<'_>,
+        mut findings: Findings,
+    ) -> Report {
+        let statement = check_entry(subject.entry, prover.rule(), &mut findings);
+        let tree = self.check_place(subject, standing, prover, &mut findings);
+        let newer = self.newer(standing, &mut findings);
+        let (Some(statement), Some(tree), Some(member), Some((anchor, witnessed))) =
+            (statement, tree, &standing.member, &standing.anchor)
+        else {
+            return findings.report(None, false, None);
         };
-        let (Some(statement), Some(witnessed)) = (statement, witnessed) else {
-            return findings.report(Life::Current, None);
+        let judge = Judge { member, newer: newer.map(|(_, member)| member) };
+        let counts =
+            judge.check_issuer(subject.entry, subject.place.index(), &statement, &mut findings);
+        let provisional = tree.provisional.is_some();
+        let witnessed = tree.provisional.as_ref().unwrap_or(witnessed);
+        check_times(&statement, witnessed, now, &mut findings);
+        let disclosed = check_disclosures(subject.disclosures, &statement, &mut findings);
+        let own = Placed {
+            id: subject.entry.id(),
+            index: subject.place.index(),
+            statement: &statement,
+            counts,
         };
-        self.check_issuer(receipt, &statement, &witnessed, &mut findings);
-        check_times(&statement, &witnessed, policy.now, &mut findings);
-        let disclosed = check_disclosures(receipt, &statement, &mut findings);
-        let (life, later) =
-            self.check_history(receipt, &statement, &witnessed, prover, &mut findings);
+        let course = check_history(
+            (subject.events, subject.as_of),
+            own,
+            &tree.head,
+            &judge,
+            prover,
+            &mut findings,
+        );
+        let (subject_id, later) = match &course {
+            Some(course) => (course.subject.clone(), course.later.clone()),
+            None => (None, Vec::<Later>::new()),
+        };
+        let anchor = newer.map_or(anchor, |(anchor, _)| anchor);
         let summary = Summary {
-            federation: self.charters.federation_id(),
-            statement: receipt.entry.id(),
+            federation: self.chain.charters.federation_id(),
+            statement: subject.entry.id(),
             kind: statement.kind.as_str().to_string(),
-            issuer_name: self
-                .directory
-                .member(&statement.issuer)
-                .map_or_else(String::new, |member| member.descriptor.name("zh").to_string()),
+            issuer_name: judge.name(subject.place.index()),
             issued_at: statement.issued_at,
-            index: receipt.proof.index,
-            as_of_size: witnessed.checkpoint.size,
+            index: subject.place.index(),
+            as_of_size: tree.head.size,
+            charter_version: anchor.version,
+            register_size: anchor.index.saturating_add(1),
+            day: anchor.day,
             witnessed_at: witnessed.quorum_seconds.map(Timestamp::from_seconds),
-            witnesses: witnessed.witnesses,
-            authority: self.vouchers(&statement),
-            issuer: statement.issuer,
-            body: statement.body,
+            witnesses: witnessed.witnesses.clone(),
+            parent: newer.map_or(member.as_ref(), |(_, member)| member).parent.clone(),
+            subject: subject_id,
+            issuer: statement.issuer.clone(),
+            body: statement.body.clone(),
             disclosed,
             later,
         };
-        findings.report(life, Some(summary))
+        findings.report(course, provisional, Some(summary))
     }
 
-    pub(super) fn check_fact_proofs(
+    /// Checks where the entry is in its log: in the anchored tree, or under a checkpoint that extends it.
+    fn check_place(
         &self,
-        receipt: &Receipt,
+        subject: &Subject<'_>,
+        standing: &Standing<'_>,
         prover: &mut Prover<'_>,
         findings: &mut Findings,
-    ) {
-        let Some(authority) = &receipt.authority else { return };
-        let mut count = 0;
-        for fact in &authority.facts {
-            match prover.prove(&fact.entry, &fact.proof) {
-                Ok(_) => count += 1,
-                Err(problem) => {
-                    let what = format!("{}", fact.entry.id());
-                    let zh = format!("授权记录 {what}");
-                    let en = format!("admission {what}");
-                    self.note_problem(&problem, "facts", &zh, &en, findings);
-                }
+    ) -> Option<Tree> {
+        let (leaf, log) = (standing.leaf, &standing.leaf.id);
+        let outcome = match subject.place {
+            Place::Anchored(inclusion) => inclusion
+                .verify(subject.entry, &leaf.head)
+                .map(|()| Tree { head: leaf.head, provisional: None })
+                .map_err(ProofProblem::Inclusion),
+            Place::Provisional { proof, extension } => {
+                let member = standing.member.as_ref()?;
+                let charter = self.chain.charters.latest();
+                // The key that signs a checkpoint is that of its last entry: the entry's epoch reaches so far.
+                let epoch = member.epoch_at(proof.index).filter(|epoch| epoch.to.is_none());
+                let key = epoch.map(|epoch| epoch.descriptor.log_key);
+                key.ok_or(ProofProblem::LogSignature)
+                    .and_then(|key| {
+                        let signer = Signer { log, key, owner: log, charter };
+                        prover.prove(subject.entry, proof, &signer)
+                    })
+                    .and_then(|witnessed| {
+                        let ties = extension.ties(&leaf.head, &witnessed.head);
+                        let head = witnessed.head;
+                        let tree = Tree { head, provisional: Some(witnessed) };
+                        ties.then_some(tree).ok_or(ProofProblem::NotTied)
+                    })
             }
-        }
-        if count == authority.facts.len() {
-            findings.pass(
-                "facts",
-                format!("{count} 条授权记录均签名有效、在册并经见证"),
-                format!("{count} statements about members are signed, logged and witnessed"),
-            );
-        }
-    }
-
-    fn note_problem(
-        &self,
-        problem: &ProofProblem,
-        name: &'static str,
-        zh: &str,
-        en: &str,
-        findings: &mut Findings,
-    ) {
-        let grade = match problem {
-            ProofProblem::UnknownLog { .. } if self.has_void_facts => Grade::Void,
-            ProofProblem::ReplacedKey { .. } => Grade::Void,
-            _ => Grade::Invalid,
         };
-        findings.fail(grade, name, format!("{zh}：{}", problem.zh()), format!("{en}: {problem}"));
-    }
-
-    fn check_issuer(
-        &self,
-        receipt: &Receipt,
-        statement: &Statement,
-        witnessed: &Witnessed,
-        findings: &mut Findings,
-    ) {
-        if statement.issuer != witnessed.log {
-            let (issuer, log) = (&statement.issuer, &witnessed.log);
-            findings.fail(
-                Grade::Void,
-                "issuer",
-                format!("签发者 {issuer} 的声明出现在 {log} 的日志中"),
-                format!("a statement of {issuer} stands in the log of {log}"),
-            );
-        }
-        let (key, kind) = (receipt.entry.issuer_key(), statement.kind.as_str());
-        let index = receipt.proof.index;
-        match self.directory.authorizes(&witnessed.log, index, &key, kind) {
-            Ok(()) => findings.pass(
-                "issuer",
-                format!("{} 在位置 {index} 有权签发该类型", statement.issuer),
-                format!("{} was entitled to sign this type at index {index}", statement.issuer),
-            ),
-            Err(void) => {
-                let zh = format!("签发权限不成立：{void}");
-                findings.fail(Grade::Void, "issuer", zh, void.to_string());
-            }
-        }
-    }
-
-    fn check_history(
-        &self,
-        receipt: &Receipt,
-        statement: &Statement,
-        witnessed: &Witnessed,
-        prover: &mut Prover<'_>,
-        findings: &mut Findings,
-    ) -> (Life, Vec<super::report::Later>) {
-        let size = witnessed.checkpoint.size;
-        if receipt.as_of != size {
-            findings.fail(
-                Grade::Invalid,
-                "history",
-                format!("历史截至大小 {} 与检查点大小 {size} 不符", receipt.as_of),
-                format!("the history is as of size {}, the checkpoint of {size}", receipt.as_of),
-            );
-        }
-        let mut statements = Vec::new();
-        for event in &receipt.events {
-            match self.check_event(event, witnessed, prover) {
-                Ok(statement) => {
-                    statements.push((event.entry.id(), event.proof.index, statement));
+        let index = subject.place.index();
+        match outcome {
+            Ok(tree) => {
+                let size = tree.head.size;
+                findings.pass(
+                    "inclusion",
+                    format!("条目位于 {log} 日志第 {index} 位，日志大小 {size}"),
+                    format!("the entry is at index {index} of the log of {log} at size {size}"),
+                );
+                if tree.provisional.is_some() {
+                    findings.warn(
+                        "provisional",
+                        "登记簿锚定尚未涵盖该条目：请稍后更新凭据",
+                        "no anchor of the register covers the entry yet: refresh the receipt later",
+                    );
                 }
-                Err((grade, zh, en)) => findings.fail(grade, "history", zh, en),
-            }
-        }
-        let place = |id, index, statement| Placed { id, index, statement };
-        let subject = place(receipt.entry.id(), receipt.proof.index, statement);
-        let events: Vec<Placed<'_>> =
-            statements.iter().map(|(id, index, statement)| place(*id, *index, statement)).collect();
-        match follow(&subject, &events) {
-            Ok((life, later)) => {
-                note_life(life, later.len(), size, findings);
-                (life, later)
+                Some(tree)
             }
             Err(problem) => {
-                findings.fail(Grade::Invalid, "history", problem.zh(), problem.to_string());
-                (Life::Current, Vec::new())
+                findings.problem(&problem, "inclusion", "条目", "the entry");
+                None
             }
         }
     }
 
-    /// A later event must be as well signed, proven and authorised as the entry itself.
-    fn check_event(
+    /// What the verifier's own newest anchor says of the issuer, where it is newer than the receipt's.
+    fn newer(
         &self,
-        event: &ProvenEntry,
-        subject: &Witnessed,
-        prover: &mut Prover<'_>,
-    ) -> Result<Statement, (Grade, String, String)> {
-        let (index, id) = (event.proof.index, event.entry.id());
-        let refused = |grade, zh: &str, en: String| {
-            (grade, format!("后续事件 {id}：{zh}"), format!("later event {id}: {en}"))
-        };
-        if event.entry.suite() != SUITE_ED25519 {
-            let en = "its signature suite is unknown".to_string();
-            return Err(refused(Grade::Unknown, "签名算法未知", en));
+        standing: &Standing<'_>,
+        findings: &mut Findings,
+    ) -> Option<(&'a Anchor, &'a OpenedMember)> {
+        let (trusted, (anchor, _)) = (self.trusted?, standing.anchor.as_ref()?);
+        let newest = trusted.newest()?;
+        if (newest.version, newest.index) <= (anchor.version, anchor.index) {
+            return None;
         }
-        let statement = signed_statement(&event.entry, prover.rule())
-            .map_err(|en| refused(Grade::Invalid, "签名或格式不成立", en))?;
-        let witnessed = prover
-            .prove(&event.entry, &event.proof)
-            .map_err(|problem| refused(Grade::Invalid, &problem.zh(), problem.to_string()))?;
-        if witnessed.log != subject.log || statement.issuer != subject.log {
-            let en = "it is in another log".to_string();
-            return Err(refused(Grade::Invalid, "位于另一日志", en));
+        let newer = trusted.standing(newest, &standing.leaf.id);
+        if newer.is_none() {
+            let en = "the bundle's newer anchor has no such member";
+            findings.fail(Grade::Invalid, "bundle", "授权包中更新的锚定没有该成员", en);
         }
-        let (key, kind) = (event.entry.issuer_key(), statement.kind.as_str());
-        self.directory
-            .authorizes(&witnessed.log, index, &key, kind)
-            .map_err(|void| refused(Grade::Void, "签发权限不成立", void.to_string()))?;
-        Ok(statement)
-    }
-
-    fn vouchers(&self, statement: &Statement) -> Vec<Voucher> {
-        let mut vouchers = Vec::new();
-        let mut next = self.directory.member(&statement.issuer);
-        while let Some(member) = next {
-            let by = match &member.parent {
-                Parent::Council => None,
-                Parent::Member(parent) => Some(parent.clone()),
-            };
-            next = by.as_ref().and_then(|parent| self.directory.member(parent));
-            let name = member.descriptor.name("zh").to_string();
-            vouchers.push(Voucher { exchange: member.id.clone(), name, by });
-        }
-        vouchers
+        newer.map(|(_, member)| (newest, member))
     }
 }
 
-/// Adds what a bundle knows; `None` where it contradicts the receipt.
-fn merge(
-    trusted: &TrustedAuthority,
-    charters: &mut CharterChain,
-    facts: &mut Facts,
+fn note_anchor(anchor: &Anchor, witnessed: &Witnessed, findings: &mut Findings) {
+    let Anchor { version, index, day, .. } = anchor;
+    let (size, count) = (index.saturating_add(1), witnessed.witnesses.len());
+    findings.pass(
+        "anchor",
+        format!("第 {version} 版章程登记簿于 {day} 锚定，登记簿大小 {size}"),
+        format!("the register of charter version {version} anchored it on {day}, at size {size}"),
+    );
+    if witnessed.quorum_seconds.is_some() {
+        findings.pass(
+            "witnesses",
+            format!("{count} 个见证方联署成立，满足第 {version} 版章程的法定数"),
+            format!("{count} cosignatures hold and meet the quorum of charter version {version}"),
+        );
+    } else {
+        findings.warn(
+            "witnesses",
+            "该联盟无见证方：一切仅凭登记簿管理方自述",
+            "nobody witnesses this federation: all rests on the word of its register's keeper",
+        );
+    }
+}
+
+/// Checks the issuer's leaf under the anchor and its state under the leaf.
+fn check_leaf(
+    leaf: &AnchoredLeaf,
+    state: &OpenedState,
+    anchor: Option<&(Anchor, Witnessed)>,
     findings: &mut Findings,
-) -> Option<()> {
-    for version in trusted.charters.versions() {
-        if !matches!(charters.extend(version.signed().clone()), Ok(Extend::Added | Extend::Known)) {
-            findings.fail(
-                Grade::Invalid,
-                "charter",
-                "凭据的章程与授权包矛盾",
-                "the receipt's charters contradict the bundle's",
-            );
-            return None;
+) -> Option<OpenedMember> {
+    let id: &ExchangeId = &leaf.leaf.id;
+    if anchor.is_some_and(|(anchor, _)| !leaf.is_under(anchor.leaves, &anchor.root)) {
+        let en = format!("the anchor has no such leaf of {id}");
+        findings.fail(Grade::Invalid, "leaf", format!("锚定中没有 {id} 的该叶"), en);
+    }
+    match state.verify(&leaf.leaf.state) {
+        Ok(member) if member.id == *id => {
+            let zh = format!("{id} 的日志与状态见于锚定");
+            findings.pass("leaf", zh, format!("the anchor has the log and the state of {id}"));
+            Some(member)
+        }
+        Ok(member) => {
+            let en = format!("the state is of {}, the leaf of {id}", member.id);
+            let zh = format!("状态属于 {}，叶属于 {id}", member.id);
+            findings.fail(Grade::Invalid, "leaf", zh, en);
+            None
+        }
+        Err(error) => {
+            let zh = format!("{id} 的状态不成立：{error}");
+            findings.fail(Grade::Invalid, "leaf", zh, error.to_string());
+            None
         }
     }
-    for (place, fact) in trusted.facts.iter() {
-        if facts.fact(place).is_some_and(|known| known.entry().id() != fact.entry().id()) {
-            findings.fail(
-                Grade::Invalid,
-                "facts",
-                format!("{} 第 {} 条与授权包矛盾", place.log, place.index),
-                format!("entry {} of {} contradicts the bundle", place.index, place.log),
-            );
-            return None;
-        }
-        facts.insert((place.log.clone(), place.index), fact.entry());
-    }
-    findings.pass("bundle", "已并入授权包", "the bundle's later knowledge is taken into account");
-    Some(())
-}
-
-fn refuse(error: &AuthorityError, name: &'static str, findings: &mut Findings) {
-    let grade = if error.is_unknown_version() { Grade::Unknown } else { Grade::Invalid };
-    findings.fail(grade, name, format!("授权链不成立：{error}"), error.to_string());
 }
 
 /// Suite, form and signature of the entry itself.
 pub(super) fn check_entry(
-    receipt: &Receipt,
+    entry: &Entry,
     rule: &dyn StrictRule,
     findings: &mut Findings,
 ) -> Option<Statement> {
-    let suite = receipt.entry.suite();
-    if suite != SUITE_ED25519 {
-        findings.fail(
-            Grade::Unknown,
-            "signature",
-            format!("签名算法 {suite} 未知"),
-            format!("signature suite {suite} is not known here"),
-        );
-        return None;
-    }
-    match signed_statement(&receipt.entry, rule) {
+    match signed_statement(entry, rule) {
         Ok(statement) => {
             let zh = "声明格式正确，签名成立";
             findings.pass("signature", zh, "the statement is in form and its signature holds");
@@ -478,35 +447,11 @@ pub(super) fn check_entry(
             }
             Some(statement)
         }
-        Err(error) => {
-            let zh = format!("声明的签名或格式不成立：{error}");
-            findings.fail(Grade::Invalid, "signature", zh, error);
+        Err(problem) => {
+            findings.problem(&problem, "signature", "声明", "the statement");
             None
         }
     }
-}
-
-/// The statement, if the entry's signature holds by the strict rule.
-fn signed_statement(entry: &Entry, rule: &dyn StrictRule) -> Result<Statement, String> {
-    if !rule.holds(&entry.issuer_key(), &entry.signed_message(), &entry.signature()) {
-        return Err("the signature on the statement does not hold".to_string());
-    }
-    Statement::parse(entry.statement_bytes()).map_err(|error| error.to_string())
-}
-
-fn note_proof(receipt: &Receipt, witnessed: &Witnessed, findings: &mut Findings) {
-    let (index, size) = (receipt.proof.index, witnessed.checkpoint.size);
-    findings.pass(
-        "inclusion",
-        format!("条目位于 {} 日志第 {index} 位，检查点大小 {size}", witnessed.log),
-        format!("the entry is at index {index} of the log of {} at size {size}", witnessed.log),
-    );
-    let (count, version) = (witnessed.witnesses.len(), witnessed.charter_version);
-    findings.pass(
-        "witnesses",
-        format!("{count} 个见证方联署成立，满足第 {version} 版章程的法定数"),
-        format!("{count} cosignatures hold and meet the quorum of charter version {version}"),
-    );
 }
 
 fn check_times(
@@ -532,8 +477,8 @@ fn check_times(
         }
         None => findings.warn(
             "time",
-            "章程不要求见证，无法证明时间",
-            "the charter asks for no witness, so nothing proves the time",
+            "该联盟无见证方，无法证明时间",
+            "nobody witnesses this federation, so nothing proves the time",
         ),
     }
     let future = now
@@ -547,13 +492,13 @@ fn check_times(
 
 /// Every disclosure must open a commitment of the statement.
 fn check_disclosures(
-    receipt: &Receipt,
+    disclosures: &BTreeMap<String, Disclosure>,
     statement: &Statement,
     findings: &mut Findings,
 ) -> BTreeMap<String, Value> {
     let mut disclosed = BTreeMap::new();
     let claims = statement.body.get("claims").and_then(Value::as_object);
-    for (name, shown) in &receipt.disclosures {
+    for (name, shown) in disclosures {
         let commitment = claims.and_then(|claims| claims.get(name)).and_then(Value::as_str);
         let commitment = commitment.and_then(|text| text.parse::<Hash>().ok());
         let value = canonicalize(&shown.value);
@@ -574,37 +519,4 @@ fn check_disclosures(
         }
     }
     disclosed
-}
-
-fn note_life(life: Life, events: usize, size: u64, findings: &mut Findings) {
-    let as_of_zh = format!("（据出具方，截至日志大小 {size}）");
-    let as_of_en = format!("as of log size {size}, says whoever made the receipt");
-    match life {
-        Life::Current if events == 0 => findings.info(
-            "history",
-            format!("无更晚事件{as_of_zh}"),
-            format!("there is no later event, {as_of_en}"),
-        ),
-        Life::Current => findings.info(
-            "history",
-            format!("{events} 个更晚事件，均不改变效力{as_of_zh}"),
-            format!("{events} later events change nothing, {as_of_en}"),
-        ),
-        Life::Superseded => findings.warn(
-            "history",
-            format!("已被更晚的变更或修订取代{as_of_zh}"),
-            format!("a later amendment or revision replaces it, {as_of_en}"),
-        ),
-        Life::Cancelled => findings.warn(
-            "history",
-            format!("已注销或撤回{as_of_zh}"),
-            format!("it was cancelled or withdrawn, {as_of_en}"),
-        ),
-        Life::Revoked => findings.fail(
-            Grade::Void,
-            "history",
-            format!("登记已被撤销{as_of_zh}"),
-            format!("the registration was revoked, {as_of_en}"),
-        ),
-    }
 }

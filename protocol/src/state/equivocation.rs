@@ -9,6 +9,7 @@ use hutong_crypto::note::{Note, SIGNATURE_TYPE_ED25519, key_id};
 
 use super::State;
 use super::replica::{Signed, Suspect};
+use crate::directory::Extension;
 use crate::evidence::Evidence;
 use crate::id::ExchangeId;
 use crate::io::{Effect, Notice};
@@ -51,6 +52,9 @@ impl State {
         left: Vec<Hash>,
         right: Vec<Hash>,
     ) {
+        let extension = Extension { left, right };
+        let sizes = (old_size, new_size);
+        let Some(Extension { left, right }) = self.tie_read(log, sizes, extension) else { return };
         let Some(replica) = self.replicas.get_mut(log) else { return };
         let suspect = replica.suspects.remove(&old_size);
         let Some(Suspect { signed, offered, held }) =
@@ -77,17 +81,14 @@ impl State {
     /// Whether the log's present key signed the checkpoint.
     pub(super) fn is_present_key(&self, log: &ExchangeId, signed: &Signed) -> bool {
         let origin = self.origin(log);
-        self.directory.member(log).is_some_and(|member| {
-            let key = &member.descriptor.log_key;
-            signed.key_id() == Some(key_id(origin.as_str(), SIGNATURE_TYPE_ED25519, key))
+        self.directory.log_key_at(log, u64::MAX).is_some_and(|key| {
+            signed.key_id() == Some(key_id(origin.as_str(), SIGNATURE_TYPE_ED25519, &key))
         })
     }
 
     /// Whether `evidence` holds against the log's present key; if so, it is acted upon.
     pub(super) fn convict_if_proven(&mut self, log: &ExchangeId, evidence: &Evidence) -> bool {
-        let Some(key) = self.directory.member(log).map(|member| member.descriptor.log_key) else {
-            return false;
-        };
+        let Some(key) = self.directory.log_key_at(log, u64::MAX) else { return false };
         if evidence.verify(self.origin(log).as_str(), &key).is_err() {
             return false;
         }
@@ -112,9 +113,9 @@ impl State {
     /// Others convict nobody, and blame nobody who passes them on: keys that were given up may be in
     /// strange hands, and new ones may not have been heard of yet.
     pub(super) fn is_by_present_key(&self, log: &ExchangeId, evidence: &Evidence) -> bool {
-        let Some(member) = self.directory.member(log) else { return false };
+        let Some(key) = self.directory.log_key_at(log, u64::MAX) else { return false };
         let origin = self.origin(log);
-        let id = key_id(origin.as_str(), SIGNATURE_TYPE_ED25519, &member.descriptor.log_key);
+        let id = key_id(origin.as_str(), SIGNATURE_TYPE_ED25519, &key);
         [&evidence.first, &evidence.second].into_iter().all(|text| {
             let note = Note::parse(text).ok();
             note.is_some_and(|note| {
@@ -133,7 +134,7 @@ impl State {
                     Evidence::decode(Bytes::copy_from_slice(bytes))
                         .is_ok_and(|evidence| self.is_by_present_key(log, &evidence))
                 });
-                !proven && !replica.evidence.is_empty() && self.directory.member(log).is_some()
+                !proven && !replica.evidence.is_empty() && self.directory.operator(log).is_some()
             })
             .map(|(log, _)| log.clone())
             .collect();
@@ -142,11 +143,8 @@ impl State {
                 replica.frozen = None;
                 replica.evidence.clear();
             }
-            self.directory_stale = true;
             self.effect(Effect::Persist(Persist::Thawed { log: log.clone() }));
-            if log == self.config.me {
-                self.own_log_thawed();
-            }
+            self.own_log_thawed(&log);
             self.notice(Notice::Thawed { log });
         }
     }
@@ -166,17 +164,16 @@ impl State {
         // What was staged may have been of another tree than what follows.
         replica.basis.clone_from(&replica.held);
         self.summaries_changed();
-        self.directory_stale = true;
         self.judge_none(log);
         let (log, bytes) = (log.clone(), evidence.to_vec());
         self.effect(Effect::Persist(Persist::Evidence { log: log.clone(), bytes }));
         self.effect(Effect::Persist(Persist::Frozen { log: log.clone(), size: frozen_at }));
         self.notice(Notice::Equivocation { log: log.clone(), frozen_at });
-        if log == self.config.me {
-            self.own_log_conflict();
+        if self.is_own(&log) {
+            self.own_log_conflict(&log);
         }
-        let scope = self.directory.member(&log).map(|member| member.scope.clone());
-        if let Some(scope) = scope {
+        self.keeper_moved();
+        if let Some(scope) = self.directory.scope_of(&log) {
             let bytes = Gossip::Evidence { log, bytes: evidence }.encode();
             self.effect(Effect::Publish { scope, bytes });
         }

@@ -52,11 +52,20 @@ impl State {
 
     /// Asks for the first range of a log that is neither here nor under way. Returns whether it did.
     fn ask_for_range(&mut self, log: &ExchangeId) -> bool {
+        if self.is_over_quota(log) {
+            return false;
+        }
+        let stands_at = self.stands_at(log);
         let Some(replica) = self.replicas.get_mut(log) else { return false };
+        let here = replica.staged_frontier().size();
+        // All that stands is here.
+        replica
+            .target
+            .take_if(|it| stands_at.is_some_and(|at| it.signed.size() > at && here >= at));
         let Some(target) = &mut replica.target else { return false };
         target.sources.retain(|peer| self.peers.contains_key(peer));
         let goal = FetchGoal { signed: target.signed.clone(), note: target.offered.clone() };
-        let size = goal.signed.size();
+        let size = goal.signed.size().min(stands_at.unwrap_or(u64::MAX));
         // How much an answer holds, one that was cut short shows.
         let at_a_time = if replica.range_width.is_some() { FETCHES_PER_LOG_MAX } else { 1 };
         if replica.fetching.len() >= at_a_time || replica.ranges() >= RANGES_PER_LOG_MAX {
@@ -202,7 +211,7 @@ impl State {
     /// Whom to ask where a log goes on: its owner, then each other peer, then all of them anew. An owner
     /// may be silent, or hand out what is not in its tree.
     fn peer_to_find(&mut self, log: &ExchangeId) -> Option<Peer> {
-        let owner = self.peer_of(log);
+        let owner = self.directory.operator(log).and_then(|owner| self.peer_of(owner));
         let replica = self.replicas.get_mut(log)?;
         replica.tried.retain(|peer| self.peers.contains_key(peer));
         if replica.tried.len() == self.peers.len() {
@@ -288,6 +297,11 @@ impl State {
             return;
         }
         let hashes: Vec<Hash> = answer.leaves.iter().map(leaf_hash).collect();
+        if self.is_beyond_standing(log, from + hashes.len() as u64) {
+            // It was asked for before that was known.
+            return;
+        }
+        let Some(replica) = self.replicas.get_mut(log) else { return };
         let size = goal.signed.size();
         let root = &goal.signed.checkpoint.root;
         let extended =
@@ -310,7 +324,7 @@ impl State {
         served: Vec<ServedLeaf>,
         frontier: Frontier,
     ) {
-        self.note_gaps(peer, log, from, &served);
+        self.note_gaps(log, from, &served);
         let leaves = served.into_iter().map(ServedLeaf::into_leaf).collect();
         let complete = frontier.size() == goal.signed.size();
         let Some(replica) = self.replicas.get_mut(log) else { return };
@@ -466,15 +480,18 @@ impl State {
         let entries = (batch.from..).zip(&batch.leaves).filter_map(with_entry);
         for ((index, entry), outcome) in entries.zip(batch.outcomes.unwrap_or_default()) {
             match outcome {
-                Outcome::Sound => {}
+                Outcome::Sound | Outcome::Unverifiable => {}
                 Outcome::Void => void.push(index),
-                Outcome::Membership => self.learn_decision(log, index, entry.clone()),
+                Outcome::Membership => self.learn_decision(log, index, entry),
             }
         }
         let (from, leaves) = (batch.from, batch.leaves);
+        self.count_taken(log, &leaves);
+        self.register_grew(log, from, &leaves);
         self.effect(Effect::Persist(Persist::Leaves { log: log.clone(), from, leaves, void }));
         let Some(replica) = self.replicas.get_mut(log) else { return };
         replica.frontier = batch.frontier;
+        self.summary_changed(log);
         if let Some((signed, note)) = batch.reaches {
             self.reached(log, &signed, &note);
         }
@@ -505,13 +522,14 @@ impl State {
         if let Some(passed) = passed {
             self.passed(log, signed, passed);
         }
-        if *log == self.config.me {
+        if self.is_own(log) {
             if caught_up {
-                self.own_log_recovered();
+                self.own_log_recovered(log);
             }
         } else {
             self.cosign(log);
         }
+        self.register_held(log);
         self.restoration_moved();
         if caught_up {
             self.notice(Notice::CaughtUp { log: log.clone(), size });

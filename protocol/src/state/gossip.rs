@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use bytes::Bytes;
 use hutong_crypto::checkpoint::Checkpoint;
@@ -44,14 +45,13 @@ impl State {
 
     /// The owner of a log shows its newest checkpoint for this node to cosign, before it announces it.
     pub(super) fn shown_by_owner(&mut self, peer: &Peer, news: &Announcement) -> Response {
-        let Some(member) = self.directory.member(&news.log) else {
+        let Some((operator, scope)) = self.operator_of(&news.log) else {
             return Response::Refused(Refusal::NotHeld);
         };
-        if member.peer() != peer {
+        if operator != *peer {
             // The owner may have been given new keys by an entry that has not come here yet.
             return Response::Refused(Refusal::NotAllowed);
         }
-        let scope = member.scope.clone();
         match self.announced(peer, peer, &scope, news) {
             Some(Verdict::Accept) | None => Response::Done,
             Some(Verdict::Ignore) => Response::Refused(Refusal::NotHeld),
@@ -70,12 +70,14 @@ impl State {
         scope: &Scope,
         news: &Announcement,
     ) -> Option<Verdict> {
-        let Some(member) = self.directory.member(&news.log) else { return Some(Verdict::Ignore) };
-        if member.peer() != author && self.directory.by_peer(author).is_none() {
+        let Some((operator, its_scope)) = self.operator_of(&news.log) else {
+            return Some(Verdict::Ignore);
+        };
+        if operator != *author && self.directory.by_peer(author).is_none() {
             // The member may have been given new keys by an entry that has not come here yet.
             return Some(Verdict::Ignore);
         }
-        if member.scope != *scope || member.peer() != author {
+        if its_scope != *scope || operator != *author {
             return Some(Verdict::Reject);
         }
         if !self.follows(&news.log) {
@@ -95,6 +97,12 @@ impl State {
                 taken.then_some(Verdict::Accept)
             }
         }
+    }
+
+    /// The node that announces the log, and in which scope.
+    fn operator_of(&self, log: &ExchangeId) -> Option<(Peer, Scope)> {
+        let operator = self.directory.member(self.directory.operator(log)?)?;
+        Some((operator.peer().clone(), self.directory.scope_of(log)?))
     }
 
     /// The verdict on news of a log that is not held here, though others of its scope are. Who hears of
@@ -166,14 +174,22 @@ impl State {
     /// Stages the announced leaves where they continue what is here and lead to the root. Returns
     /// whether they do.
     fn take_tail(&mut self, news: &Announcement) -> bool {
+        let stands_at = self.stands_at(&news.log);
+        let beyond = |size| stands_at.is_some_and(|at| size > at);
         let restricted_may_concern_me = self.may_be_shown_restricted(&news.log);
         let worth_asking = |leaf: &TailLeaf| match leaf {
             TailLeaf::Entry(_) => false,
             TailLeaf::Large(_) => true,
             TailLeaf::Restricted(_) => restricted_may_concern_me,
         };
+        if self.is_over_quota(&news.log) {
+            return false;
+        }
         let Some(replica) = self.replicas.get_mut(&news.log) else { return false };
         let Some(target) = &replica.target else { return false };
+        if beyond(target.signed.size()) {
+            return false;
+        }
         let size = replica.staged_frontier().size();
         let Some(skip) = size.checked_sub(news.old_size) else { return false };
         let Some(leaves) = usize::try_from(skip).ok().and_then(|skip| news.tail.get(skip..)) else {
@@ -192,20 +208,15 @@ impl State {
             return false;
         }
         let Some(target) = replica.target.take() else { return false };
-        for (index, leaf) in (size..).zip(leaves) {
-            if matches!(leaf, TailLeaf::Restricted(_)) {
-                replica.gaps.insert(index, index + 1);
-            }
-        }
-        let lacking = !replica.gaps.is_empty();
+        let restricted =
+            (size..).zip(leaves).filter(|(_, leaf)| matches!(leaf, TailLeaf::Restricted(_)));
+        let gaps: Vec<u64> = restricted.map(|(index, _)| index).collect();
         let leaves = leaves.iter().cloned().map(into_leaf).collect();
+        self.add_gaps(&news.log, size, frontier.size(), gaps.into_iter());
         let reaches = Some((target.signed, target.offered));
         let ticket = self.check_ticket();
         let batch = Batch { ticket, from: size, leaves, frontier, outcomes: None, reaches };
         self.stage(&news.log, batch);
-        if lacking {
-            self.schedule_seek(&news.log);
-        }
         true
     }
 
@@ -217,7 +228,7 @@ impl State {
     }
 
     fn evidence_spread(&mut self, log: &ExchangeId, bytes: Bytes) -> Verdict {
-        if self.directory.member(log).is_none() {
+        if self.directory.operator(log).is_none() {
             return Verdict::Ignore;
         }
         if self.replicas.get(log).is_some_and(|replica| replica.frozen.is_some()) {

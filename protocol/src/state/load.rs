@@ -25,8 +25,8 @@ pub struct Load {
     pub suspects: usize,
     /// Checkpoints remembered, of the log that has most.
     pub recent: usize,
-    /// Statements about members.
-    pub facts: usize,
+    /// Decisions about members that wait to be recorded.
+    pub decisions: usize,
     /// Evidence against one log, of the log that has most.
     pub evidence: usize,
 }
@@ -41,7 +41,7 @@ impl State {
             checks: self.checks.len(),
             fetches: self.fetches,
             timers: self.timers.count(),
-            facts: self.facts.len(),
+            decisions: self.waiting_count(),
             ..Load::default()
         };
         for replica in self.replicas.values() {

@@ -8,6 +8,7 @@ use hutong_crypto::note::Note;
 
 use super::State;
 use super::replica::{Replica, Signed, Suspect, Target};
+use crate::directory::Directory;
 use crate::id::ExchangeId;
 use crate::io::{Effect, Peer};
 use crate::limits::SUSPECTS_MAX;
@@ -33,13 +34,14 @@ pub(super) enum Offer {
 impl State {
     /// Looks at a checkpoint that `source` shows.
     pub(super) fn offered(&mut self, log: &ExchangeId, note: Arc<Note>, source: &Peer) -> Offer {
-        if !self.replicas.contains_key(log) || self.directory.member(log).is_none() {
+        if !self.replicas.contains_key(log) || self.directory.operator(log).is_none() {
             return Offer::Unknown;
         }
         let signed = match self.signed_by_log(log, &note) {
             Ok(signed) => signed,
             Err(offer) => return offer,
         };
+        self.recollect(log, &signed, &note);
         let Some(replica) = self.replicas.get_mut(log) else { return Offer::Unknown };
         if replica.diverged {
             return Offer::Old;
@@ -64,6 +66,10 @@ impl State {
             self.offered_old(log, signed, note);
             return if known { Offer::Known } else { Offer::Old };
         }
+        let size = self.replicas.get(log).map_or(0, |replica| replica.staged_frontier().size());
+        if self.stands_at(log).is_some_and(|at| signed.size() > at && size >= at) {
+            return Offer::Old;
+        }
         self.offered_new(log, signed, note, source);
         Offer::Newer
     }
@@ -73,9 +79,18 @@ impl State {
     /// A line under the log's name by a key that is not known blames nobody: the log may have
     /// been given a new key by an entry that has not come here yet.
     pub(super) fn signed_by_log(&self, log: &ExchangeId, note: &Note) -> Result<Signed, Offer> {
+        self.signed_by_log_of(&self.directory, log, note)
+    }
+
+    /// As [`State::signed_by_log`], by the keys in `directory`.
+    pub(super) fn signed_by_log_of(
+        &self,
+        directory: &Directory,
+        log: &ExchangeId,
+        note: &Note,
+    ) -> Result<Signed, Offer> {
         let size = Checkpoint::size_in(&note.text).ok_or(Offer::Unsigned)?;
-        let member = self.directory.member(log).ok_or(Offer::Unknown)?;
-        let by = member.log_note_key_at(size).ok_or(Offer::Unknown)?;
+        let by = &directory.log_note_key_at(log, size).ok_or(Offer::Unknown)?;
         if let Some(signed) = self.oracle.checkpoint(note, by) {
             return Ok(Signed::from(signed));
         }
@@ -105,7 +120,7 @@ impl State {
 
     fn offered_new(&mut self, log: &ExchangeId, signed: Signed, note: Arc<Note>, source: &Peer) {
         let size = signed.size();
-        let me = self.config.me == *log;
+        let me = self.is_own(log);
         let Some(replica) = self.replicas.get_mut(log) else { return };
         match &mut replica.target {
             // Where nobody is known to hold the target, less is better than nothing; but the own
@@ -118,7 +133,7 @@ impl State {
                 let sources = BTreeSet::from([source.clone()]);
                 *target = Some(Target { signed, offered: note, sources });
                 if me {
-                    self.own_log_behind(size);
+                    self.own_log_behind(log, size);
                 }
             }
         }

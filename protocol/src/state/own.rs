@@ -1,6 +1,6 @@
-//! The log of this exchange: append, announce, and never sign below.
+//! The logs that this node signs, its own and as keeper the register: append, announce, never sign below.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -11,8 +11,10 @@ use super::State;
 use super::replica::Signed;
 use super::sync::Asked;
 use super::timers::Timer;
-use crate::directory::{FactRef, FactVoid};
+use crate::date::Date;
+use crate::directory::{NoEffect, register_version};
 use crate::entry::Leaf;
+use crate::id::ExchangeId;
 use crate::io::{AppendError, Effect, Notice, Peer, Ticket};
 use crate::limits::{
     ANNOUNCED_ENTRY_BYTES_MAX, LOG_ENTRIES_MAX, QUORUM_WAIT_MS, SHOWN_PER_PEER_MAX, TAIL_BYTES_MAX,
@@ -87,7 +89,7 @@ fn leaf_bytes(leaf: &TailLeaf) -> usize {
     }
 }
 
-/// What there is to the own log beyond its replica.
+/// What there is to a log that this node signs beyond its replica.
 #[derive(Debug)]
 pub(super) struct Own {
     gate: Gate,
@@ -118,132 +120,162 @@ impl Own {
 }
 
 impl State {
+    /// Begins to sign a log, once it was compared with what others hold of it.
+    pub(super) fn own_log_begins(&mut self, log: &ExchangeId) {
+        let replica = self.replicas.entry(log.clone()).or_default();
+        let (size, frozen) = (replica.frontier.size(), replica.frozen.is_some());
+        self.own.entry(log.clone()).or_insert_with(|| Own::at(size, frozen));
+    }
+
     /// Lets entries of up to `bytes` travel with announcements, instead of
     /// [`ANNOUNCED_ENTRY_BYTES_MAX`]: for measurements of that limit.
     #[must_use]
     pub fn announcing_entries_up_to(mut self, bytes: usize) -> Self {
-        self.own.entry_bytes_max = bytes;
+        for own in self.own.values_mut() {
+            own.entry_bytes_max = bytes;
+        }
         self
     }
 
     /// Sets the time after which this node signs although no peer has answered.
-    pub(super) fn start_own_log_check(&mut self) {
+    pub(super) fn start_own_log_check(&mut self, log: &ExchangeId) {
         if !self.config.restored {
             let at = self.now.plus_millis(self.config.own_log_check_ms);
-            self.timers.set(Timer::OwnLogUnanswered, at);
+            self.timers.set(Timer::OwnLogUnanswered(log.clone()), at);
         }
     }
 
-    pub(super) fn own_log_unanswered(&mut self) {
-        if self.own.gate == Gate::Unchecked {
-            self.open_gate(None);
+    pub(super) fn own_log_unanswered(&mut self, log: &ExchangeId) {
+        if self.gate(log) == Some(Gate::Unchecked) {
+            self.open_gate(log, None);
         }
     }
 
-    /// Enough was seen of what others hold of the own log, last of all by the peer `by`.
-    pub(super) fn own_log_compared(&mut self, by: Option<&Peer>) {
-        if self.own.gate == Gate::Unchecked {
-            self.open_gate(by.cloned());
+    /// Enough was seen of what others hold of an own log, last of all by the peer `by`.
+    pub(super) fn own_log_compared(&mut self, log: &ExchangeId, by: Option<&Peer>) {
+        if self.gate(log) == Some(Gate::Unchecked) {
+            self.open_gate(log, by.cloned());
         }
     }
 
     /// What was seen does not count any more: the council is another one.
-    pub(super) fn own_log_compared_in_vain(&mut self) {
-        if self.own.gate == Gate::Open {
-            self.own.gate = Gate::Unchecked;
+    pub(super) fn own_logs_compared_in_vain(&mut self) {
+        for own in self.own.values_mut().filter(|own| own.gate == Gate::Open) {
+            own.gate = Gate::Unchecked;
         }
     }
 
-    /// The own log, frozen for what former keys signed, may be compared again.
-    pub(super) fn own_log_thawed(&mut self) {
-        self.own.gate = Gate::Unchecked;
+    /// An own log, frozen for what former keys signed, may be compared again.
+    pub(super) fn own_log_thawed(&mut self, log: &ExchangeId) {
+        if let Some(own) = self.own.get_mut(log) {
+            own.gate = Gate::Unchecked;
+        }
     }
 
-    /// Peers hold more of the own log than is here.
-    pub(super) fn own_log_behind(&mut self, held_by_peer: u64) {
-        let size = self.replicas.get(&self.config.me).map_or(0, |own| own.frontier.size());
-        match self.own.gate {
+    fn gate(&self, log: &ExchangeId) -> Option<Gate> {
+        self.own.get(log).map(|own| own.gate)
+    }
+
+    /// Whether this node signs the log.
+    pub(super) fn is_own(&self, log: &ExchangeId) -> bool {
+        self.own.contains_key(log)
+    }
+
+    /// Whether the own log `log` was compared with the peers' copies, so that it may be continued.
+    pub(super) fn may_sign_log(&self, log: &ExchangeId) -> bool {
+        self.own.get(log).is_some_and(Own::may_sign)
+    }
+
+    /// Peers hold more of an own log than is here.
+    pub(super) fn own_log_behind(&mut self, log: &ExchangeId, held_by_peer: u64) {
+        let size = self.replicas.get(log).map_or(0, |own| own.frontier.size());
+        let Some(own) = self.own.get_mut(log) else { return };
+        match own.gate {
             // Even where the gate was open: what was signed since contradicts what the peer shows,
             // or is extended by it. The fetch will tell, and meanwhile nothing is signed.
-            Gate::Unchecked | Gate::Recovering | Gate::Open => self.own.gate = Gate::Recovering,
+            Gate::Unchecked | Gate::Recovering | Gate::Open => own.gate = Gate::Recovering,
             Gate::Conflict => return,
         }
         self.notice(Notice::OwnLogBehind { size, held_by_peer });
     }
 
-    /// The own log was brought up to what peers hold.
-    pub(super) fn own_log_recovered(&mut self) {
-        let size = self.replicas.get(&self.config.me).map_or(0, |own| own.frontier.size());
-        self.own.announced = Tail::at(size);
-        self.own.shown = Tail::at(size);
-        if self.own.gate != Gate::Recovering {
+    /// An own log was brought up to what peers hold.
+    pub(super) fn own_log_recovered(&mut self, log: &ExchangeId) {
+        let size = self.replicas.get(log).map_or(0, |own| own.frontier.size());
+        let Some(own) = self.own.get_mut(log) else { return };
+        own.announced = Tail::at(size);
+        own.shown = Tail::at(size);
+        if own.gate != Gate::Recovering {
             return;
         }
-        self.own.gate = Gate::Unchecked;
-        self.ask_for_cosignatures();
+        own.gate = Gate::Unchecked;
+        self.ask_for_cosignatures(log);
         if !self.is_restoring() {
-            self.open_gate(None);
+            self.open_gate(log, None);
         }
     }
 
     /// What witnesses delivered while the own log was not back was about checkpoints not known here. It
     /// stands beside their copies.
-    fn ask_for_cosignatures(&mut self) {
+    fn ask_for_cosignatures(&mut self, log: &ExchangeId) {
         let council = self.directory.council().clone();
         let peers: Vec<Peer> = council.iter().filter_map(|member| self.peer_of(member)).collect();
         for peer in peers {
-            let log = self.config.me.clone();
+            let log = log.clone();
             let request = Request::Checkpoint { log: log.clone() };
             self.send(&peer, &request, Asked::Checkpoint { log });
         }
     }
 
-    pub(super) fn own_log_conflict(&mut self) {
-        self.own.gate = Gate::Conflict;
+    pub(super) fn own_log_conflict(&mut self, log: &ExchangeId) {
+        let Some(own) = self.own.get_mut(log) else { return };
+        own.gate = Gate::Conflict;
         self.notice(Notice::OwnLogConflict);
     }
 
-    fn open_gate(&mut self, by: Option<Peer>) {
-        self.own.gate = Gate::Open;
-        self.timers.clear(&Timer::OwnLogUnanswered);
-        let size = self.replicas.get(&self.config.me).map_or(0, |own| own.frontier.size());
-        self.notice(Notice::OwnLogChecked { by, size });
-        let unsigned = self
-            .replicas
-            .get(&self.config.me)
-            .is_some_and(|own| own.frontier.size() > own.held_size());
+    fn open_gate(&mut self, log: &ExchangeId, by: Option<Peer>) {
+        let Some(own) = self.own.get_mut(log) else { return };
+        own.gate = Gate::Open;
+        self.keeper_moved();
+        self.timers.clear(&Timer::OwnLogUnanswered(log.clone()));
+        let replica = self.replicas.get(log);
+        let size = replica.map_or(0, |own| own.frontier.size());
+        let unsigned = replica.is_some_and(|own| own.frontier.size() > own.held_size());
+        if *log == self.config.me {
+            self.notice(Notice::OwnLogChecked { by, size });
+        }
         if unsigned {
             // A crash came between the leaves and their checkpoint.
-            self.sign_own_log();
-            self.schedule_announcement();
+            self.sign_own_log(log);
+            self.schedule_announcement(log);
         }
     }
 
     /// Appends own statements as one group, all or none.
     pub(super) fn append(&mut self, ticket: Ticket, entries: &[Prepared]) {
+        let me = self.config.me.clone();
         let outcome = match self.may_append(entries) {
             Ok(()) if entries.is_empty() => Ok(Vec::new()),
-            Ok(()) => Ok(self.append_checked(entries)),
+            Ok(()) => Ok(self.append_to(&me, entries)),
             Err(error) => Err(error),
         };
-        if outcome.as_ref().is_ok_and(|places| !places.is_empty()) {
-            self.schedule_announcement();
-        }
         self.effect(Effect::Appended { ticket, outcome });
     }
 
     fn may_append(&self, entries: &[Prepared]) -> Result<(), AppendError> {
-        match self.own.gate {
-            Gate::Open => {}
-            Gate::Unchecked | Gate::Recovering => return Err(AppendError::OwnLogUnchecked),
-            Gate::Conflict => return Err(AppendError::OwnLogConflict),
+        match self.gate(&self.config.me) {
+            Some(Gate::Open) => {}
+            None | Some(Gate::Unchecked | Gate::Recovering) => {
+                return Err(AppendError::OwnLogUnchecked);
+            }
+            Some(Gate::Conflict) => return Err(AppendError::OwnLogConflict),
         }
         let size = self.replicas.get(&self.config.me).map_or(0, |own| own.frontier.size());
         if LOG_ENTRIES_MAX - size < entries.len() as u64 {
             return Err(AppendError::Full);
         }
         for (index, prepared) in entries.iter().enumerate() {
-            let key = prepared.entry().issuer_key();
+            let key = prepared.key();
             self.directory
                 .authorizes(&self.config.me, size + index as u64, &key, prepared.kind())
                 .map_err(|void| AppendError::NotAuthorised { index, reason: void.to_string() })?;
@@ -251,28 +283,26 @@ impl State {
         Ok(())
     }
 
-    /// The first of own `entries` that decides about a member without effect, with its place in the
-    /// group and the reason. It would stand in the log for ever and change nothing.
-    pub fn decision_without_effect(&self, entries: &[Prepared]) -> Option<(usize, FactVoid)> {
-        if !entries.iter().any(Prepared::is_membership) {
-            return None;
-        }
-        let me = &self.config.me;
-        let from = self.replicas.get(me).map_or(0, |own| own.frontier.size());
-        let mut facts = super::counting(&self.facts, &self.replicas).into_owned();
-        for (index, prepared) in (from..).zip(entries).filter(|(_, it)| it.is_membership()) {
-            facts.insert((me.clone(), index), prepared.entry());
-        }
-        let after = self.directory.rebuild(&self.charters, &facts);
-        (0..entries.len()).find_map(|place| {
-            let fact = FactRef { log: me.clone(), index: from + place as u64 };
-            Some((place, after.void_facts().get(&fact)?.clone()))
+    /// The first of own `entries` that decides about a member and could not be recorded now, with its place
+    /// in the group and the reason.
+    pub fn decision_without_effect(&self, entries: &[Prepared]) -> Option<(usize, NoEffect)> {
+        let today = Date::of(self.wall);
+        let decides = |(_, prepared): &(usize, &Prepared)| prepared.is_membership();
+        entries.iter().enumerate().filter(decides).find_map(|(place, prepared)| {
+            let refused = self.directory.would_enrol(today, prepared.entry()).err()?;
+            Some((place, refused))
         })
     }
 
-    fn append_checked(&mut self, entries: &[Prepared]) -> Vec<(u64, crate::id::StatementId)> {
-        let me = self.config.me.clone();
-        let Some(replica) = self.replicas.get_mut(&me) else { return Vec::new() };
+    /// Appends entries to an own log that may be continued, signs its checkpoint, and announces it.
+    pub(super) fn append_to(
+        &mut self,
+        log: &ExchangeId,
+        entries: &[Prepared],
+    ) -> Vec<(u64, crate::id::StatementId)> {
+        let (Some(replica), Some(own)) = (self.replicas.get_mut(log), self.own.get_mut(log)) else {
+            return Vec::new();
+        };
         let from = replica.frontier.size();
         let mut decisions = Vec::new();
         let mut positions = Vec::with_capacity(entries.len());
@@ -288,12 +318,12 @@ impl State {
             }
             let bytes = entry.as_bytes().len();
             let public = prepared.is_public();
-            self.own.announced.push(match (public, bytes <= self.own.entry_bytes_max) {
+            own.announced.push(match (public, bytes <= own.entry_bytes_max) {
                 (true, true) => TailLeaf::Entry(entry.clone()),
                 (true, false) => TailLeaf::Large(id),
                 (false, _) => TailLeaf::Restricted(id),
             });
-            self.own.shown.push(if public {
+            own.shown.push(if public {
                 TailLeaf::Entry(entry.clone())
             } else {
                 TailLeaf::Restricted(id)
@@ -301,17 +331,28 @@ impl State {
         }
         let void = Vec::new();
         for (index, entry) in decisions {
-            self.learn_decision(&me, index, entry);
+            self.learn_decision(log, index, &entry);
         }
-        self.effect(Effect::Persist(Persist::Leaves { log: me, from, leaves, void }));
-        self.sign_own_log();
+        self.register_grew(log, from, &leaves);
+        self.effect(Effect::Persist(Persist::Leaves { log: log.clone(), from, leaves, void }));
+        self.sign_own_log(log);
+        if register_version(log).is_some() {
+            // Where nobody witnesses, what is signed counts.
+            self.fold_registers();
+        }
+        self.schedule_announcement(log);
         positions
     }
 
     /// Signs a checkpoint of all that the own log holds.
-    fn sign_own_log(&mut self) {
-        let log = self.config.me.clone();
+    fn sign_own_log(&mut self, log: &ExchangeId) {
+        let log = log.clone();
         let origin = self.origin(&log);
+        let key = match (register_version(&log), &self.keys.register) {
+            (None, _) => &self.keys.log,
+            (Some(_), Some(key)) => key,
+            (Some(_), None) => return,
+        };
         let Some(replica) = self.replicas.get_mut(&log) else { return };
         let checkpoint = Checkpoint {
             origin: origin.to_string(),
@@ -319,7 +360,7 @@ impl State {
             root: replica.frontier.root(),
             extensions: Vec::new(),
         };
-        let note = checkpoint.sign(&self.keys.log);
+        let note = checkpoint.sign(key);
         let signed = Signed::new(checkpoint, note);
         let (size, note) = (signed.size(), signed.encode());
         replica.hold(signed);
@@ -329,31 +370,39 @@ impl State {
 
     /// Announces at once where the last announcement is long enough ago, and else as soon as
     /// it is.
-    pub(super) fn schedule_announcement(&mut self) {
+    pub(super) fn schedule_announcement(&mut self, log: &ExchangeId) {
         let interval = self.config.announce_interval_ms;
-        let at = self.own.shown_at.map_or(self.now, |last| last.plus_millis(interval));
-        self.timers.set(Timer::Announce, at.max(self.now));
+        let shown_at = self.own.get(log).and_then(|own| own.shown_at);
+        let at = shown_at.map_or(self.now, |last| last.plus_millis(interval));
+        self.timers.set(Timer::Announce(log.clone()), at.max(self.now));
     }
 
     /// Shows the newest checkpoint to the council and waits for a quorum; announces it at once where those
     /// at hand cannot make one.
-    pub(super) fn announce(&mut self) {
-        let own = self.replicas.get(&self.config.me);
-        let Some(held) = own.and_then(|own| own.held.clone()) else { return };
-        self.own.shown_at = Some(self.now);
-        let council = self.council_peers(&self.config.me);
+    pub(super) fn announce(&mut self, log: &ExchangeId) {
+        let replica = self.replicas.get(log);
+        let Some(held) = replica.and_then(|own| own.held.clone()) else { return };
+        let council = self.council_peers(log);
         let makes_quorum = |peers: &[Peer]| {
             let members = peers.iter().filter_map(|it| self.directory.by_peer(it));
-            let members = members.map(|member| member.id.clone()).collect();
-            self.charters.latest().witness_quorum.satisfied(&members)
+            let members: BTreeSet<ExchangeId> = members.map(|member| member.id.clone()).collect();
+            self.directory.is_witnessed(log, |witness| members.contains(witness))
         };
         let wait = makes_quorum(&council) && !makes_quorum(&[]);
-        let (old_size, tail) = self.own.shown.take(held.size(), held.size());
+        let Some(own) = self.own.get_mut(log) else { return };
+        own.shown_at = Some(self.now);
+        let (old_size, tail) = own.shown.take(held.size(), held.size());
         if !wait {
-            return self.publish(&held);
+            self.publish(log, &held);
+            // Where nobody witnesses, the keeper still needs every head for its anchors, and gossip may not
+            // have reached it.
+            if !self.directory.charters().latest().is_unwitnessed() {
+                return;
+            }
         }
-        let (log, note) = (self.config.me.clone(), Arc::clone(&held.note));
-        let request = Request::Announcement(Announcement { log, note, old_size, tail });
+        let note = Arc::clone(&held.note);
+        let announcement = Announcement { log: log.clone(), note, old_size, tail };
+        let request = Request::Announcement(announcement);
         for peer in &council {
             let shown = self
                 .asked
@@ -363,42 +412,47 @@ impl State {
                 self.send(peer, &request, Asked::Announcement);
             }
         }
-        self.timers.set(Timer::QuorumLate, self.now.plus_millis(QUORUM_WAIT_MS));
+        if wait {
+            self.timers.set(Timer::QuorumLate(log.clone()), self.now.plus_millis(QUORUM_WAIT_MS));
+        }
     }
 
     /// There is a quorum for an own checkpoint: announces it, unless one beyond it was announced.
-    pub(super) fn quorum_reached(&mut self, size: u64) {
-        let own = self.replicas.get(&self.config.me);
-        let Some(signed) = own.and_then(|own| own.recent.get(&size)).cloned() else { return };
-        if size < self.own.announced.from {
+    pub(super) fn quorum_reached(&mut self, log: &ExchangeId, size: u64) {
+        let replica = self.replicas.get(log);
+        let Some(signed) = replica.and_then(|own| own.recent.get(&size)).cloned() else { return };
+        let Some(own) = self.own.get(log) else { return };
+        let more = size < own.shown.from;
+        if size < own.announced.from {
             return;
         }
-        self.publish(&signed);
-        self.timers.clear(&Timer::QuorumLate);
-        if size < self.own.shown.from {
-            self.timers.set(Timer::QuorumLate, self.now.plus_millis(QUORUM_WAIT_MS));
+        self.publish(log, &signed);
+        self.timers.clear(&Timer::QuorumLate(log.clone()));
+        if more {
+            let at = self.now.plus_millis(QUORUM_WAIT_MS);
+            self.timers.set(Timer::QuorumLate(log.clone()), at);
         }
     }
 
     /// There is no quorum yet for what the council was shown last: the leaves cannot wait for it.
-    pub(super) fn quorum_late(&mut self) {
-        let shown = self.own.shown.from;
-        let own = self.replicas.get(&self.config.me);
-        let signed = own.and_then(|own| own.recent.get(&shown).or(own.held.as_ref())).cloned();
-        if let Some(signed) = signed.filter(|signed| signed.size() >= self.own.announced.from) {
-            self.publish(&signed);
+    pub(super) fn quorum_late(&mut self, log: &ExchangeId) {
+        let Some(own) = self.own.get(log) else { return };
+        let (shown, announced) = (own.shown.from, own.announced.from);
+        let replica = self.replicas.get(log);
+        let signed = replica.and_then(|own| own.recent.get(&shown).or(own.held.as_ref())).cloned();
+        if let Some(signed) = signed.filter(|signed| signed.size() >= announced) {
+            self.publish(log, &signed);
         }
     }
 
-    fn publish(&mut self, signed: &Signed) {
-        let log = self.config.me.clone();
-        let Some(scope) = self.directory.member(&log).map(|member| member.scope.clone()) else {
-            return;
-        };
-        let size = self.replicas.get(&log).map_or(0, |own| own.frontier.size());
-        let (old_size, tail) = self.own.announced.take(signed.size(), size);
-        let note = Arc::new(self.note_to_announce(signed));
-        let bytes = Gossip::Announcement(Announcement { log, note, old_size, tail }).encode();
+    fn publish(&mut self, log: &ExchangeId, signed: &Signed) {
+        let Some(scope) = self.directory.scope_of(log) else { return };
+        let size = self.replicas.get(log).map_or(0, |own| own.frontier.size());
+        let note = Arc::new(self.note_to_announce(log, signed));
+        let Some(own) = self.own.get_mut(log) else { return };
+        let (old_size, tail) = own.announced.take(signed.size(), size);
+        let announcement = Announcement { log: log.clone(), note, old_size, tail };
+        let bytes = Gossip::Announcement(announcement).encode();
         self.effect(Effect::Publish { scope, bytes });
     }
 }

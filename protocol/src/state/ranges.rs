@@ -62,11 +62,28 @@ impl Ranges {
         }
     }
 
+    /// The ranges, in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.ends.iter().map(|(from, to)| (*from, *to))
+    }
+
     /// Moves everything from `other` here.
     pub(super) fn absorb(&mut self, other: &mut Self) {
         for (from, to) in core::mem::take(&mut other.ends) {
             self.insert(from, to);
         }
+    }
+
+    /// Takes out all indices below `index`.
+    pub(super) fn take_below(&mut self, index: u64) -> Self {
+        let mut below = Self { ends: core::mem::take(&mut self.ends) };
+        self.ends = below.ends.split_off(&index);
+        if let Some(mut last) = below.ends.last_entry()
+            && *last.get() > index
+        {
+            self.ends.insert(index, last.insert(index));
+        }
+        below
     }
 }
 
@@ -103,6 +120,22 @@ mod tests {
                     .all(|((_, end), (start, _))| end < start));
             }
             prop_assert_eq!(ranges.count(), expected.len() as u64);
+        }
+
+        #[test]
+        fn what_is_below_an_index_is_taken_out(
+            steps in prop::collection::vec((0_u64..40, 0_u64..40), 0..20), index in 0_u64..45
+        ) {
+            let mut ranges = Ranges::default();
+            for (from, to) in steps {
+                ranges.insert(from, to);
+            }
+            let before = ranges.clone();
+            let mut below = ranges.take_below(index);
+            prop_assert!(members(&below).iter().all(|member| *member < index));
+            prop_assert!(members(&ranges).iter().all(|member| *member >= index));
+            ranges.absorb(&mut below);
+            prop_assert_eq!(ranges, before);
         }
     }
 }

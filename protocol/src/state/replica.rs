@@ -11,7 +11,7 @@ use hutong_crypto::merkle::Frontier;
 use hutong_crypto::note::{Note, NoteSignature};
 
 use super::fetch::FetchGoal;
-use super::ranges::Ranges;
+use super::gaps::Gaps;
 use crate::check::Outcome;
 use crate::entry::Leaf;
 use crate::id::ExchangeId;
@@ -164,19 +164,13 @@ pub(super) struct Replica {
     /// How many leaves an answer holds, as far as the latest ones have shown; none where all that was asked
     /// for came at once so far.
     pub(super) range_width: Option<u64>,
-    /// Entries that are not held and that somebody may hand out.
-    pub(super) gaps: Ranges,
-    /// Entries that are not held and that those who must know declined to hand out.
-    pub(super) declined: Ranges,
-    /// The request for an entry that is not held.
-    pub(super) seeking: Option<RequestId>,
-    /// Peers that were asked in vain for what is in `gaps`.
-    pub(super) asked: BTreeSet<Peer>,
-    /// How long to wait before asking again, in milliseconds.
-    pub(super) seek_delay_ms: u64,
+    /// Entries that are not held.
+    pub(super) gaps: Gaps,
     /// What this node last cosigned.
     pub(super) witnessed: Option<(u64, Hash)>,
-    /// When that was.
+    /// What it has cosigned as others show it, where its own disk knows of less.
+    pub(super) recollected: Option<(u64, Hash)>,
+    /// When it last cosigned.
     pub(super) witnessed_at: Option<Instant>,
     /// The size at which the log is frozen for equivocation.
     pub(super) frozen: Option<u64>,
@@ -198,9 +192,9 @@ impl Replica {
         {
             held.cosignatures.clone_from(&cosigned.cosignatures);
         }
-        let mut gaps = Ranges::default();
+        let mut gaps = Gaps::default();
         for (from, to) in &stored.withheld {
-            gaps.insert(*from, *to);
+            gaps.insert(*from, *to, Instant::default());
         }
         Self {
             frontier: stored.frontier.clone(),
@@ -279,18 +273,26 @@ impl Replica {
     /// The size that this node cosigned, where `batch` leads past it by another tree: the leaves of the
     /// one that it cosigned were lost.
     pub(super) fn cosigned_otherwise(&self, batch: &Batch) -> Option<u64> {
-        let (size, root) = self.witnessed?;
         let before = self.staged_frontier();
-        // A frozen log is not cosigned again.
-        if self.frozen.is_some() || size <= before.size() || size > batch.frontier.size() {
-            return None;
-        }
-        let missing = usize::try_from(size - before.size()).ok()?;
-        let mut tree = before.clone();
-        for leaf in batch.leaves.iter().take(missing) {
-            tree.append(leaf.hash());
-        }
-        (tree.root() != root).then_some(size)
+        let is_other = |(size, root): &(u64, Hash)| {
+            // A frozen log is not cosigned again.
+            if self.frozen.is_some() || *size <= before.size() || *size > batch.frontier.size() {
+                return false;
+            }
+            let missing = usize::try_from(*size - before.size()).unwrap_or(usize::MAX);
+            let mut tree = before.clone();
+            for leaf in batch.leaves.iter().take(missing) {
+                tree.append(leaf.hash());
+            }
+            tree.root() != *root
+        };
+        let cosigned = [self.witnessed, self.recollected];
+        cosigned.into_iter().flatten().find(is_other).map(|(size, _)| size)
+    }
+
+    /// Whether this node is known to have cosigned more than is held.
+    pub(super) fn has_cosigned_more(&self) -> bool {
+        self.recollected.is_some_and(|(size, _)| size > self.held_size())
     }
 
     /// The size of the newest checkpoint held in full.

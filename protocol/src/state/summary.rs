@@ -8,6 +8,7 @@ use hutong_crypto::digest::{Hash, blake3};
 
 use super::State;
 use super::replica::Signed;
+use crate::directory::register_id;
 use crate::id::ExchangeId;
 use crate::io::Peer;
 use crate::message::Hello;
@@ -40,8 +41,8 @@ pub(super) struct Turn {
 impl State {
     /// What is said of the log has changed.
     pub(super) fn summary_changed(&mut self, log: &ExchangeId) {
-        if let Some(member) = self.directory.member(log) {
-            self.summaries.changed.insert(member.scope.clone());
+        if let Some(scope) = self.directory.scope_of(log) {
+            self.summaries.changed.insert(scope);
         }
     }
 
@@ -91,8 +92,9 @@ impl State {
             frozen.text(log.as_str());
         }
         Hello {
-            federation: self.charters.federation_id().hash(),
-            charter_version: self.charters.version(),
+            federation: self.directory.federation().hash(),
+            charter_version: self.directory.charters().version(),
+            charter: self.directory.charters().latest_digest(),
             frozen: blake3(&frozen.finish()),
             scopes: said,
         }
@@ -106,6 +108,9 @@ impl State {
         for logs in logs.values_mut() {
             logs.sort();
         }
+        let versions = self.directory.charters().versions().iter();
+        let registers = versions.map(|version| register_id(version.charter().version));
+        logs.insert(Scope::register(), registers.collect());
         logs
     }
 
@@ -113,6 +118,12 @@ impl State {
         let mut summary = Writer::new();
         for log in logs {
             let Some(replica) = self.replicas.get(log) else { continue };
+            let stands_at = self.stands_at(log).filter(|_| replica.frozen.is_none());
+            if let Some(at) = stands_at {
+                // What others hold beyond is nobody's concern.
+                summary.text(log.as_str()).u64(replica.frontier.size().min(at));
+                continue;
+            }
             if let Some(held) = replica.shown() {
                 let cosigned = replica.cosigned.as_ref().map_or(0, Signed::size);
                 summary.text(log.as_str()).u64(held.size()).hash(&held.checkpoint.root);

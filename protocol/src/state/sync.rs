@@ -10,22 +10,23 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
+use hutong_crypto::digest::Hash;
 use hutong_crypto::note::Note;
 
 use super::State;
 use super::fetch::FetchGoal;
-use super::gaps::SeekGoal;
 use super::offer::Offer;
 use super::replica::{Replica, Signed};
+use super::seek::SeekGoal;
 use super::summary::{Turn, in_common};
 use super::timers::Timer;
-use crate::directory::Directory;
+use crate::directory::{Anchor, Directory};
 use crate::evidence::Evidence;
 use crate::id::ExchangeId;
-use crate::io::{Effect, InboundId, Peer, PeerFault, RequestId};
+use crate::io::{Effect, InboundId, Peer, PeerFault, RequestId, Ticket};
 use crate::limits::{
-    CHARTERS_PER_ANSWER_MAX, COMPARE_AGAIN_MS, EVIDENCE_PER_ANSWER_MAX, HEADS_BYTES_MAX,
-    HEADS_PER_PAGE_MAX, LEAVES_PER_ANSWER_MAX,
+    COMPARE_AGAIN_MS, EVIDENCE_PER_ANSWER_MAX, HEADS_BYTES_MAX, HEADS_PER_PAGE_MAX,
+    LEAVES_PER_ANSWER_MAX,
 };
 use crate::message::{Hello, LeavesRequest, Refusal, Request, Response};
 use crate::region::Scope;
@@ -33,7 +34,7 @@ use crate::region::Scope;
 /// What is known of a connected peer.
 #[derive(Debug, Default)]
 pub(super) struct PeerState {
-    /// The version of the charter that it says it has, until it turns out not to have it.
+    /// The version of the charter that it says is in effect.
     pub(super) charter_version: u64,
     /// Whether holdings were compared since it connected.
     compared: bool,
@@ -49,8 +50,13 @@ pub(super) struct PeerState {
 }
 
 impl PeerState {
+    /// Whether the peer says nothing of what it holds, since its keys were restored.
+    pub(super) fn is_restoring(&self) -> bool {
+        self.compared && self.scopes.is_none()
+    }
+
     /// Whether the peer follows `scope` for all that is known.
-    fn may_follow(&self, scope: &Scope) -> bool {
+    pub(super) fn may_follow(&self, scope: &Scope) -> bool {
         self.scopes.as_ref().is_none_or(|scopes| scopes.binary_search(scope).is_ok())
     }
 }
@@ -89,6 +95,18 @@ pub(super) enum Asked {
     },
     /// The answer to an announcement says nothing: what is waited for is a cosignature.
     Announcement,
+    /// What an anchor changed, for its check.
+    AnchorChanges {
+        register: ExchangeId,
+        index: u64,
+    },
+    /// A log's leaf in an anchor, for a receipt.
+    AnchorLeaf {
+        ticket: Ticket,
+        anchor: Anchor,
+    },
+    /// That the keeper anchor soon.
+    AnchorSoon,
 }
 
 impl Asked {
@@ -96,7 +114,10 @@ impl Asked {
     fn same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Heads { scope: a, .. }, Self::Heads { scope: b, .. }) => a == b,
-            (Self::Charters, Self::Charters) | (Self::Evidence, Self::Evidence) => true,
+            (Self::Charters, Self::Charters)
+            | (Self::Evidence, Self::Evidence)
+            | (Self::AnchorSoon, Self::AnchorSoon) => true,
+            (Self::AnchorChanges { index: a, .. }, Self::AnchorChanges { index: b, .. }) => a == b,
             _ => false,
         }
     }
@@ -111,6 +132,7 @@ impl State {
             self.say_hello(peer);
         }
         self.greet_as_witness(peer);
+        self.owner_connected(peer);
     }
 
     pub(super) fn peer_disconnected(&mut self, peer: &Peer) {
@@ -181,12 +203,18 @@ impl State {
             let is_new = directory.by_peer(peer).is_some() && before.by_peer(peer).is_none();
             if is_new {
                 self.greet_as_witness(peer);
+                self.owner_connected(peer);
             }
         }
     }
 
     /// Asks for a page: the first, or the one after that log, of what request `begun` asked for.
-    fn ask_heads(&mut self, peer: &Peer, scope: Scope, after: Option<(ExchangeId, u64)>) {
+    pub(super) fn ask_heads(
+        &mut self,
+        peer: &Peer,
+        scope: Scope,
+        after: Option<(ExchangeId, u64)>,
+    ) {
         let (after, begun) = match after {
             Some((after, begun)) => (Some(after), begun),
             None => (None, self.last_number + 1),
@@ -197,7 +225,7 @@ impl State {
 
     /// Asks a peer for what it is not being asked for already: a peer that says hello again and
     /// again costs no more than one that says it once.
-    fn ask(&mut self, peer: &Peer, request: &Request, asked: Asked) {
+    pub(super) fn ask(&mut self, peer: &Peer, request: &Request, asked: Asked) {
         let under_way = self.asked.values().any(|(whom, what)| whom == peer && what.same(&asked));
         if !under_way {
             self.send(peer, request, asked);
@@ -223,13 +251,7 @@ impl State {
         if theirs.federation != ours.federation {
             return self.penalise(peer, PeerFault::OtherFederation);
         }
-        if let Some(state) = self.peers.get_mut(peer) {
-            state.charter_version = theirs.charter_version;
-        }
-        if theirs.charter_version > ours.charter_version {
-            let request = Request::Charter { from: ours.charter_version + 1 };
-            self.ask(peer, &request, Asked::Charters);
-        }
+        self.charter_told(peer, theirs);
         if theirs.frozen != ours.frozen {
             self.ask(peer, &Request::Evidence { after: None }, Asked::Evidence);
         }
@@ -238,7 +260,7 @@ impl State {
         if let Some(state) = self.peers.get_mut(peer) {
             let differing = core::mem::take(&mut state.differing);
             let compared = core::mem::replace(&mut state.compared, true);
-            before = (compared && self.own.may_sign()).then_some(differing);
+            before = (compared && self.may_sign()).then_some(differing);
         }
         let (mut same, mut differing) = (Vec::new(), BTreeSet::new());
         for (place, is_same) in in_common(&ours, theirs) {
@@ -256,6 +278,7 @@ impl State {
             }
         }
         self.same_shown(&same, peer);
+        self.ask_what_is_left(peer);
         if let Some(state) = self.peers.get_mut(peer).filter(|_| !differing.is_empty()) {
             state.differing = differing;
             state.again |= asked;
@@ -278,19 +301,14 @@ impl State {
 
     /// The peer holds the same of these scopes as this node.
     fn same_shown(&mut self, scopes: &[&Scope], peer: &Peer) {
-        let mine = self.directory.member(&self.config.me).map(|me| me.scope.clone());
-        let mine = mine.filter(|mine| scopes.contains(&mine));
-        let own = self.replicas.get(&self.config.me);
-        if mine.is_some() && own.is_some_and(|own| own.held.is_some()) {
-            self.own_log_shown_by(peer);
-        }
-        // Who restores waits for all scopes, others for their own.
-        if self.is_restoring() {
-            for scope in scopes {
-                self.scope_shown(scope, peer, None);
+        for scope in scopes {
+            for log in self.own_logs_of(scope) {
+                if self.replicas.get(&log).is_some_and(|own| own.held.is_some()) {
+                    self.own_log_shown_by(&log, peer);
+                }
             }
-        } else if let Some(mine) = mine {
-            self.scope_shown(&mine, peer, None);
+            // Who restores waits for all scopes, others for those of their own logs.
+            self.scope_shown(scope, peer, None);
         }
     }
 
@@ -307,19 +325,25 @@ impl State {
                 return self.met(peer, &theirs, false);
             }
             Ok(Request::Leaves(range)) => return self.serve(inbound, peer, range),
-            Ok(Request::Heads { .. }) if self.is_restoring() => Response::Refused(Refusal::NotHeld),
             Ok(Request::Heads { scope, after }) => self.heads(&scope, after.as_ref()),
             Ok(Request::Checkpoint { log }) => self.checkpoint(&log),
-            Ok(Request::Charter { from }) => self.charters_from(from),
+            Ok(Request::Charter { digest }) => self.charter_of(&digest),
             Ok(Request::Evidence { after }) => self.evidence_after(after.as_ref()),
-            Ok(Request::Cosignature { size, line }) => {
-                if self.cosignature_delivered(peer, size, &line) {
+            Ok(Request::Cosignature { log, size, line }) => {
+                if self.cosignature_delivered(peer, &log, size, &line) {
                     Response::Done
                 } else {
                     Response::Refused(Refusal::Malformed)
                 }
             }
             Ok(Request::Announcement(news)) => self.shown_by_owner(peer, &news),
+            Ok(Request::AnchorChanges { register, index, after }) => {
+                self.anchor_changes(&register, index, after.as_ref())
+            }
+            Ok(Request::AnchorLeaf { register, index, log }) => {
+                self.anchor_leaf(&register, index, &log)
+            }
+            Ok(Request::AnchorSoon) => self.anchor_wanted_by(peer),
         };
         self.respond(inbound, &answer);
     }
@@ -355,7 +379,7 @@ impl State {
         let mut heads: Vec<(ExchangeId, String)> = Vec::new();
         let mut bytes = 0;
         for (log, replica) in &self.replicas {
-            let in_scope = self.directory.member(log).is_some_and(|m| m.scope == *scope);
+            let in_scope = self.directory.scope_of(log).as_ref() == Some(scope);
             let passed = after.is_some_and(|after| log <= after);
             let Some(held) = replica.shown() else { continue };
             if !in_scope || passed {
@@ -379,16 +403,13 @@ impl State {
         }
     }
 
-    fn charters_from(&self, from: u64) -> Response {
-        let charters = self
-            .charters
-            .versions()
-            .iter()
-            .filter(|version| version.charter().version >= from)
-            .take(CHARTERS_PER_ANSWER_MAX)
-            .map(|version| Bytes::from(version.signed().encode()))
-            .collect();
-        Response::Charters(charters)
+    fn charter_of(&self, digest: &Hash) -> Response {
+        let versions = self.directory.charters().versions().iter();
+        let in_effect = versions.map(|version| (version.digest(), version.signed()));
+        let mut charters = in_effect.filter(|(held, _)| held == digest).map(|(_, signed)| signed);
+        let charter = charters.next().or_else(|| self.registers.charter(digest));
+        let encoded = charter.map(|signed| Bytes::from(signed.encode()));
+        Response::Charters(encoded.into_iter().collect())
     }
 
     fn evidence_after(&self, after: Option<&ExchangeId>) -> Response {
@@ -449,20 +470,30 @@ impl State {
                 self.proof_fetched(peer, &log, &basis, &goal, leaves);
             }
             (Asked::Gap { log, goal }, Response::Leaves(leaves)) => {
-                self.gap_fetched(peer, &log, &goal, leaves);
+                self.gap_fetched(peer, &log, (request, &goal), leaves);
             }
             (Asked::Checkpoint { log }, Response::Checkpoint { note }) => {
                 self.head_shown(peer, &log, &note);
             }
             (Asked::Charters, Response::Charters(charters)) => {
-                let before = self.charters.version();
-                for charter in charters {
-                    self.charter_offered(&charter);
+                for charter in &charters {
+                    self.charter_shown(peer, charter);
                 }
-                self.charters_shown(peer, before);
+            }
+            (
+                Asked::AnchorChanges { register, index },
+                Response::AnchorChanges { changes, more },
+            ) => {
+                self.anchor_changes_shown(peer, &register, index, changes, more);
+            }
+            (Asked::AnchorLeaf { ticket, anchor }, Response::AnchorLeaf(leaf)) => {
+                self.anchor_leaf_shown(peer, ticket, anchor, leaf);
             }
             (Asked::Evidence, Response::Evidence(evidence)) => self.evidence_shown(evidence),
-            (Asked::Acknowledgement { .. } | Asked::Announcement, Response::Done) => {}
+            (
+                Asked::Acknowledgement { .. } | Asked::Announcement | Asked::AnchorSoon,
+                Response::Done,
+            ) => {}
             (asked, _) => {
                 self.penalise(peer, PeerFault::WrongAnswer);
                 self.unanswered(peer, request, asked);
@@ -474,28 +505,19 @@ impl State {
     fn unanswered(&mut self, peer: &Peer, request: RequestId, asked: Asked) {
         match asked {
             Asked::Leaves { log, from, .. } => self.range_failed(peer, &log, from, request),
-            Asked::Gap { log, .. } => self.seek_failed(&log, peer),
-            Asked::Charters => self.charters_shown(peer, self.charters.version()),
-            Asked::Hello
+            Asked::Gap { log, .. } => self.seek_failed(&log, request),
+            Asked::AnchorLeaf { ticket, .. } => self.anchor_leaf_refused(ticket),
+            Asked::AnchorChanges { .. } => self.anchor_changes_refused(peer),
+            Asked::Charters
+            | Asked::Hello
             | Asked::Heads { .. }
             | Asked::Proof { .. }
             | Asked::Checkpoint { .. }
             | Asked::Evidence
             | Asked::Acknowledgement { .. }
+            | Asked::AnchorSoon
             | Asked::Announcement => {}
         }
-    }
-
-    /// A peer has shown its charters, where version `before` was known. Asks for the next ones, or
-    /// takes it that the peer has no others.
-    fn charters_shown(&mut self, peer: &Peer, before: u64) {
-        let version = self.charters.version();
-        let Some(state) = self.peers.get_mut(peer) else { return };
-        if state.charter_version > version && version > before {
-            return self.ask(peer, &Request::Charter { from: version + 1 }, Asked::Charters);
-        }
-        state.charter_version = 0;
-        self.restoration_moved();
     }
 
     fn heads_shown(
@@ -510,8 +532,13 @@ impl State {
         }
         match heads.last() {
             Some((last, _)) if more => self.ask_heads(peer, scope, Some((last.clone(), begun))),
+            Some(_) | None if self.is_known_restoring(peer) => self.scope_told(&scope, peer, begun),
             Some(_) | None => self.scope_shown(&scope, peer, Some(begun)),
         }
+    }
+
+    fn is_known_restoring(&self, peer: &Peer) -> bool {
+        self.peers.get(peer).is_some_and(PeerState::is_restoring)
     }
 
     fn head_shown(&mut self, peer: &Peer, log: &ExchangeId, note: &str) {
@@ -519,8 +546,8 @@ impl State {
             Ok(note) => self.offered(log, Arc::new(note), peer),
             Err(_) => Offer::Unsigned,
         };
-        if *log == self.config.me && matches!(offer, Offer::Known | Offer::Old | Offer::Newer) {
-            self.own_log_shown_by(peer);
+        if self.is_own(log) && matches!(offer, Offer::Known | Offer::Old | Offer::Newer) {
+            self.own_log_shown_by(log, peer);
         }
         match offer {
             Offer::Unsigned => self.penalise(peer, PeerFault::BadSignature),

@@ -10,17 +10,25 @@ use crate::time::Instant;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
     /// Show the council what was appended, or announce it at once.
-    Announce,
+    Announce(ExchangeId),
     /// Announce without a quorum what the council was shown.
-    QuorumLate,
+    QuorumLate(ExchangeId),
     /// Compare holdings with the next peer.
     AntiEntropy,
     /// Compare once more with peers that held something else.
     CompareAgain,
     /// Sign although no peer has shown its copy of the own log.
-    OwnLogUnanswered,
+    OwnLogUnanswered(ExchangeId),
+    /// Anchor what changed, as keeper of the register.
+    AnchorDue,
+    /// Look again at decisions that could not be recorded, as keeper of the register.
+    EnrolAgain,
+    /// Ask again for what the check of the register lacks.
+    AuditAgain,
     /// Look for another peer that holds what a log lacks.
     FindSource(ExchangeId),
+    /// Fetch on of a log that was over its quota.
+    GoOn(ExchangeId),
     /// Ask another peer too for the leaves of a log that others wait for.
     RangeLate(ExchangeId),
     /// Ask again for entries that were not handed out.
@@ -91,21 +99,21 @@ mod tests {
     fn the_earlier_of_two_times_holds_and_each_timer_fires_once() {
         let at = Instant::from_millis;
         let mut timers = Timers::default();
-        timers.set(Timer::Announce, at(30));
-        timers.set(Timer::Announce, at(20));
-        timers.set(Timer::Announce, at(40));
+        timers.set(Timer::CompareAgain, at(30));
+        timers.set(Timer::CompareAgain, at(20));
+        timers.set(Timer::CompareAgain, at(40));
         timers.set(Timer::AntiEntropy, at(25));
         assert_eq!(timers.next(), Some(at(20)));
         assert_eq!(timers.take_due(at(19)), vec![]);
-        assert_eq!(timers.take_due(at(40)), vec![Timer::Announce, Timer::AntiEntropy]);
+        assert_eq!(timers.take_due(at(40)), vec![Timer::CompareAgain, Timer::AntiEntropy]);
         assert_eq!(timers.next(), None);
     }
 
     #[test]
     fn a_cleared_timer_does_not_fire() {
         let mut timers = Timers::default();
-        timers.set(Timer::Announce, Instant::from_millis(1));
-        timers.clear(&Timer::Announce);
+        timers.set(Timer::CompareAgain, Instant::from_millis(1));
+        timers.clear(&Timer::CompareAgain);
         assert_eq!(timers.take_due(Instant::from_millis(9)), vec![]);
     }
 }

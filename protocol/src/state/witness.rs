@@ -16,6 +16,7 @@ use super::State;
 use super::replica::{Signed, witness_of};
 use super::sync::Asked;
 use super::timers::Timer;
+use crate::directory::Directory;
 use crate::id::ExchangeId;
 use crate::io::{Effect, Notice, Peer, PeerFault};
 use crate::limits::{COSIGN_INTERVAL_MS, COSIGNATURES_MAX, DELIVER_DELAY_MS};
@@ -29,12 +30,17 @@ impl State {
     /// Cosigns the newest checkpoint held of another's log, if this node is its witness.
     pub(super) fn cosign(&mut self, log: &ExchangeId) {
         let me = self.config.me.clone();
-        if *log == me || !self.directory.is_witness_of(&me, log) || !self.may_cosign(log) {
+        let witness = !self.is_own(log) && self.directory.is_witness_of(&me, log);
+        if !witness || !self.may_cosign(log) || !self.is_sound_register(log) {
             return;
         }
         let name = self.origin(&me).witness_name();
+        let stands_at = self.stands_at(log);
         let Some(replica) = self.replicas.get_mut(log) else { return };
         let Some(held) = replica.held.clone() else { return };
+        if stands_at.is_some_and(|at| held.size() > at) {
+            return;
+        }
         let wanted = replica.witnessed.is_none_or(|(size, root)| {
             // The same once more where a crash came before the cosignature was delivered.
             let again = held.size() == size
@@ -42,7 +48,16 @@ impl State {
                 && !held.cosignatures.contains_key(&me);
             held.size() > size || again
         });
-        if replica.frozen.is_some() || !wanted {
+        if replica.frozen.is_some() || replica.has_cosigned_more() {
+            return;
+        }
+        if !wanted {
+            // Its line came back from others, and may never have reached the owner.
+            let newest = replica.witnessed.is_some_and(|(size, _)| size == held.size());
+            if newest && replica.witnessed_at.is_none() {
+                replica.witnessed_at = Some(self.now);
+                self.deliver_cosignature(log);
+            }
             return;
         }
         let not_before =
@@ -61,12 +76,13 @@ impl State {
 
     /// Sends this node's newest cosignature of a log to the log's owner, if it is connected.
     pub(super) fn deliver_cosignature(&mut self, log: &ExchangeId) {
-        let Some(owner) = self.peer_of(log) else { return };
+        let owner = self.directory.operator(log).and_then(|owner| self.peer_of(owner));
+        let Some(owner) = owner else { return };
         let Some(replica) = self.replicas.get(log) else { return };
         let Some((size, _)) = replica.witnessed else { return };
         let Some(recent) = replica.recent.get(&size) else { return };
         let Some(line) = recent.cosignatures.get(&self.config.me) else { return };
-        let request = Request::Cosignature { size, line: line.encode() };
+        let request = Request::Cosignature { log: log.clone(), size, line: line.encode() };
         self.send(&owner, &request, Asked::Acknowledgement { log: log.clone() });
     }
 
@@ -76,13 +92,23 @@ impl State {
         self.timers.set(Timer::Deliver(log.clone()), at);
     }
 
-    /// A witness delivers its cosignature of the own log. Returns whether it holds.
-    pub(super) fn cosignature_delivered(&mut self, peer: &Peer, size: u64, line: &str) -> bool {
-        let me = self.config.me.clone();
-        let own = self.replicas.get(&me);
+    /// A witness delivers its cosignature of an own log. Returns whether it holds.
+    pub(super) fn cosignature_delivered(
+        &mut self,
+        peer: &Peer,
+        log: &ExchangeId,
+        size: u64,
+        line: &str,
+    ) -> bool {
+        if !self.is_own(log) {
+            return false;
+        }
+        let own = self.replicas.get(log);
         let Some(recent) = own.and_then(|own| own.recent.get(&size)) else { return true };
         let line = NoteSignature::parse_line(line).ok();
-        let Some(new) = line.as_ref().and_then(|line| self.cosigned_by(&me, recent, line)) else {
+        let directory = &self.directory;
+        let new = line.as_ref().and_then(|line| self.cosigned_by(directory, log, recent, line));
+        let Some(new) = new else {
             let by_known_key = line.as_ref().is_none_or(|line| self.is_by_known_key(line));
             if !by_known_key {
                 // Its admission, or its change of keys, may not have come here or there yet.
@@ -91,8 +117,8 @@ impl State {
             self.penalise(peer, PeerFault::BadSignature);
             return false;
         };
-        if self.add_cosignatures(&me, size, alloc::vec![new]) {
-            self.quorum_reached(size);
+        if self.add_cosignatures(log, size, alloc::vec![new]) {
+            self.quorum_reached(log, size);
         }
         true
     }
@@ -108,31 +134,50 @@ impl State {
         let Some(recent) = self.replicas.get(log).and_then(|r| r.recent.get(&size)) else { return };
         let new = note.signatures.iter().filter_map(|line| {
             let at_hand = recent.cosignatures.contains_key(witness_of(&line.name)?);
-            if at_hand { None } else { self.cosigned_by(log, recent, line) }
+            if at_hand { None } else { self.cosigned_by(&self.directory, log, recent, line) }
         });
         let new = new.collect();
-        if self.add_cosignatures(log, size, new) && *log == self.config.me {
-            self.quorum_reached(size);
+        if self.add_cosignatures(log, size, new) && self.is_own(log) {
+            self.quorum_reached(log, size);
         }
     }
 
     /// Whether the cosignatures of `signed` in `note` that hold satisfy the charter's quorum, if it asks
     /// for any.
     pub(super) fn has_quorum(&self, log: &ExchangeId, signed: &Signed, note: &Note) -> bool {
-        let (quorum, council) = (&self.charters.latest().witness_quorum, self.directory.council());
+        self.has_quorum_by(&self.directory, log, signed, note)
+    }
+
+    /// As [`State::has_quorum`], by `directory`.
+    pub(super) fn has_quorum_by(
+        &self,
+        directory: &Directory,
+        log: &ExchangeId,
+        signed: &Signed,
+        note: &Note,
+    ) -> bool {
+        let council = directory.council();
         let council_lines = note
             .signatures
             .iter()
             .filter(|line| witness_of(&line.name).is_some_and(|witness| council.contains(witness)));
-        let witnesses = council_lines.filter_map(|line| self.cosigned_by(log, signed, line));
-        let witnesses = witnesses.map(|(witness, _)| witness).collect();
-        !quorum.is_none() && quorum.satisfied(&witnesses)
+        let witnesses =
+            council_lines.filter_map(|line| self.cosigned_by(directory, log, signed, line));
+        let witnesses: BTreeSet<ExchangeId> = witnesses.map(|(witness, _)| witness).collect();
+        let unwitnessed = directory.charters().latest().is_unwitnessed();
+        !unwitnessed && directory.is_witnessed(log, |witness| witnesses.contains(witness))
     }
 
     /// `line` with the member that validly cosigned by it, if one did; nobody cosigns its own log.
-    fn cosigned_by(&self, log: &ExchangeId, signed: &Signed, line: &NoteSignature) -> Option<New> {
-        let member = self.directory.member_named(witness_of(&line.name)?)?;
-        if member.id == *log {
+    pub(super) fn cosigned_by(
+        &self,
+        directory: &Directory,
+        log: &ExchangeId,
+        signed: &Signed,
+        line: &NoteSignature,
+    ) -> Option<New> {
+        let member = directory.member_named(witness_of(&line.name)?)?;
+        if directory.operator(log) == Some(&member.id) {
             return None;
         }
         let by = member.witness_note_key();
@@ -169,8 +214,8 @@ impl State {
         if !added || !newer {
             return false;
         }
-        let has_cosigned = |witness: &str| recent.cosignatures.contains_key(witness);
-        if !self.charters.latest().witness_quorum.satisfied_by(&has_cosigned) {
+        let has_cosigned = |witness: &ExchangeId| recent.cosignatures.contains_key(witness);
+        if !self.directory.is_witnessed(log, has_cosigned) {
             return false;
         }
         let cosigned = recent.clone();
@@ -182,24 +227,25 @@ impl State {
         self.summary_changed(log);
         if let Some(size) = stands {
             // The size first: a cosigned checkpoint beyond it would be looked at no more.
-            self.directory_stale = true;
             self.effect(Effect::Persist(Persist::Frozen { log: log.clone(), size }));
         }
         self.effect(Effect::Persist(Persist::Cosigned { log: log.clone(), note, size }));
-        let log = log.clone();
-        self.notice(Notice::Cosigned { log, size, witnesses });
+        self.notice(Notice::Cosigned { log: log.clone(), size, witnesses });
+        self.register_cosigned(log);
         true
     }
 
     /// The note of an own checkpoint with as many cosignatures as make the quorum, and no more; with
     /// none where they do not make it yet: each line travels to every follower, several times.
-    pub(super) fn note_to_announce(&self, signed: &Signed) -> Note {
-        let quorum = &self.charters.latest().witness_quorum;
+    pub(super) fn note_to_announce(&self, log: &ExchangeId, signed: &Signed) -> Note {
         let mut needed: BTreeSet<ExchangeId> = signed.cosignatures.keys().cloned().collect();
-        if quorum.satisfied(&needed) {
+        let enough = |needed: &BTreeSet<ExchangeId>| {
+            self.directory.is_witnessed(log, |witness| needed.contains(witness))
+        };
+        if enough(&needed) {
             for witness in signed.cosignatures.keys() {
                 needed.remove(witness);
-                if !quorum.satisfied(&needed) {
+                if !enough(&needed) {
                     needed.insert(witness.clone());
                 }
             }
@@ -214,8 +260,12 @@ impl State {
 
     /// Cosignatures for a peer that has just connected, where it owns logs cosigned here.
     pub(super) fn greet_as_witness(&mut self, peer: &Peer) {
-        let owner = self.directory.by_peer(peer).map(|member| member.id.clone());
-        if let Some(log) = owner {
+        let Some(owner) = self.directory.by_peer(peer).map(|member| member.id.clone()) else {
+            return;
+        };
+        let register = self.directory.register().id.clone();
+        let keeps = self.directory.operator(&register) == Some(&owner);
+        for log in core::iter::once(owner).chain(keeps.then_some(register)) {
             self.cosign(&log);
             self.deliver_cosignature(&log);
         }

@@ -14,8 +14,8 @@ pub(super) struct EvidenceSpammer;
 
 impl EvidenceSpammer {
     fn evidence(world: &mut World, me: Slot) -> Option<(hutong_protocol::id::ExchangeId, Bytes)> {
-        let place = world.rng.index(world.federation.exchanges.len());
-        let log = world.federation.exchanges[place].id.clone();
+        let logs = world.federation.logs();
+        let log = logs[world.rng.index(logs.len())].clone();
         let disk = world.nodes[me].disk.log(&log)?;
         let first = disk.checkpoint()?.to_string();
         let size = disk.tree.size();
@@ -51,8 +51,7 @@ impl EvidenceSpammer {
 impl Adversary for EvidenceSpammer {
     fn act(&mut self, world: &mut World, me: Slot) -> Option<u64> {
         if let Some((log, bytes)) = Self::evidence(world, me) {
-            let place = world.federation.find(&log)?;
-            let scope = world.federation.exchanges[place].scope();
+            let scope = world.federation.scope(&log)?;
             let to = world.neighbours(me);
             world.publish_to(me, me, scope, Gossip::Evidence { log, bytes }.encode(), &to);
         }

@@ -35,7 +35,7 @@ impl Flooder {
         let request = match world.rng.below(4) {
             0 => Request::Heads { scope: world.scope(to), after: None },
             1 => Request::Leaves(LeavesRequest { log, from, to: until, size, left: true }),
-            2 => Request::Charter { from: 0 },
+            2 => Request::Charter { digest: world.any_hash() },
             _ => Request::Evidence { after: None },
         };
         // Above all numbers that its own state gives out.

@@ -4,8 +4,10 @@
 //! own accord, at times that it chooses, or to the answers that its node would give.
 
 mod captured;
+mod denier;
 mod equivocator;
 mod evidence_spammer;
+mod false_keeper;
 mod flooder;
 mod forger;
 mod liar;
@@ -23,6 +25,7 @@ use hutong_crypto::note::Note;
 use hutong_protocol::message::{Announcement, Gossip, Request, TailLeaf};
 use hutong_protocol::region::Scope;
 
+use crate::federation::register;
 use crate::node::{Inbound, Slot};
 use crate::world::{Event, World};
 
@@ -42,6 +45,8 @@ pub enum Kind {
     Liar,
     /// Shows heads and never hands out entries.
     Withholder,
+    /// Says of everything public that it is not for the asker.
+    Denier,
     /// Spreads evidence that proves nothing.
     EvidenceSpammer,
     /// Says again what was said before, by itself or others.
@@ -50,11 +55,13 @@ pub enum Kind {
     SlowDrip,
     /// Behaves like a member and is none.
     Sybil,
+    /// Records anchors that are not so: the keeper alone can.
+    FalseKeeper,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Equivocator,
         Self::CapturedProvince,
         Self::Flooder,
@@ -65,6 +72,8 @@ impl Kind {
         Self::Replayer,
         Self::SlowDrip,
         Self::Sybil,
+        Self::Denier,
+        Self::FalseKeeper,
     ];
 
     fn adversary(self) -> Box<dyn Adversary> {
@@ -75,10 +84,12 @@ impl Kind {
             Self::Forger => Box::<forger::Forger>::default(),
             Self::Liar => Box::<liar::Liar>::default(),
             Self::Withholder => Box::<withholder::Withholder>::default(),
+            Self::Denier => Box::<denier::Denier>::default(),
             Self::EvidenceSpammer => Box::<evidence_spammer::EvidenceSpammer>::default(),
             Self::Replayer => Box::<replayer::Replayer>::default(),
             Self::SlowDrip => Box::<slow_drip::SlowDrip>::default(),
             Self::Sybil => Box::<sybil::Sybil>::default(),
+            Self::FalseKeeper => Box::<false_keeper::FalseKeeper>::default(),
         }
     }
 }
@@ -172,6 +183,13 @@ impl World {
         let exchange = &self.federation.exchanges[self.nodes[slot].exchange];
         let origin = self.federation.origin(&exchange.id);
         Checkpoint::new(origin.as_str(), size, root).sign(&exchange.keys().log).encode()
+    }
+
+    /// A checkpoint of the register, signed by the key of the exchange at `slot`, if it has one.
+    fn sign_register(&self, slot: Slot, size: u64, root: Hash) -> Option<String> {
+        let key = self.federation.exchanges[self.nodes[slot].exchange].keys().register?;
+        let origin = self.federation.origin(&register());
+        Some(Checkpoint::new(origin.as_str(), size, root).sign(&key).encode())
     }
 
     /// Where the exchange at `slot` announces.

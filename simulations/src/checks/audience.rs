@@ -44,8 +44,9 @@ impl Audience {
 
 /// What nobody else's bytes can hold by chance: the signature, and the secret of the statement.
 fn pieces_of(entry: &Entry, secret: &str) -> Vec<Vec<u8>> {
-    let signature = entry.signature();
-    let chunks = signature.as_bytes().chunks_exact(PIECE_BYTES);
+    let signature = entry.key_and_signature().map(|(_, signature)| signature.as_bytes().to_vec());
+    let signature = signature.unwrap_or_default();
+    let chunks = signature.chunks_exact(PIECE_BYTES);
     chunks.chain(secret.as_bytes().chunks_exact(PIECE_BYTES)).map(<[u8]>::to_vec).collect()
 }
 

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use hutong_protocol::entry::Leaf;
 use hutong_protocol::id::ExchangeId;
+use hutong_protocol::state::State;
 
 use crate::disk::DiskLog;
 use crate::node::Slot;
@@ -24,8 +25,8 @@ impl World {
     pub fn differences(&self) -> Vec<String> {
         let mut found = Vec::new();
         let settling = self.settling();
-        for owner in &settling {
-            let log = self.id(*owner);
+        let logs = self.federation.logs();
+        for log in logs.iter().filter(|log| self.is_settling(log)) {
             // The owner's own copy may have been lost; then others hold more.
             let copies = settling.iter().filter_map(|slot| self.nodes[*slot].disk.log(log));
             let most = |copy: &&DiskLog| (copy.tree.size(), Reverse(copy.withheld.len()));
@@ -38,6 +39,43 @@ impl World {
             }
         }
         found
+    }
+
+    /// Whether the node that signs the log keeps the rules, and stays.
+    fn is_settling(&self, log: &ExchangeId) -> bool {
+        let operator = self.federation.operator(log);
+        let stays = operator.is_some_and(|place| !self.removed.contains(&place));
+        stays && self.owner_is_honest(log)
+    }
+
+    /// The nodes that have folded less of the register than others: they do not know yet that a quorum cosigned it.
+    pub fn behind(&self) -> Vec<String> {
+        let state = |slot: Slot| Some((slot, self.nodes[slot].state.as_ref()?));
+        let size = |state: &State| state.directory().register().size;
+        let settling: Vec<(Slot, &State)> = self.settling().into_iter().filter_map(state).collect();
+        let most = settling.iter().map(|(_, state)| size(state)).max().unwrap_or(0);
+        let behind = settling.iter().filter(|(_, state)| size(state) < most);
+        let named = behind.map(|(slot, state)| {
+            format!(
+                "{} has folded {} of {most} entries of the register",
+                self.id(*slot),
+                size(state)
+            )
+        });
+        named.take(NAMED_MAX).collect()
+    }
+
+    /// Decisions by honest members that the honest keeper has not recorded, and why.
+    pub fn unrecorded(&self) -> Vec<String> {
+        let keeper = self.federation.keeper();
+        let state = self.nodes[keeper].state.as_ref().filter(|_| self.is_honest(keeper));
+        let waiting = state.into_iter().flat_map(State::waiting_decisions);
+        let sound = waiting.filter(|(log, ..)| self.is_settling(log));
+        let named = sound.map(|(log, index, _, why)| {
+            let why = why.map_or_else(|| "no reason".into(), |why| why.to_string());
+            format!("the decision at {index} of {log} was not recorded: {why}")
+        });
+        named.take(NAMED_MAX).collect()
     }
 
     fn difference(&self, slot: Slot, log: &ExchangeId, truth: &DiskLog) -> Option<String> {
@@ -66,9 +104,7 @@ impl World {
         for slot in self.settling() {
             let Some(state) = &self.nodes[slot].state else { continue };
             for log in state.logs().filter(|log| log.cosigned < log.size) {
-                let removed = |owner| self.removed.contains(&owner);
-                let owner = self.federation.find(log.log);
-                if owner.is_none_or(removed) || !self.owner_is_honest(log.log) {
+                if !self.is_settling(log.log) {
                     continue;
                 }
                 let (name, log, of, size) = (self.id(slot), log.log, log.cosigned, log.size);
@@ -100,6 +136,8 @@ impl World {
             && self.differences().is_empty()
             && self.without_quorum().is_empty()
             && self.undetected().is_empty()
+            && self.unrecorded().is_empty()
+            && self.behind().is_empty()
     }
 
     /// Logs of those who break the rules that some honest nodes have frozen and others have not,
@@ -107,8 +145,7 @@ impl World {
     pub fn undetected(&self) -> Vec<String> {
         let honest = self.settling();
         let mut found = Vec::new();
-        for exchange in &self.federation.exchanges {
-            let log = &exchange.id;
+        for log in &self.federation.logs() {
             if self.owner_is_honest(log) {
                 continue;
             }
@@ -120,6 +157,12 @@ impl World {
                 longest.is_some_and(|longest| copies.iter().any(|it| !it.is_part_of(longest)));
             if (frozen > 0 || double) && frozen < honest.len() {
                 found.push(format!("{frozen} of {} nodes have frozen {log}", honest.len()));
+            }
+            // Of a frozen log all hold what stands; a dropped copy is fetched back.
+            let stands = |copy: &&&DiskLog| copy.frozen().is_none_or(|at| copy.tree.size() >= at);
+            let lacking = copies.len() - copies.iter().filter(stands).count();
+            if lacking > 0 {
+                found.push(format!("{lacking} nodes lack what stands of {log}"));
             }
             // What its owner has shown to some it has shown to all, once they have met.
             let size = longest.map_or(0, |longest| longest.tree.size());

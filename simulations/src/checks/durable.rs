@@ -35,8 +35,7 @@ impl Checker for Durable {
                     found.push(format!("{} spreads evidence it does not keep", world.id(from)));
                 }
             }
-            Message::Request(Some(Request::Cosignature { size, line })) => {
-                let log = said.to.map(|to| world.id(to));
+            Message::Request(Some(Request::Cosignature { log, size, line })) => {
                 check_cosignature(world, from, log, *size, line, found);
             }
             Message::Response(Some(Response::Heads { heads, .. })) => {
@@ -76,14 +75,16 @@ fn check_note(world: &World, slot: Slot, log: &ExchangeId, note: &str, found: &m
 fn check_cosignature(
     world: &World,
     slot: Slot,
-    log: Option<&ExchangeId>,
+    log: &ExchangeId,
     size: u64,
     line: &str,
     found: &mut Found,
 ) {
     let name = world.federation.origin(world.id(slot)).witness_name();
     let own = NoteSignature::parse_line(line).is_ok_and(|line| line.name == name);
-    let Some(log) = log.filter(|_| own) else { return };
+    if !own {
+        return;
+    }
     let disk = world.nodes[slot].disk.log(log);
     if disk.is_some_and(DiskLog::witness_is_damaged) {
         return;

@@ -49,6 +49,7 @@ impl Checker for Frozen {
             Persist::Thawed { .. }
             | Persist::Evidence { .. }
             | Persist::Charter { .. }
+            | Persist::Anchored { .. }
             | Persist::Fill { .. } => return,
             Persist::Leaves { log, from, leaves, .. } => (log, from + leaves.len() as u64),
             Persist::Checkpoint { log, size, .. } | Persist::Cosigned { log, size, .. } => {

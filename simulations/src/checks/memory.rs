@@ -16,15 +16,17 @@ pub(super) struct Memory;
 fn bounds(load: &Load, exchanges: usize, scopes: usize) -> [(&'static str, usize, usize); 9] {
     // Of each peer: a greeting, the heads of each scope, charters, evidence; some of these twice,
     // when a comparison begins before another has ended. Of each log: a gap, a checkpoint, a cosignature
-    // to deliver, and a proof from each of a few peers. And announcements that were shown, and leaves.
-    let of_peers = load.peers * (2 * (scopes + 3) + SHOWN_PER_PEER_MAX);
+    // to deliver, and a proof from each of a few peers. And announcements that were shown, leaves, and what an
+    // anchor changed.
+    let of_peers = load.peers * (2 * (scopes + 4) + SHOWN_PER_PEER_MAX);
     let asked = of_peers + 7 * load.logs + FETCHES_MAX;
     [
-        ("logs", load.logs, exchanges),
+        // And the register.
+        ("logs", load.logs, exchanges + 1),
         ("requests", load.asked, asked),
         // A check of each staged batch and of filled gaps.
         ("checks", load.checks, load.logs * (RANGES_PER_LOG_MAX + 2)),
-        ("timers", load.timers, 5 + 4 * load.logs),
+        ("timers", load.timers, 8 + 4 * load.logs),
         ("staged batches", load.staged, RANGES_PER_LOG_MAX + 1),
         ("early ranges", load.early, RANGES_PER_LOG_MAX),
         ("fetches", load.fetches, FETCHES_MAX),

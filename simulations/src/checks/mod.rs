@@ -4,6 +4,7 @@
 //! something, when bytes reach somebody, and at intervals. What needs peace (that all come to
 //! hold the same) is asked after the network has healed.
 
+mod anchors;
 mod append_only;
 mod audience;
 mod blame;
@@ -12,9 +13,13 @@ pub mod convergence;
 mod directory;
 mod durable;
 mod equivocation;
+mod finality;
 mod frozen;
+mod identity;
 mod memory;
+mod quorum;
 mod survival;
+mod truth;
 mod verdicts;
 mod witness;
 
@@ -105,6 +110,7 @@ pub trait Checker: std::fmt::Debug {
 /// All checkers.
 pub fn all() -> Vec<Box<dyn Checker>> {
     vec![
+        Box::<anchors::Anchors>::default(),
         Box::<append_only::AppendOnly>::default(),
         Box::<audience::Audience>::default(),
         Box::<blame::Blame>::default(),
@@ -112,8 +118,11 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::<directory::Directories>::default(),
         Box::<durable::Durable>::default(),
         Box::<equivocation::Equivocations>::default(),
+        Box::<finality::Finality>::default(),
         Box::<frozen::Frozen>::default(),
+        Box::<identity::Identity>::default(),
         Box::<memory::Memory>::default(),
+        Box::<quorum::Quorum>::default(),
         Box::<survival::Survival>::default(),
         Box::<verdicts::Verdicts>::default(),
         Box::<witness::Witnesses>::default(),

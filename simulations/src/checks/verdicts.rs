@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hutong_crypto::digest::Hash;
-use hutong_protocol::entry::{Entry, SUITE_ED25519};
+use hutong_protocol::entry::Entry;
 use hutong_protocol::id::ExchangeId;
 use hutong_protocol::statement::Statement;
 
@@ -16,13 +16,13 @@ pub(super) struct Verdicts {
     void: BTreeMap<(ExchangeId, Hash), bool>,
 }
 
-/// Whether an entry of `log` is of no effect.
+/// Whether an entry of `log` is of no effect; where nobody can tell, it is not.
 fn is_void(log: &ExchangeId, entry: &Entry) -> bool {
-    let key = entry.issuer_key();
-    let signed = hutong_crypto::verify(&key, &entry.signed_message(), &entry.signature());
+    let Ok((key, signature)) = entry.key_and_signature() else { return false };
+    let signed = hutong_crypto::verify(&key, &entry.signed_message(), &signature);
     let statement = Statement::parse(entry.statement_bytes());
     let own = statement.is_ok_and(|statement| statement.issuer == *log);
-    !(signed && own && entry.suite() == SUITE_ED25519)
+    !(signed && own)
 }
 
 impl Checker for Verdicts {

@@ -99,7 +99,10 @@ pub struct Country {
     /// The topics, by scope.
     pub topics: Vec<Topic>,
     by_scope: BTreeMap<Scope, usize>,
+    /// The scope of each log.
     scopes: Vec<Scope>,
+    /// The scope of each topic.
+    topic_scopes: Vec<Scope>,
     /// The last heartbeat for which a frame of message ids was counted, by topic and place.
     told: Vec<Vec<u64>>,
     messages: BTreeMap<u64, Message>,
@@ -126,8 +129,10 @@ impl Country {
         progress(900);
         let mut rng = Rng::new(seed ^ 0x0000_7091);
         let mut by_scope: BTreeMap<Scope, BTreeSet<u32>> = BTreeMap::new();
+        let mut scopes = founded.scopes.clone();
+        scopes.push(Scope::register());
         for (number, role) in (0..).zip(&plan.roles) {
-            for (log, scope) in founded.scopes.iter().enumerate() {
+            for (log, scope) in scopes.iter().enumerate() {
                 if founded.follows(&role.follow, log) {
                     by_scope.entry(scope.clone()).or_default().insert(number);
                 }
@@ -144,21 +149,24 @@ impl Country {
             })
             .collect();
         let exchanges = &founded.federation.exchanges;
-        let numbers = exchanges.iter().map(|one| one.id.clone()).zip(0..).collect();
+        let numbers = founded.federation.logs().into_iter().zip(0..).collect();
         let peers = exchanges.iter().map(|one| one.peer.clone()).zip(0..).collect();
         let logs = std::mem::take(&mut founded.logs);
-        let audiences = audiences(&plan, &founded);
+        let audiences = audiences(&plan, &founded, &scopes);
+        let keeper = u32::try_from(founded.federation.keeper())?;
         Ok(Self {
             net: Net::new(&plan, seed),
             ledger: Ledger::new(audiences),
             told: topics.iter().map(|topic| vec![0; topic.members().len()]).collect(),
-            scopes: founded.scopes,
+            scopes,
+            topic_scopes: by_scope.keys().cloned().collect(),
             commons: Commons {
                 archive: Archive::new(logs),
                 federation: founded.federation,
                 memory,
                 answers: Answers::default(),
                 numbers,
+                keeper,
                 peers,
             },
             by_scope: by_scope.into_keys().zip(0..).collect(),
@@ -224,7 +232,10 @@ impl Country {
         let follows = match &role.follow {
             Follow::All => true,
             Follow::Scopes(scopes) => {
-                (log as usize) < super::plan::SEATS || scopes.contains(&self.scopes[log as usize])
+                let scope = &self.scopes[log as usize];
+                (log as usize) < super::plan::SEATS
+                    || *scope == Scope::register()
+                    || scopes.contains(scope)
             }
         };
         let may_see = !domestic || role.tier != Tier::International;
@@ -250,7 +261,9 @@ impl Country {
                 let follow = &self.plan.roles[at].follow;
                 let logs = (0..).zip(&self.scopes).filter(|(_, scope)| match follow {
                     Follow::All => true,
-                    Follow::Scopes(scopes) => scopes.contains(*scope),
+                    Follow::Scopes(scopes) => {
+                        **scope == Scope::register() || scopes.contains(*scope)
+                    }
                 });
                 self.ledger.joins_late(node, joins, logs.map(|(log, _)| log));
             }
@@ -347,7 +360,7 @@ impl Country {
                 flight: number,
                 from: members[arrival.from as usize],
                 author: message.author,
-                scope: self.scopes[message.author as usize].clone(),
+                scope: self.topic_scopes[message.topic].clone(),
                 bytes: message.bytes.clone(),
             };
             (members[arrival.to as usize], gossip)
@@ -399,7 +412,7 @@ impl Country {
     fn publish(&mut self, at: u64, node: u32, scope: &Scope, bytes: Bytes) {
         let Some(&topic) = self.by_scope.get(scope) else { return };
         let Some(place) = self.topics[topic].place(node) else { return };
-        let (cause, large) = self.kind(node, &bytes);
+        let (cause, large) = self.kind(&bytes);
         self.last_message += 1;
         let number = self.last_message;
         let flight = Flight::new(&self.topics[topic], &self.settings.params, place, bytes.len());
@@ -418,11 +431,12 @@ impl Country {
     }
 
     /// Why a message is published, and whether it is about a statement above 2 KiB.
-    fn kind(&self, log: u32, bytes: &Bytes) -> (Cause, bool) {
+    fn kind(&self, bytes: &Bytes) -> (Cause, bool) {
         let Ok(Gossip::Announcement(news)) = Gossip::decode(bytes.clone()) else {
             return (Cause::Cosigned, false);
         };
-        let contents = self.commons.archive.log(log);
+        let Some(log) = self.commons.numbers.get(&news.log) else { return (Cause::News, false) };
+        let contents = self.commons.archive.log(*log);
         let newest = contents.entries.last().map_or(0, |entry| entry.as_bytes().len());
         let cause = if news.tail.is_empty() { Cause::Cosigned } else { Cause::News };
         (cause, newest > super::figures::LARGE_BYTES)
@@ -495,9 +509,9 @@ fn answered(bytes: &Bytes) -> Cause {
 
 /// How many nodes follow each log, and how many of them may see what is for the country only; the
 /// owner not counted.
-fn audiences(plan: &Plan, founded: &Founded) -> Vec<(usize, usize)> {
+fn audiences(plan: &Plan, founded: &Founded, scopes: &[Scope]) -> Vec<(usize, usize)> {
     let mut by_scope: BTreeMap<(&Scope, bool), (usize, usize)> = BTreeMap::new();
-    for (log, scope) in founded.scopes.iter().enumerate() {
+    for (log, scope) in scopes.iter().enumerate() {
         by_scope.entry((scope, log < super::plan::SEATS)).or_insert_with(|| {
             let mut count = (0, 0);
             for role in &plan.roles {
@@ -513,12 +527,7 @@ fn audiences(plan: &Plan, founded: &Founded) -> Vec<(usize, usize)> {
         let (all, domestic) = by_scope.get(&(scope, log < super::plan::SEATS)).copied()?;
         Some((all - 1, domestic.saturating_sub(1)))
     };
-    founded
-        .scopes
-        .iter()
-        .enumerate()
-        .map(|(log, scope)| of((log, scope)).unwrap_or_default())
-        .collect()
+    scopes.iter().enumerate().map(|place| of(place).unwrap_or_default()).collect()
 }
 
 fn start_nodes(
@@ -535,25 +544,19 @@ fn start_nodes(
     for role in &plan.roles {
         starts.entry(key(&role.follow)).or_insert_with(|| founded.start(&role.follow));
     }
-    let numbers: BTreeMap<_, Log> =
-        founded.federation.exchanges.iter().map(|one| &one.id).zip(0..).collect();
+    let numbers: BTreeMap<_, Log> = founded.federation.logs().into_iter().zip(0..).collect();
     let one = |(number, role): (usize, &super::plan::Role)| {
         let exchange = &founded.federation.exchanges[number];
         let start = starts.get(&key(&role.follow))?;
         let config = config(exchange, role);
-        let stored = start.of(&exchange.id, &founded.directory);
+        let logs = start.logs_of(&exchange.id);
         let mut disk = Disk::default();
-        for log in &stored {
+        for log in &logs {
             disk.hold(*numbers.get(&log.log)?, log.frontier.size());
         }
-        let state = State::with_oracle(
-            config,
-            exchange.keys(),
-            founded.federation.chain(),
-            &stored,
-            start.facts.clone(),
-            Arc::clone(memory) as Arc<_>,
-        );
+        let memory = Arc::clone(memory) as Arc<_>;
+        let stored = start.stored(&exchange.id, &logs);
+        let state = State::with_oracle(config, exchange.keys(), stored, memory);
         let state = match announced_bytes {
             Some(bytes) => state.announcing_entries_up_to(bytes),
             None => state,
@@ -580,6 +583,7 @@ fn config(exchange: &crate::federation::Exchange, role: &super::plan::Role) -> C
         announce_interval_ms,
         anti_entropy_interval_ms,
         own_log_check_ms: 10_000,
+        quotas: BTreeMap::new(),
         own_log_complete: false,
     }
 }

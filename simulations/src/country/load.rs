@@ -189,11 +189,12 @@ mod tests {
     use super::*;
     use crate::country::divisions::Divisions;
     use crate::federation::Federation;
+    use crate::federation::Pace;
 
     #[test]
     fn statements_are_well_formed_and_of_the_sizes_of_reality() {
         let plan = Plan::new(&Divisions::generated(), 20, 1).unwrap();
-        let federation = Federation::found(&plan.specs, 1).unwrap();
+        let federation = Federation::found(&plan.specs, 1, Pace::USUAL).unwrap();
         let planned = of_day(&plan, 1, Stretch::DAY);
         assert!(!planned.is_empty());
         let mut sizes: Vec<usize> = planned

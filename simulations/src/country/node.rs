@@ -45,10 +45,19 @@ pub struct Commons {
     pub memory: Arc<Memory>,
     /// What was answered before.
     pub answers: Answers,
-    /// Numbers of exchanges.
+    /// Numbers of logs: those of the exchanges, and behind them the register.
     pub numbers: BTreeMap<ExchangeId, Log>,
+    /// Number of the keeper.
+    pub keeper: u32,
     /// Numbers of peers.
     pub peers: BTreeMap<Peer, u32>,
+}
+
+impl Commons {
+    /// The number of the node that signs a log.
+    pub fn operator(&self, log: Log) -> u32 {
+        if (log as usize) < self.federation.exchanges.len() { log } else { self.keeper }
+    }
 }
 
 /// Something that reaches a node.
@@ -342,7 +351,8 @@ impl Node {
                 let right = contents.cover(old_size, new_size);
                 return Some((at, Input::RangeRead { log, old_size, new_size, left, right }));
             }
-            Effect::Members { .. } => {}
+            // Nobody makes receipts here.
+            Effect::Members { .. } | Effect::AnchorLeaf { .. } => {}
             Effect::Penalise { peer, fault } => {
                 self.violations.push(format!("{} blames {peer}: {fault:?}", self.number));
             }
@@ -362,7 +372,7 @@ impl Node {
         match persist {
             Persist::Leaves { log, from, leaves, void } => {
                 let Some(&log) = commons.numbers.get(&log) else { return };
-                let written = if log == self.number {
+                let written = if commons.operator(log) == self.number {
                     let size = from + leaves.len() as u64;
                     let written = commons.archive.append(log, from, &leaves);
                     self.disk.hold(log, size);
@@ -398,6 +408,7 @@ impl Node {
                 self.note(b"held", note.as_bytes());
             }
             Persist::WitnessMemory { .. } => {}
+            Persist::Anchored { changes, .. } => self.note(b"anchored", &changes),
             Persist::Charter { .. }
             | Persist::Evidence { .. }
             | Persist::Frozen { .. }

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
+use hutong_crypto::checkpoint::Checkpoint;
 use hutong_protocol::audience::Audience;
+use hutong_protocol::date::Date;
+use hutong_protocol::directory::{Extension, Prefix};
 use hutong_protocol::prepare::Prepared;
 use hutong_protocol::statement::StatementType;
 use serde_json::json;
 
-use crate::disk::Part;
+use crate::disk::{DiskLog, Part};
 use crate::node::Slot;
 use crate::world::{Restricted, World};
 
@@ -83,6 +86,11 @@ pub enum Act {
         node: String,
         /// The others.
         by: Vec<String>,
+    },
+    /// A node makes a receipt: it wants an anchor soon, and its own leaf in the newest.
+    Receipt {
+        /// The exchange.
+        node: String,
     },
     /// All nodes reach each other again.
     Heal,
@@ -177,14 +185,15 @@ impl World {
         let mut groups: BTreeMap<usize, Vec<Prepared>> = BTreeMap::new();
         for place in places {
             let exchange = &self.federation.exchanges[*place];
-            let Some((parent, body)) = self.federation.admission(*place) else {
+            let Some(parent) = self.federation.decider(*place) else {
                 if exchange.council {
                     continue;
                 }
                 bail!("nobody admits {}", exchange.id);
             };
+            let body = self.federation.admission(*place)?;
             self.admitted.insert(*place);
-            let entry = self.decree(parent, StatementType::MemberAdmit, body)?;
+            let entry = self.decree(parent, *place, StatementType::MemberAdmit, body)?;
             groups.entry(parent).or_default().push(entry);
         }
         for (parent, entries) in groups {
@@ -193,50 +202,88 @@ impl World {
         Ok(())
     }
 
-    fn decree(
+    /// A decision about the exchange at `member`, as `by` enters it.
+    ///
+    /// # Errors
+    ///
+    /// Where the body does not fit the type.
+    pub fn decree(
         &mut self,
         by: usize,
+        member: usize,
         kind: StatementType,
         body: serde_json::Value,
     ) -> Result<Prepared> {
         let (at, salt) = (self.timestamp(by), self.rng.salt());
-        self.federation.exchanges[by].prepare(kind, Audience::Public, at, salt, body)
+        let federation = Arc::make_mut(&mut self.federation);
+        let body = federation.decided(&kind, member, body, Date::of(at));
+        federation.exchanges[by].prepare(kind, Audience::Public, at, salt, body)
+    }
+
+    /// What a quorum cosigned of the log of the exchange at `place`, as far as the node at `by` holds it.
+    fn stands(&self, by: Slot, place: usize) -> Prefix {
+        let log = self.nodes[by].disk.log(&self.federation.exchanges[place].id);
+        log.and_then(DiskLog::witnessed).unwrap_or_else(Prefix::empty)
     }
 
     fn decide(&mut self, slot: Slot, decision: Decision) -> Result<()> {
-        let kind = match decision {
-            Decision::Suspend => StatementType::MemberSuspend,
-            Decision::Reinstate => StatementType::MemberReinstate,
-            Decision::Expel => StatementType::MemberExpel,
-        };
-        let log = self.id(slot).clone();
         let place = self.nodes[slot].exchange;
-        let (by, _) = self.federation.decision(&kind, place, 0).context("nobody may decide")?;
-        let size = self.nodes[by].disk.log(&log).map_or(0, |disk| disk.tree.size());
-        let Some((by, body)) = self.federation.decision(&kind, place, size) else { return Ok(()) };
+        let by = self.federation.decider(place).context("nobody may decide")?;
+        let mut body = json!({ "member": self.federation.exchanges[place].id.as_str() });
+        let kind = match decision {
+            Decision::Suspend | Decision::Expel => {
+                let stands = self.stands(by, place);
+                body["log_size_honoured"] = json!(stands.size);
+                body["log_root_honoured"] = json!(stands.root.to_string());
+                self.stands.insert(place, stands);
+                if decision == Decision::Suspend {
+                    StatementType::MemberSuspend
+                } else {
+                    StatementType::MemberExpel
+                }
+            }
+            Decision::Reinstate => {
+                // Where nothing was decided before, there is nothing to lift.
+                let Some(stands) = self.stands.remove(&place) else { return Ok(()) };
+                let log = &self.federation.exchanges[place].id;
+                let Some(disk) = self.nodes[by].disk.log(log) else { return Ok(()) };
+                let Some(note) = disk.checkpoint() else { return Ok(()) };
+                let size = Checkpoint::size_in(note).context("a checkpoint")?;
+                let extension = Extension {
+                    left: disk.cover(0, stands.size),
+                    right: disk.cover(stands.size, size),
+                };
+                body["checkpoint"] = json!(note);
+                if let Some(members) = body.as_object_mut() {
+                    extension.write(members);
+                }
+                StatementType::MemberReinstate
+            }
+        };
         self.removed.insert(place);
-        let entry = self.decree(by, kind, body)?;
+        let entry = self.decree(by, place, kind, body)?;
         self.append(by, vec![entry]);
         Ok(())
     }
 
     /// Changes the keys of the exchange whose node is at `slot`. Not done where its operator could not
-    /// name the size of its log, or where statements by the former keys still wait: nobody could record
-    /// them any more.
+    /// name the size of its log, where a quorum has not cosigned all of it, or where statements by the former
+    /// keys still wait: nobody could record them any more.
     fn rekey(&mut self, slot: Slot) -> Result<()> {
-        let (log, place) = (self.id(slot).clone(), self.nodes[slot].exchange);
+        let place = self.nodes[slot].exchange;
         let node = &self.nodes[slot];
         let knows = node.state.as_ref().is_some_and(|it| it.may_sign() && !it.is_restoring());
-        if !knows || !node.is_settled() || self.waits_to_append(slot) {
+        let size = node.disk.log(self.id(slot)).map_or(0, |disk| disk.tree.size());
+        let stands = self.stands(slot, place);
+        let whole = stands.size == size;
+        if !knows || !whole || !node.is_settled() || self.waits_to_append(slot) {
             return Ok(());
         }
-        let size = node.disk.log(&log).map_or(0, |disk| disk.tree.size());
+        let by = self.federation.decider(place).context("nobody may rekey")?;
         self.crash(slot);
         let seed = self.rng.bits();
-        let (body, _) = Arc::make_mut(&mut self.federation).rekey(place, seed, size)?;
-        let kind = StatementType::MemberRekey;
-        let (by, body) = self.federation.entered(&kind, place, body).context("nobody may rekey")?;
-        let entry = self.decree(by, kind, body)?;
+        let body = Arc::make_mut(&mut self.federation).rekey(place, seed, &stands)?;
+        let entry = self.decree(by, place, StatementType::MemberRekey, body)?;
         self.append(by, vec![entry]);
         self.start_later(slot);
         Ok(())
@@ -332,6 +379,13 @@ impl World {
             Act::Eclipse { node, by } => {
                 let (slot, by) = (self.slot(node)?, self.slots(by)?);
                 self.eclipse(slot, &by);
+            }
+            Act::Receipt { node } => {
+                let slot = self.slot(node)?;
+                if self.nodes[slot].state.is_some() {
+                    self.want_anchor(slot);
+                    self.want_leaf(slot, self.id(slot).clone());
+                }
             }
             Act::Heal => self.reach_all(),
             Act::SplitView { node, here, there } => {

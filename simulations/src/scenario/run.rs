@@ -68,7 +68,11 @@ impl Scenario {
             world.look_in_the_end();
             if converged_at_ms.is_none() {
                 let missing = world.differences().into_iter().chain(world.without_quorum());
-                for text in missing.chain(world.undetected()) {
+                for text in missing
+                    .chain(world.undetected())
+                    .chain(world.unrecorded())
+                    .chain(world.behind())
+                {
                     world.violate("convergence", text);
                 }
                 if world.violations.is_empty() {

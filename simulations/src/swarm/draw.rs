@@ -113,6 +113,7 @@ pub fn draw(seed: u64, nodes: usize) -> Result<(Scenario, Features)> {
         features,
         liars: Vec::new(),
         victims: Vec::new(),
+        forgetful: Vec::new(),
         steps: Vec::new(),
     };
     let adversaries = drawing.adversaries();
@@ -120,6 +121,7 @@ pub fn draw(seed: u64, nodes: usize) -> Result<(Scenario, Features)> {
     let (network, disk) = (drawing.network(), drawing.disk());
     let (clocks, nats) = (drawing.clocks(), drawing.nats());
     drawing.rekey();
+    drawing.receipts();
     let features = drawing.features;
     let mut steps = drawing.steps;
     steps.sort_by_key(|step| step.at_ms);
@@ -148,6 +150,8 @@ struct Drawing {
     liars: Vec<String>,
     /// Who was suspended, or restored from an old copy.
     victims: Vec<String>,
+    /// Council members that may lose their disks.
+    forgetful: Vec<String>,
     steps: Vec<Step>,
 }
 
@@ -260,10 +264,12 @@ impl Drawing {
             let spare = honest_council > 4;
             let node = match kind {
                 Kind::Sybil => self.specs.iter().find(|it| it.stranger).map(|it| it.id.clone()),
-                Kind::CapturedProvince => {
-                    self.one(|it| it.tier == "provincial" && (!it.council || spare))
-                }
+                // It goes on cosigning as it should; of a small federation all provinces are on the council.
+                Kind::CapturedProvince => self.one(|it| {
+                    it.tier == "provincial" && (!it.council || spare || honest_council >= 3)
+                }),
                 Kind::Equivocator => self.childless(),
+                Kind::FalseKeeper => Some(self.specs[0].id.clone()),
                 _ => self.one(|it| it.id != "cn-national" && (!it.council || spare)),
             };
             let Some(node) = node else { continue };
@@ -368,6 +374,9 @@ impl Drawing {
         let Some(node) = self.any() else { return };
         let part = [Part::Entry, Part::Entry, Part::Checkpoint, Part::Witness][self.rng.index(4)];
         let at = self.when();
+        if part != Part::Entry && !self.may_forget(&node) {
+            return;
+        }
         self.at(at, Act::Damage { node: node.clone(), part });
         if self.rng.chance(500) {
             self.at(at + 100, Act::Crash { node: node.clone() });
@@ -382,8 +391,25 @@ impl Drawing {
         self.at(at, Act::SetClock { node, by_ms });
     }
 
+    /// Whether the node may lose its disk besides those that already do: where so many of the council forget what
+    /// they cosigned that they could have been a quorum, they wait for each other and for an operator.
+    fn may_forget(&mut self, node: &str) -> bool {
+        let council = self.specs.iter().filter(|it| it.council);
+        let most = if council.clone().count() < 5 { 1 } else { 2 };
+        if council.clone().any(|it| it.id == node) && !self.forgetful.iter().any(|it| it == node) {
+            if self.forgetful.len() >= most {
+                return false;
+            }
+            self.forgetful.push(node.to_string());
+        }
+        true
+    }
+
     fn restore(&mut self) {
         let Some(node) = self.any() else { return };
+        if !self.may_forget(&node) {
+            return;
+        }
         self.victims.push(node.clone());
         let at = self.rng.between(TROUBLE_FROM_MS, HEAL_MS - 2_100);
         if self.rng.chance(700) {
@@ -408,6 +434,9 @@ impl Drawing {
         let chosen = if self.rng.chance(375) { self.one(|it| !it.council) } else { None };
         let Some(node) = chosen else { return };
         let spec = self.specs.iter().find(|it| it.id == node);
+        if self.liars.contains(&self.specs[0].id) {
+            return;
+        }
         // Decisions of the council are entered by its first member.
         let by = spec.and_then(|it| it.parent.clone()).unwrap_or(self.specs[0].id.clone());
         if self.liars.contains(&by) {
@@ -421,8 +450,17 @@ impl Drawing {
         self.at(at + 300, append);
     }
 
+    fn receipts(&mut self) {
+        for _ in 0..self.rng.between(0, 6) {
+            let Some(node) = self.any() else { return };
+            let at = self.when();
+            self.at(at, Act::Receipt { node });
+        }
+    }
+
     fn decision(&mut self, there: bool) {
-        if !there {
+        // A keeper that breaks the rules records no decision.
+        if !there || self.liars.contains(&self.specs[0].id) {
             return;
         }
         let Some(node) = self.childless() else { return };

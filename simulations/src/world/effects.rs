@@ -2,6 +2,7 @@
 
 use hutong_crypto::digest::{Hash, sha256};
 use hutong_protocol::audience::{Audience, Viewer};
+use hutong_protocol::directory::{Anchor, AnchoredLeaf};
 use hutong_protocol::entry::{Entry, Leaf};
 use hutong_protocol::id::ExchangeId;
 use hutong_protocol::io::{
@@ -94,6 +95,7 @@ impl World {
             Effect::Members { scopes, .. } => {
                 self.nodes[slot].scopes = scopes.into_iter().collect();
             }
+            Effect::AnchorLeaf { ticket, leaf } => self.leaf_found(slot, ticket, leaf),
             Effect::Penalise { .. } => {}
             Effect::Notice(notice) => {
                 self.record(slot, "notice", format!("{notice:?}").as_bytes());
@@ -106,6 +108,20 @@ impl World {
                 self.nodes[slot].notices.push(notice);
             }
         }
+    }
+
+    /// A node was told where a log stands in an anchor: what a receipt would rest on.
+    fn leaf_found(&mut self, slot: Slot, ticket: Ticket, leaf: Option<(Anchor, AnchoredLeaf)>) {
+        let Some(log) = self.nodes[slot].leaves_wanted.remove(&ticket) else {
+            let text = format!("{} is told of a leaf it did not ask for", self.id(slot));
+            return self.violate("driver", text);
+        };
+        let Some((anchor, leaf)) = leaf else { return };
+        if leaf.leaf.id != log || !leaf.is_under(anchor.leaves, &anchor.root) {
+            let text = format!("{} is given a false leaf of {log}", self.id(slot));
+            self.violate("anchors", text);
+        }
+        self.leaves_found += 1;
     }
 
     fn serve(

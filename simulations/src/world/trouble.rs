@@ -1,9 +1,11 @@
 //! What befalls nodes and the network, and how it ends.
 
+use hutong_protocol::id::ExchangeId;
 use hutong_protocol::io::Input;
 
 use super::{DiskSpeed, Event, World};
 use crate::disk::{Disk, DiskError, Part};
+use crate::federation::register;
 use crate::network::{Links, Nat};
 use crate::node::{Node, Slot};
 
@@ -32,13 +34,12 @@ impl World {
         if self.nodes[slot].state.is_some() {
             return;
         }
-        let founding = self.federation.chain();
         let federation = self.federation.clone();
         let memory = self.memory.clone();
         let node = &mut self.nodes[slot];
         let (exchange, restored) =
             (&federation.exchanges[node.exchange], restored || node.old_disk);
-        if let Err(error) = node.boot(exchange, &founding, restored, memory) {
+        if let Err(error) = node.boot(exchange, federation.founded(), restored, memory) {
             node.refusals.push(error.clone());
             self.record(slot, "refused", error.to_string().as_bytes());
             self.repair(slot, &error);
@@ -55,14 +56,14 @@ impl World {
 
     /// What an operator does with a damaged disk.
     fn repair(&mut self, slot: Slot, error: &DiskError) {
-        let own = self.id(slot).clone();
+        let (own, signed) = (self.id(slot).clone(), self.signed_logs(slot));
         let node = &mut self.nodes[slot];
         // Who never published anything has nothing to wait for.
         let published = node.disk.log(&own).is_some_and(|disk| disk.tree.size() > 0);
         match error {
             DiskError::Entry { log, .. } => {
                 node.disk.drop_log(log);
-                node.old_disk |= *log == own && published;
+                node.old_disk |= signed.contains(log) && published;
             }
             DiskError::Index { .. } => {
                 node.disk = Disk::default();
@@ -156,7 +157,7 @@ impl World {
     /// process, and costs its operator the disk; it is not done where that would lose what nobody
     /// else has.
     pub fn damage(&mut self, slot: Slot, part: Part) {
-        let (choice, own) = (self.rng.bits(), self.id(slot).clone());
+        let (choice, own) = (self.rng.bits(), self.signed_logs(slot));
         if part == Part::Entry {
             self.nodes[slot].disk.damage_entry(&own, choice);
         } else if self.is_held_elsewhere(slot) && self.nodes[slot].disk.damage_index(part, choice) {
@@ -186,15 +187,23 @@ impl World {
         true
     }
 
+    /// The logs that the node at `slot` signs: its own, and as keeper the register.
+    fn signed_logs(&self, slot: Slot) -> Vec<ExchangeId> {
+        let register = (self.nodes[slot].exchange == self.federation.keeper()).then(register);
+        [self.id(slot).clone()].into_iter().chain(register).collect()
+    }
+
     /// Whether the node has published, and two thirds of all nodes are honest, up, and hold all of it.
     fn is_held_elsewhere(&self, slot: Slot) -> bool {
-        let log = self.id(slot);
-        let size = |slot: Slot| self.nodes[slot].disk.log(log).map_or(0, |disk| disk.tree.size());
-        if size(slot) == 0 {
-            return false;
-        }
-        let holders = self.honest().into_iter().filter(|other| size(*other) >= size(slot));
-        3 * holders.count() >= 2 * self.nodes.len()
+        let size = |slot: Slot, log: &ExchangeId| {
+            self.nodes[slot].disk.log(log).map_or(0, |disk| disk.tree.size())
+        };
+        let honest = self.honest();
+        let is_held = |log: &ExchangeId| {
+            let holders = honest.iter().filter(|other| size(**other, log) >= size(slot, log));
+            3 * holders.count() >= 2 * self.nodes.len()
+        };
+        size(slot, self.id(slot)) > 0 && self.signed_logs(slot).iter().all(is_held)
     }
 
     /// Adds a second node of the exchange at `slot`, with a copy of its disk: what happens when a

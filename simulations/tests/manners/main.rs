@@ -2,8 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod fetching;
+mod limits;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,8 +14,9 @@ use hutong_crypto::digest::{Hash, sha256};
 use hutong_crypto::merkle::{MemoryTree, NodeReader as _, cover};
 use hutong_crypto::note::{Note, NoteSignature};
 use hutong_protocol::audience::Audience;
+use hutong_protocol::date::Date;
+use hutong_protocol::directory::Prefix;
 use hutong_protocol::evidence::Evidence;
-use hutong_protocol::id::Origin;
 use hutong_protocol::io::{
     Effect, GossipId, InboundId, Input, Notice, Peer, PeerFault, RequestId, Ticket, Verdict,
 };
@@ -25,7 +27,7 @@ use hutong_protocol::state::{Config, Follow, Keys, State};
 use hutong_protocol::statement::StatementType;
 use hutong_protocol::time::{Now, Timestamp};
 use hutong_simulations::node::Slot;
-use hutong_simulations::scenario::Scenario;
+use hutong_simulations::scenario::{Act, Decision, Scenario};
 use hutong_simulations::world::World;
 use serde_json::json;
 
@@ -60,7 +62,7 @@ fn peer(world: &World, slot: Slot) -> Peer {
 }
 
 fn checkpoint(world: &World, slot: Slot, size: u64, root: Hash) -> Checkpoint {
-    let origin = Origin::new(&world.federation.chain().federation_id(), world.id(slot));
+    let origin = world.federation.origin(world.id(slot));
     Checkpoint { origin: origin.to_string(), size, root, extensions: Vec::new() }
 }
 
@@ -86,10 +88,12 @@ fn rekey(world: &mut World, size: u64) -> (Keys, Keys) {
 
 fn rekey_unsettled(world: &mut World, size: u64) -> (Keys, Keys) {
     let old = world.federation.exchanges[HANGZHOU].keys();
-    let (body, new) = Arc::make_mut(&mut world.federation).rekey(HANGZHOU, 99, size).unwrap();
-    let (at, salt) = (world.timestamp(ZHEJIANG), world.rng.salt());
-    let by = &world.federation.exchanges[ZHEJIANG];
-    let rekey = by.prepare(StatementType::MemberRekey, Audience::Public, at, salt, body).unwrap();
+    let disk = world.nodes[ZHEJIANG].disk.log(world.id(HANGZHOU)).unwrap();
+    let stands = Prefix { size, root: disk.root_at(size).unwrap() };
+    let federation = Arc::make_mut(&mut world.federation);
+    let body = federation.rekey(HANGZHOU, 99, &stands).unwrap();
+    let new = federation.exchanges[HANGZHOU].keys();
+    let rekey = world.decree(ZHEJIANG, HANGZHOU, StatementType::MemberRekey, body).unwrap();
     world.append(ZHEJIANG, vec![rekey]);
     (old, new)
 }
@@ -105,8 +109,9 @@ fn requests(effects: &[Effect]) -> Vec<Request> {
 /// What a peer says that holds something else of every scope.
 fn other_hello(world: &World, scopes: &[&str]) -> Bytes {
     let hello = Hello {
-        federation: world.federation.chain().federation_id().hash(),
-        charter_version: 2,
+        federation: world.federation.id().hash(),
+        charter_version: 1,
+        charter: sha256(b"another charter"),
         frozen: sha256(b"others"),
         scopes: scopes.iter().map(|scope| (scope.parse().unwrap(), sha256(b"other"))).collect(),
     };
@@ -123,7 +128,7 @@ fn a_hello_that_comes_again_and_again_is_followed_up_once() {
             Input::Request { inbound: InboundId(number), peer: from.clone(), bytes: bytes.clone() };
         requests(&effects(&mut world, 0, input))
     };
-    assert_eq!(said(1).len(), 2, "charters and evidence; the scopes may agree in a moment");
+    assert_eq!(said(1).len(), 1, "evidence; the scopes may agree in a moment");
     assert_eq!(said(2).len(), 3, "the heads of three scopes, which still differ");
     for number in 3..6 {
         assert_eq!(said(number), vec![]);
@@ -210,7 +215,7 @@ fn a_cosignature_by_a_key_not_known_yet_blames_nobody_and_a_false_one_does() {
         let witness = world.federation.origin(&witness.parse().unwrap()).witness_name();
         let key = world.federation.exchanges[ZHEJIANG].keys().witness;
         let line = cosign(text, &witness, &key, 1_800_000_000).encode();
-        let bytes = Request::Cosignature { size, line }.encode();
+        let bytes = Request::Cosignature { log: log.clone(), size, line }.encode();
         let input = Input::Request { inbound: InboundId(1), peer: peer(&world, ZHEJIANG), bytes };
         let effects = effects(&mut world, HANGZHOU, input);
         effects.iter().any(|effect| matches!(effect, Effect::Penalise { .. }))
@@ -231,12 +236,8 @@ fn a_suspended_member_sees_what_strangers_see_and_its_own_log() {
     world.append(HANGZHOU, entries);
     settle(&mut world);
     let honoured = size(&world, HANGZHOU);
-    let body = json!({ "log_size_honoured": honoured, "member": world.id(HANGZHOU).as_str() });
-    let (at, salt) = (world.timestamp(ZHEJIANG), world.rng.salt());
-    let kind = StatementType::MemberSuspend;
-    let by = &world.federation.exchanges[ZHEJIANG];
-    let suspension = by.prepare(kind, Audience::Public, at, salt, body).unwrap();
-    world.append(ZHEJIANG, vec![suspension]);
+    let (node, decision) = ("cn-3301-hangzhou".into(), Decision::Suspend);
+    world.act(&Act::Decide { node, decision }).unwrap();
     settle(&mut world);
     let before = size(&world, ZHEJIANG);
     let entries = world.statements(ZHEJIANG, 2, &Audience::Domestic).unwrap();
@@ -400,6 +401,9 @@ fn a_change_of_keys_lifts_a_freeze_for_what_the_former_ones_signed() {
     settle(&mut world);
     let log = world.id(HANGZHOU).clone();
     let held = world.nodes[0].disk.log(&log).unwrap().tree.size();
+    // The freeze is at the last anchor's size, beyond which no keys may follow.
+    world.want_anchor(0);
+    world.run_until(world.now_ms() + 3_000);
     let old = world.federation.exchanges[HANGZHOU].keys();
     let note = |root| checkpoint(&world, HANGZHOU, 3, root).sign(&old.log).encode();
     let (first, second) = (note(sha256(b"one")), note(sha256(b"other")));
@@ -415,9 +419,16 @@ fn a_change_of_keys_lifts_a_freeze_for_what_the_former_ones_signed() {
     };
     assert!(frozen(&world));
     world.partition(&[]);
+    world.run_until(world.now_ms() + 5_000);
+    let member = |world: &World| {
+        let directory = world.nodes[0].state.as_ref().unwrap().directory();
+        directory.member(&log).unwrap().frozen
+    };
+    assert_eq!(member(&world), Some(held), "the register says so");
     let (_, _) = rekey_unsettled(&mut world, held);
     world.run_until(world.now_ms() + 10_000);
     assert!(!frozen(&world));
+    assert_eq!(member(&world), None);
     assert!(world.nodes[0].notices.contains(&Notice::Thawed { log: log.clone() }));
     world.crash(0);
     world.start(0, false);
@@ -427,21 +438,27 @@ fn a_change_of_keys_lifts_a_freeze_for_what_the_former_ones_signed() {
 #[test]
 fn decisions_that_would_change_nothing_are_told_before_they_are_recorded() {
     let mut world = settled(58);
-    let decide = |world: &mut World, by: Slot, member: Slot| {
-        let body = json!({ "log_size_honoured": 1, "member": world.id(member).as_str() });
+    let decide = |world: &mut World, by: Slot, member: Slot, number: u64| {
+        let body = json!({
+            "log_root_honoured": sha256(b"tied later").to_string(),
+            "log_size_honoured": 1,
+            "member": world.id(member).as_str(),
+        });
         let (at, salt) = (world.timestamp(by), world.rng.salt());
+        let body = world.federation.numbered(body, number, Date::of(at));
         let kind = StatementType::MemberSuspend;
         let by = &world.federation.exchanges[by];
         by.prepare(kind, Audience::Public, at, salt, body).unwrap()
     };
-    let good = decide(&mut world, ZHEJIANG, HANGZHOU);
-    let stray = decide(&mut world, ZHEJIANG, 3);
+    let good = decide(&mut world, ZHEJIANG, HANGZHOU, 2);
+    let stray = decide(&mut world, ZHEJIANG, 3, 1);
+    let again = decide(&mut world, ZHEJIANG, HANGZHOU, 1);
     let state = world.nodes[ZHEJIANG].state.as_ref().unwrap();
     let without = |group: &[_]| state.decision_without_effect(group).map(|(place, _)| place);
     assert_eq!(without(&[]), None);
     assert_eq!(without(std::slice::from_ref(&good)), None);
     assert_eq!(without(&[good.clone(), stray]), Some(1));
-    assert_eq!(without(&[good.clone(), good]), Some(1), "it is suspended already");
+    assert_eq!(without(&[good, again]), Some(1), "its number was used for the admission");
 }
 
 /// Both clocks, so many milliseconds later.
@@ -500,18 +517,23 @@ fn what_an_owner_of_the_country_withholds_is_asked_of_the_council() {
     let (peer, request, _) = leaves_asked(&first).unwrap();
     assert_eq!(peer, owner, "who announces is asked first");
     let withheld = ServedLeaf::Withheld(hash);
-    let second = effects(&mut world, XIHU, answer(request, Vec::new(), withheld.clone()));
+    effects(&mut world, XIHU, answer(request, Vec::new(), withheld.clone()));
+    let soon = later(world.now(XIHU), 500);
+    let second = world.nodes[XIHU].state.as_mut().unwrap().handle(soon, Input::Tick);
     let (peer, request, _) = leaves_asked(&second).unwrap();
     assert_eq!(peer, owner, "and once more, for the entry");
-    let third = effects(&mut world, XIHU, answer(request, left.clone(), withheld.clone()));
-    let (peer, request, _) = leaves_asked(&third).unwrap();
-    assert!(council.contains(&peer), "then who knows all members: {peer}");
-    let settled = effects(&mut world, XIHU, answer(request, left.clone(), withheld));
-    assert_eq!(leaves_asked(&settled), None, "what the council withholds too is not asked of all");
+    // One after the other, with longer and longer pauses.
+    let mut request = request;
+    for place in 0..4 {
+        let waits = effects(&mut world, XIHU, answer(request, left.clone(), withheld.clone()));
+        assert_eq!(leaves_asked(&waits), None, "what one peer withholds settles nothing");
+        let now = later(world.now(XIHU), 500 + 1_000 * ((2 << place) - 1));
+        let again = world.nodes[XIHU].state.as_mut().unwrap().handle(now, Input::Tick);
+        let (peer, next, _) = leaves_asked(&again).unwrap();
+        assert_eq!(council.contains(&peer), place < 3, "the council knows all members: {peer}");
+        request = next;
+    }
     let shown = ServedLeaf::Entry(entry.entry().clone());
-    let now = later(world.now(XIHU), 2_000);
-    let again = world.nodes[XIHU].state.as_mut().unwrap().handle(now, Input::Tick);
-    let (_, request, _) = leaves_asked(&again).unwrap();
     let checked = effects(&mut world, XIHU, answer(request, left, shown));
     assert!(checked.iter().any(|effect| matches!(effect, Effect::Check { .. })));
 }
@@ -552,7 +574,8 @@ fn an_owner_announces_once_with_the_quorum_and_without_it_in_time() {
             let name = world.federation.origin(&witness.id).witness_name();
             let line = cosign(&shown.note.text, &name, &witness.keys().witness, 1_800_000_000);
             let size = shown.old_size + 1;
-            let bytes = Request::Cosignature { size, line: line.encode() }.encode();
+            let line = line.encode();
+            let bytes = Request::Cosignature { log: shown.log.clone(), size, line }.encode();
             let inbound = InboundId(800 + slot as u64);
             let input = Input::Request { inbound, peer: witness.peer.clone(), bytes };
             said.extend(published(&state.handle(later(at, begun + 50), input)));
@@ -648,10 +671,10 @@ fn news_of_logs_that_are_not_followed_is_passed_on_with_all_its_leaves() {
         announce_interval_ms: 200,
         anti_entropy_interval_ms: 2_000,
         own_log_check_ms: 1_000,
+        quotas: BTreeMap::new(),
     };
-    let charters = node.disk.charters(&world.federation.chain());
-    let (stored, facts) = (node.disk.stored().unwrap(), node.disk.facts().unwrap());
-    let mut state = State::new(config, county.keys(), charters, &stored, facts);
+    let read = node.disk.read().unwrap();
+    let mut state = State::new(config, county.keys(), read.stored(world.federation.founded()));
     let now = world.now(6);
     let listens = state.handle(now, Input::Started).into_iter().any(|effect| {
         matches!(effect, Effect::Members { scopes, .. } if scopes.contains(&"CN".parse().unwrap()))

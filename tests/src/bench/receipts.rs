@@ -18,17 +18,17 @@ use crate::report::Report;
 /// Receipts that are verified each alone.
 const ALONE: u64 = 1_000;
 
-/// Verifies `count` receipts, each under a checkpoint of its own, and as many under one.
+/// Verifies `count` receipts, each under an anchor of its own, and as many under one.
 pub(crate) fn folders(machine: &Machine, count: u64, report: &mut Report) -> anyhow::Result<()> {
     let scratch = tempfile::tempdir()?;
     let (apart, together) = (scratch.path().join("apart"), scratch.path().join("together"));
     let mut registry = Registry::new(3);
     write(&mut registry, &apart, &together, count)?;
-    let all = registry.signatures_in_file();
+    let all = registry.signatures_in_file()?;
     let federation = registry.federation().to_string();
     report.figure("receipts, each alone", alone(&apart, registry.federation(), count)?, "/s");
     for (folder, checkpoints, own) in
-        [(apart, "own checkpoints", OWN_SIGNATURES), (together, "one checkpoint", 1)]
+        [(apart, "own anchors", OWN_SIGNATURES), (together, "one anchor", 1)]
     {
         let rate = rate(&folder, &federation, count)?;
         let mut figure = |what: String, signatures: usize| {
@@ -46,12 +46,12 @@ fn write(registry: &mut Registry, apart: &Path, together: &Path, count: u64) -> 
     fs::create_dir_all(together)?;
     for number in 0..count {
         let index = registry.register(number);
-        let checkpoint = registry.checkpoint();
-        fs::write(apart.join(name(number)), registry.receipt(index, &checkpoint)?.encode())?;
+        registry.anchor();
+        fs::write(apart.join(name(number)), registry.receipt(index, &[])?.encode())?;
     }
-    let checkpoint = registry.checkpoint();
+    registry.anchor();
     for number in 0..count {
-        fs::write(together.join(name(number)), registry.receipt(number, &checkpoint)?.encode())?;
+        fs::write(together.join(name(number)), registry.receipt(number, &[])?.encode())?;
     }
     Ok(())
 }

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use hutong_crypto::keys::PublicKey;
-use hutong_protocol::charter::CharterChain;
 use hutong_protocol::fixture::{Exchange, Federation};
 use hutong_protocol::id::{FederationId, Tier};
-use hutong_protocol::receipt::{Authority, Inputs, ProvenEntry, Receipt, TrustedAuthority, build};
+use hutong_protocol::receipt::{Receipt, TrustedAuthority, build};
 use hutong_protocol::statement::StatementType;
 use serde_json::{Value, json};
 
@@ -21,6 +20,7 @@ pub struct Receipts {
     whole: Vec<u8>,
     compact: Vec<u8>,
     bundle: Vec<u8>,
+    charter: Vec<u8>,
     descriptor: Vec<u8>,
 }
 
@@ -59,7 +59,7 @@ pub fn all() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
     let receipts = receipts();
     BTreeMap::from([
         ("authority_bundle", vec![receipts.bundle.clone()]),
-        ("charter", vec![text(&authority["charter"])]),
+        ("charter", vec![receipts.charter.clone()]),
         ("checkpoint", vec![text(&notes["checkpoint"]["text"])]),
         ("compact_receipt", vec![receipts.compact.clone()]),
         ("config", configs()),
@@ -79,7 +79,7 @@ pub fn all() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
             "import_mapping",
             vec![include_bytes!("../../../configs/mappings/nasa-open-source.toml").to_vec()],
         ),
-        ("json", statements.iter().cloned().chain([text(&authority["charter"])]).collect()),
+        ("json", statements.iter().cloned().chain([text(&authority["descriptor"])]).collect()),
         ("note", vec![text(&notes["note"]), text(&notes["checkpoint"]["note"])]),
         ("receipt", vec![receipts.whole.clone()]),
         ("request", messages("request")),
@@ -124,42 +124,22 @@ fn make_receipts() -> Receipts {
     contract["event"] = json!("amended");
     contract["previous"] = json!(first);
     let amended = federation.append(name, StatementType::Contract, contract);
-    let charters: CharterChain = federation.charters.clone();
-    let note = federation.checkpoint(name);
-    let proven = |index: u64| ProvenEntry {
-        entry: federation.logs[&id].entries[usize::try_from(index).unwrap_or_default()].clone(),
-        proof: federation.proof(name, index, &note),
-    };
-    let made = |events: Vec<ProvenEntry>, without_authority: bool| {
-        let ProvenEntry { entry, proof } = proven(index);
-        let inputs = Inputs {
-            charters: &charters,
-            entry,
-            proof,
-            disclosures: BTreeMap::new(),
-            facts: Vec::new(),
-            events,
-            without_authority,
-        };
-        build(inputs).expect("the fixture's receipt holds")
-    };
-    let whole = made(vec![proven(amended)], false);
-    let thin = Receipt::parse(&made(Vec::new(), true)).expect("a made receipt is read");
-    let versions = charters.versions().iter();
-    let authority = Authority {
-        charters: versions.map(|version| version.signed().clone()).collect(),
-        facts: Vec::new(),
-    };
-    let trusted = TrustedAuthority::verify(&authority, &federation.id())
-        .expect("the fixture's authority holds");
-    let compact = thin.encode_compact(&charters).expect("a small receipt fits");
+    federation.anchor();
+    let inputs = federation.receipt_inputs(name, index, &[amended]);
+    let whole = build(inputs).expect("the fixture's receipt holds");
+    let receipt = Receipt::parse(&whole).expect("a made receipt is read");
+    let bundle = federation.bundle();
+    let trusted =
+        TrustedAuthority::verify(&bundle, &federation.id()).expect("the fixture's authority holds");
+    let compact = receipt.encode_compact().expect("a small receipt fits");
     let descriptor = federation.exchange(name).signed().to_value();
     Receipts {
         federation: federation.id(),
         trusted,
         whole,
         compact,
-        bundle: authority.encode_bundle(),
+        bundle: bundle.encode(),
+        charter: federation.charters().versions()[0].signed().encode(),
         descriptor: hutong_protocol::json::canonicalize(&descriptor),
     }
 }

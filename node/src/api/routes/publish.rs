@@ -3,12 +3,13 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use hutong_protocol::unlisted::Unlisted;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::super::error::ApiError;
-use super::super::model::{Published, PublishedBody, STATEMENTS_MAX, public};
+use super::super::model::{Published, PublishedBody, STATEMENTS_MAX, Warning, public};
 use super::super::server::Shared;
 use super::{Body, bytes, json};
 use crate::handle::PublishRequest;
@@ -56,6 +57,11 @@ pub(in super::super) async fn statements(
         log: published.log.to_string(),
         index: published.index,
         id: published.id.to_string(),
+        warnings: published.unlisted.iter().map(warning).collect(),
     });
     Ok((StatusCode::CREATED, Json(PublishedBody { published: published.collect() })))
+}
+
+fn warning(unlisted: &Unlisted) -> Warning {
+    Warning { zh: unlisted.zh(), en: unlisted.en() }
 }

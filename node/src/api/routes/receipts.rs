@@ -1,15 +1,17 @@
 //! Receipts and authority bundles.
 
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderName, header};
 use axum::response::IntoResponse;
 
 use super::super::error::ApiError;
-use super::super::model::ReceiptRequest;
+use super::super::model::{ANCHORED, PROVISIONAL, ReceiptRequest, STANDING_HEADER};
 use super::super::server::Shared;
 use super::{Body, bytes, json, reading};
-use crate::receipts::{Form, Issuer, Subject};
+use crate::receipts::{Form, Issuer, Subject, Wanted};
 
+/// Says whether an anchor covers the receipt.
+const STANDING: HeaderName = HeaderName::from_static(STANDING_HEADER);
 /// Media type of a receipt.
 const RECEIPT: &str = "application/vnd.hutong.receipt+json";
 /// Media type of a compact receipt.
@@ -25,13 +27,23 @@ pub(in super::super) async fn issue(
     let subject = subject(&request)?;
     let (form, kind) =
         if request.compact { (Form::Compact, COMPACT) } else { (Form::Whole, RECEIPT) };
-    let bytes = reading(move || {
-        let view = shared.node().view();
-        let issuer = Issuer { view: &view, store: shared.node().store(), data: shared.data() };
-        Ok(issuer.issue(&subject, &request.disclose, form)?)
+    let (asked, node) = (shared.clone(), shared.node().clone());
+    let place = reading(move || {
+        let view = asked.node().view();
+        let issuer = Issuer { view: &view, store: asked.node().store(), data: asked.data() };
+        Ok(issuer.find(&subject)?)
     })
     .await?;
-    Ok(([(header::CONTENT_TYPE, kind)], bytes))
+    let leaf = node.anchor_leaf(place.0.clone()).await;
+    let issued = reading(move || {
+        let view = shared.node().view();
+        let issuer = Issuer { view: &view, store: shared.node().store(), data: shared.data() };
+        let (disclose, provisional) = (request.disclose, request.provisional);
+        Ok(issuer.issue(&place, leaf, &Wanted { disclose, form, provisional })?)
+    })
+    .await?;
+    let standing = if issued.provisional { PROVISIONAL } else { ANCHORED };
+    Ok(([(header::CONTENT_TYPE, kind), (STANDING, standing)], issued.bytes))
 }
 
 fn subject(request: &ReceiptRequest) -> Result<Subject, ApiError> {

@@ -8,8 +8,10 @@ use axum::response::IntoResponse;
 use super::super::error::ApiError;
 use super::super::model::{self, DialRequest, Health};
 use super::super::server::Shared;
-use super::{Body, bytes, json};
+use super::authority::{register_of, waiting};
+use super::{Body, bytes, json, reading};
 use crate::handle::{LogInfo, NodeView, NoticeLevel};
+use crate::store::Room;
 
 pub(in super::super) async fn health(State(shared): State<Shared>) -> (StatusCode, Json<Health>) {
     let ready = shared.node().view().ready;
@@ -20,11 +22,21 @@ pub(in super::super) async fn health(State(shared): State<Shared>) -> (StatusCod
     (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(health))
 }
 
-pub(in super::super) async fn status(State(shared): State<Shared>) -> Json<model::Status> {
+pub(in super::super) async fn status(
+    State(shared): State<Shared>,
+) -> Result<Json<model::Status>, ApiError> {
+    reading(move || Ok(Json(status_of(&shared)?))).await
+}
+
+/// Reads the disk.
+fn status_of(shared: &Shared) -> Result<model::Status, ApiError> {
     let view = shared.node().view();
+    let register = register_of(&view, shared.node().store())?;
+    let now = crate::driver::now();
     let frozen = view.logs.iter().filter(|log| log.frozen.is_some());
-    Json(model::Status {
+    Ok(model::Status {
         exchange: view.me.to_string(),
+        exchange_names: super::views::names(&view, &view.me),
         federation: view.charters.federation_id().short(),
         federation_id: view.charters.federation_id().to_string(),
         charter_version: view.charters.latest().version,
@@ -40,12 +52,24 @@ pub(in super::super) async fn status(State(shared): State<Shared>) -> Json<model
         logs: view.logs.len(),
         entries: view.logs.iter().map(|log| log.size).sum(),
         frozen: frozen.map(|log| log.exchange.to_string()).collect(),
+        register,
+        waiting: view.waiting.iter().map(|decision| waiting(decision, now)).collect(),
         own_log: view.own_log().map(log),
         bytes_in: view.bytes_in,
         bytes_out: view.bytes_out,
+        disk: view.space.map_or("", |space| room_word(space.room)).to_owned(),
+        disk_free: view.space.map_or(0, |space| space.free),
         queues: view.queues.all().map(|(queue, length)| (queue.to_owned(), length)).into(),
         notices: view.notices.iter().map(notice).collect(),
     })
+}
+
+fn room_word(room: Room) -> &'static str {
+    match room {
+        Room::All => "ample",
+        Room::Own => "low",
+        Room::Nothing => "full",
+    }
 }
 
 fn membership(view: &NodeView) -> String {

@@ -1,5 +1,7 @@
 //! Listings and contracts as they stand, folded from the events that count.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -16,6 +18,7 @@ use super::super::server::Shared;
 use super::logs::parse_exchange;
 use super::reading;
 use crate::continuity;
+use crate::handle::NodeView;
 use crate::receipts::counts;
 use crate::store::{
     ContractEventRow, ContractQuery, ContractRow, ListingQuery, ListingRow, Store, StoreError,
@@ -69,7 +72,7 @@ pub(in super::super) async fn listings(
         let (view, store) = (shared.node().view(), shared.node().store());
         store.settle(SETTLE);
         let page = store.listings(&query, &|event| counts(&view, event))?;
-        let items = page.rows.iter().map(|row| listing_of(store, row));
+        let items = page.rows.iter().map(|row| listing_of(&view, store, row));
         Ok(Json(Page { items: items.collect::<Result<_, _>>()?, next: page.next }))
     })
     .await
@@ -86,7 +89,7 @@ pub(in super::super) async fn listing(
         let row = store
             .listing(&exchange, &id, &|event| counts(&view, event))?
             .ok_or_else(|| ApiError::NotFound { what: format!("listing {id} of {exchange}") })?;
-        let listing = listing_of(store, &row)?;
+        let listing = listing_of(&view, store, &row)?;
         let mut history = Vec::new();
         for event in &row.events {
             history.push(event_at(store, &event.log, event.index)?);
@@ -119,7 +122,7 @@ pub(in super::super) async fn contracts(
         let (view, store) = (shared.node().view(), shared.node().store());
         store.settle(SETTLE);
         let page = store.contracts(&query, &|event| counts(&view, event))?;
-        let items = page.rows.iter().filter_map(|row| contract_of(store, row).transpose());
+        let items = page.rows.iter().filter_map(|row| contract_of(&view, store, row).transpose());
         Ok(Json(Page { items: items.collect::<Result<_, _>>()?, next: page.next }))
     })
     .await
@@ -136,7 +139,7 @@ pub(in super::super) async fn contract(
         let mut rows = store.contract(&number, &|event| counts(&view, event))?;
         rows.sort_by_key(|row| row.log != view.me);
         for row in &rows {
-            if let Some(contract) = contract_of(store, row)? {
+            if let Some(contract) = contract_of(&view, store, row)? {
                 return Ok(Json(ContractDetail {
                     contract,
                     history: contract_history(store, row)?,
@@ -148,9 +151,15 @@ pub(in super::super) async fn contract(
     .await
 }
 
-fn listing_of(store: &Store, row: &ListingRow) -> Result<Listing, ApiError> {
+/// What `exchange` calls itself, by language; nothing where it was never a member.
+pub(super) fn names(view: &NodeView, exchange: &ExchangeId) -> BTreeMap<String, String> {
+    view.directory.member(exchange).map_or_else(BTreeMap::new, |one| one.descriptor.names.clone())
+}
+
+fn listing_of(view: &NodeView, store: &Store, row: &ListingRow) -> Result<Listing, ApiError> {
     Ok(Listing {
         exchange: row.log.to_string(),
+        exchange_names: names(view, &row.log),
         id: row.listing_id.clone(),
         revision: row.revision,
         status: row.status.clone(),
@@ -160,12 +169,17 @@ fn listing_of(store: &Store, row: &ListingRow) -> Result<Listing, ApiError> {
 
 /// The contract as it stands: its status is the last event's, its content that of the last event that says it.
 /// `None` where nothing that is recorded under the number took effect.
-fn contract_of(store: &Store, row: &ContractRow) -> Result<Option<Contract>, ApiError> {
+fn contract_of(
+    view: &NodeView,
+    store: &Store,
+    row: &ContractRow,
+) -> Result<Option<Contract>, ApiError> {
     let effective = || row.events.iter().rev().filter(|event| event.effective);
     let Some(last) = effective().next() else { return Ok(None) };
     let says = effective().find(|event| event.contract_type.is_some()).unwrap_or(last);
     Ok(Some(Contract {
         exchange: row.log.to_string(),
+        exchange_names: names(view, &row.log),
         registration: row.registration_no.clone(),
         status: last.event.clone(),
         last: last.statement.to_string(),

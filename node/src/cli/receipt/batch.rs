@@ -6,17 +6,18 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::Context as _;
-use hutong_protocol::id::FederationId;
+use hutong_protocol::id::{FederationId, StatementId};
 use hutong_protocol::receipt::{
     Check, Outcome, Policy, Report, TrustedAuthority, Verdict, Verifier,
 };
+use hutong_protocol::shown::visible_json;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use super::prepared::PreparedKeys;
 use super::{is_whole, read_receipt};
 use crate::cli::clock;
-use crate::cli::console::{Console, printable};
+use crate::cli::console::{Console, shown};
 use crate::cli::exit::{NotAccepted, Usage};
 use crate::cli::lang::{Lang, Words, words};
 
@@ -36,11 +37,14 @@ const OTHERS: [&str; 2] = [".hutong-authority.json", ".svg"];
 pub(super) struct Terms<'a> {
     pub(super) expected: FederationId,
     pub(super) authority: Option<&'a TrustedAuthority>,
+    /// Whether that is a bundle, which compact receipts need.
+    pub(super) is_bundle: bool,
     pub(super) allowed: BTreeSet<Verdict>,
 }
 
 /// What came of one file, and the line that says so.
 struct Row {
+    name: String,
     finding: Finding,
     line: String,
 }
@@ -57,6 +61,8 @@ struct Verified {
     accepted: bool,
     /// The contract's number or the listing's id.
     subject: Option<String>,
+    /// Who said what about that subject: issuer, subject and statement.
+    about: Option<(String, String, StatementId)>,
     reason: Option<Check>,
 }
 
@@ -90,7 +96,7 @@ pub(super) fn verify(folder: &Path, terms: &Terms<'_>, console: Console) -> anyh
         let groups: Vec<Vec<Row>> = round.par_chunks(GROUP).map(examine).collect();
         let mut lines = String::new();
         for row in groups.iter().flatten() {
-            summary.add(&row.finding);
+            summary.add(&row.name, &row.finding);
             lines.push_str(&row.line);
             lines.push('\n');
         }
@@ -151,8 +157,8 @@ fn examine(files: &[PathBuf], terms: &Terms<'_>, verifier: &mut Verifier<'_>) ->
 fn examine_one(bytes: &[u8], terms: &Terms<'_>, verifier: &mut Verifier<'_>) -> Finding {
     let report = match terms.authority {
         _ if is_whole(bytes) => verifier.verify(bytes),
-        Some(authority) => verifier.verify_compact(bytes, authority),
-        None => return Finding::NoBundle,
+        Some(_) if terms.is_bundle => verifier.verify_compact(bytes),
+        Some(_) | None => return Finding::NoBundle,
     };
     Finding::Verified(Box::new(Verified::of(&report, &terms.allowed)))
 }
@@ -160,18 +166,14 @@ fn examine_one(bytes: &[u8], terms: &Terms<'_>, verifier: &mut Verifier<'_>) -> 
 impl Verified {
     fn of(report: &Report, allowed: &BTreeSet<Verdict>) -> Self {
         let (verdict, accepted) = (report.verdict, report.is_accepted(allowed));
-        let said = |name: &str| {
-            let body = &report.summary.as_ref()?.body;
-            body.get(name)?.as_str().map(ToOwned::to_owned)
-        };
-        let subject = if verdict == Verdict::Invalid {
-            None
-        } else {
-            said("registration_no").or_else(|| said("listing_id"))
-        };
+        let summary = report.summary.as_ref().filter(|_| verdict != Verdict::Invalid);
+        let subject = summary.and_then(|summary| summary.subject.clone());
+        let about = summary
+            .zip(subject.clone())
+            .map(|(summary, subject)| (summary.issuer.to_string(), subject, summary.statement));
         let first = |outcome| report.checks.iter().find(|check| check.outcome == outcome).cloned();
         let reason = first(Outcome::Fail).or_else(|| first(Outcome::Warn));
-        Self { verdict, accepted, subject, reason }
+        Self { verdict, accepted, subject, about, reason }
     }
 }
 
@@ -187,16 +189,17 @@ fn header(lang: Lang) -> String {
 fn line(verdict: &str, subject: &str, file: &str, reason: &str) -> String {
     let mut line = String::new();
     for (text, columns) in [verdict, subject].into_iter().zip(COLUMNS) {
-        line.push_str(text);
+        let text = shown(text);
+        line.push_str(&text);
         let width: usize = text.chars().map(columns_of).sum();
         line.extend(std::iter::repeat_n(' ', columns.saturating_sub(width).max(1)));
     }
-    line.push_str(file);
+    line.push_str(&shown(file));
     if !reason.is_empty() {
         line.push_str("  ");
-        line.push_str(reason);
+        line.push_str(&shown(reason));
     }
-    printable(&line).replace('\n', " ")
+    line
 }
 
 /// Columns that a character takes on a terminal: what this program says has none but these two kinds.
@@ -207,11 +210,11 @@ const fn columns_of(character: char) -> usize {
 impl Row {
     fn new(file: &str, finding: Finding, console: Console) -> Self {
         let line = if console.json {
-            finding.to_value(file).to_string()
+            visible_json(&finding.to_value(file).to_string())
         } else {
             finding.line(file, console.lang)
         };
-        Self { finding, line }
+        Self { name: file.to_owned(), finding, line }
     }
 }
 
@@ -268,6 +271,7 @@ const fn short(verdict: Verdict) -> Words {
         Verdict::Valid => words("有效", "valid"),
         Verdict::ValidSuperseded => words("有效，已被取代", "valid, superseded"),
         Verdict::ValidThenCancelled => words("有效，后已注销", "valid, cancelled"),
+        Verdict::Provisional => words("临时，尚未锚定", "provisional"),
         Verdict::Void => words("不生效", "void"),
         Verdict::Invalid => words("无效", "invalid"),
         Verdict::NotVerifiableHere => words("无法核验", "not verifiable here"),
@@ -281,13 +285,21 @@ struct Summary {
     accepted: u64,
     without_bundle: u64,
     kinds: BTreeMap<&'static str, (u64, Words)>,
+    /// Which files say what about a subject of an issuer.
+    said: BTreeMap<(String, String), BTreeMap<StatementId, String>>,
 }
 
 impl Summary {
-    fn add(&mut self, finding: &Finding) {
+    fn add(&mut self, file: &str, finding: &Finding) {
         self.files += 1;
         match finding {
-            Finding::Verified(verified) => self.accepted += u64::from(verified.accepted),
+            Finding::Verified(verified) => {
+                self.accepted += u64::from(verified.accepted);
+                if let Some((issuer, subject, statement)) = &verified.about {
+                    let said = self.said.entry((issuer.clone(), subject.clone())).or_default();
+                    said.entry(*statement).or_insert_with(|| file.to_owned());
+                }
+            }
             Finding::NoBundle => self.without_bundle += 1,
             Finding::Unread(_) => {}
         }
@@ -295,11 +307,26 @@ impl Summary {
         self.kinds.entry(kind).or_insert((0, words)).0 += 1;
     }
 
+    /// Subjects about which the receipts say different things, with a file for each.
+    fn different(&self) -> impl Iterator<Item = (&str, &str, Vec<&str>)> {
+        let several = self.said.iter().filter(|(_, said)| said.len() > 1);
+        several.map(|((issuer, subject), said)| {
+            (issuer.as_str(), subject.as_str(), said.values().map(String::as_str).collect())
+        })
+    }
+
     fn tell(&self, signatures: u64, seconds: f64, console: Console) -> anyhow::Result<()> {
         if console.json {
             let counts: BTreeMap<_, _> =
                 self.kinds.iter().map(|(kind, (count, _))| (kind, count)).collect();
+            let different: Vec<Value> = self
+                .different()
+                .map(|(issuer, subject, files)| {
+                    json!({ "issuer": issuer, "subject": subject, "files": files })
+                })
+                .collect();
             let summary = json!({
+                "different": different,
                 "files": self.files,
                 "accepted": self.accepted,
                 "verdicts": counts,
@@ -307,6 +334,13 @@ impl Summary {
                 "seconds": seconds,
             });
             return console.line(&json!({ "summary": summary }).to_string());
+        }
+        for (issuer, subject, files) in self.different() {
+            let files = shown(&files.join(console.lang.pick("、", ", ")));
+            console.say(
+                &format!("！{issuer} 的 {subject}：各凭据内容不同，以最新者为准：{files}"),
+                &format!("! {subject} of {issuer}: these receipts say different things, of which the newest counts: {files}"),
+            )?;
         }
         let (lang, files) = (console.lang, self.files);
         let counts: Vec<String> = self
@@ -353,6 +387,21 @@ mod tests {
                 assert_eq!(before(&line), COLUMNS.iter().sum::<usize>(), "{line}");
                 assert!(!line.contains('\n'), "a file has one line");
             }
+        }
+    }
+
+    #[test]
+    fn a_files_name_and_number_make_no_line_and_no_verdict() {
+        for invisible in
+            ["\n", "\r", "\u{85}", "\u{2028}", "\u{202e}", "\u{200f}", "\u{200b}", "\u{1b}[1A"]
+        {
+            let text = format!("a{invisible}valid                2026330100000001");
+            for lang in [Lang::Zh, Lang::En] {
+                let line = Finding::Unread(text.clone()).line(&text, lang);
+                assert!(!line.contains(invisible), "{line:?}");
+            }
+            let line = Finding::NoBundle.to_value(&text).to_string();
+            assert_eq!(visible_json(&line).lines().count(), 1);
         }
     }
 }

@@ -90,6 +90,11 @@ fn values_come_from_columns_paths_constants_templates_and_defaults() {
         json!(1_200_000),
     );
     check("[fields.title]\ntemplate='{a}!'", json!({"a": ""}), "/title", Value::Null);
+    fails(
+        "[fields.pricing.amount]\ncolumn='p'\n[fields.pricing.currency]\ncolumn='c'",
+        json!({"p": "1200", "c": "RMB"}),
+        "how many decimals this currency has",
+    );
 }
 
 #[test]

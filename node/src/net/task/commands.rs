@@ -66,7 +66,15 @@ impl Task {
         for (peer, state) in &mut self.peers {
             state.set_member(known.contains(peer), &self.limits, now);
         }
-        self.swarm.behaviour_mut().gate.set_members(known);
+        let behaviour = self.swarm.behaviour_mut();
+        let changed = behaviour.relay_server.as_mut().map(|relay| relay.set_members(known.clone()));
+        behaviour.gate.set_members(known);
+        for peer in changed.unwrap_or_default() {
+            self.hang_up(
+                peer,
+                "its membership has changed, and with it what this relay does for it",
+            );
+        }
         let council = membership.council.iter().filter_map(|peer| peer_id(peer)).collect();
         let presumed = membership.presumed.iter();
         let shared = Shared {

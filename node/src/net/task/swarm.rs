@@ -40,6 +40,7 @@ impl Task {
             }
             SwarmEvent::ListenerClosed { listener_id, reason, addresses } => {
                 tracing::info!(?addresses, ?reason, "listener closed");
+                self.metrics.listeners_closed.add();
                 self.relays.closed(listener_id, Instant::now());
             }
             SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "listener error"),
@@ -80,6 +81,7 @@ impl Task {
             self.dialer.reached(&place, peer, now);
         }
         self.dialer.connected(peer, now);
+        self.relays.connected(&peer, now);
         self.plan(now);
     }
 

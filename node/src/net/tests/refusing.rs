@@ -143,8 +143,12 @@ async fn strangers_are_served_little_and_in_small_numbers() {
 async fn configured_limits_are_the_ones_in_force() {
     let mut file = Config::default();
     file.network.listen = vec![TCP.to_owned()];
-    file.network.limits =
-        NetworkLimits { connections_max: 1, connections_per_peer_max: 1, strangers_max: 0 };
+    file.network.limits = NetworkLimits {
+        connections_max: 1,
+        connections_per_peer_max: 1,
+        strangers_max: 0,
+        memory_mib: 0,
+    };
     let secret = TransportSecret::from_bytes([1; 32]);
     let guarded = net_config(&file, secret, FEDERATION.to_owned());
     let mut a = Node::start(&guarded).await;

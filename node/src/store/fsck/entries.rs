@@ -2,6 +2,7 @@
 
 use hutong_crypto::batch::{SignedMessage, verify_batch};
 use hutong_crypto::digest::Hash;
+use hutong_crypto::keys::{PublicKey, Signature};
 use hutong_protocol::entry::Entry;
 use rayon::prelude::*;
 
@@ -158,17 +159,20 @@ impl Examined {
 
     fn examine_signatures(&self, report: &mut GroupReport) {
         let entries = report.bundles.iter().flat_map(|bundle| &bundle.entries);
-        let signed: Vec<(u64, &Entry, String)> = entries
+        // Those of a suite or version that is not known have nothing to check.
+        let signed: Vec<(u64, &Entry, String, (PublicKey, Signature))> = entries
             .filter(|(index, _)| !self.void.contains(*index))
-            .map(|(index, entry)| (*index, entry, entry.signed_head()))
+            .filter_map(|(index, entry)| {
+                Some((*index, entry, entry.signed_head(), entry.key_and_signature().ok()?))
+            })
             .collect();
         let items: Vec<SignedMessage<'_>> = signed
             .iter()
-            .map(|(_, entry, head)| SignedMessage {
-                key: entry.issuer_key(),
+            .map(|(_, entry, head, (key, signature))| SignedMessage {
+                key: *key,
                 head: head.as_bytes(),
                 message: entry.statement_bytes(),
-                signature: entry.signature(),
+                signature: *signature,
             })
             .collect();
         for ((index, ..), valid) in signed.iter().zip(verify_batch(&items)) {

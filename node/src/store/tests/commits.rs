@@ -8,7 +8,7 @@ use hutong_protocol::persist::Persist;
 use super::fixture::{
     checkpoint, entries, entry, exchange, leaves, note, open, tree, unsigned, zhejiang,
 };
-use crate::store::{CheckpointChoice, StoreError};
+use crate::store::{CheckpointChoice, ExportAudience, StoreError};
 
 #[test]
 fn everything_comes_back_after_reopening() {
@@ -31,6 +31,11 @@ fn everything_comes_back_after_reopening() {
             Persist::Evidence { log: log.clone(), bytes: b"proof".to_vec() },
             Persist::Charter { bytes: b"charter".to_vec() },
             Persist::Charter { bytes: b"charter".to_vec() },
+            Persist::Charter { bytes: b"another of that version".to_vec() },
+            anchored(2, 0, b"third"),
+            anchored(1, 300, b"second"),
+            anchored(1, 7, b"first"),
+            anchored(1, 7, b"first"),
         ])
         .unwrap();
     let before = store.restore().unwrap();
@@ -40,11 +45,43 @@ fn everything_comes_back_after_reopening() {
     assert_eq!(before[0].frontier.root(), tree(&all).root());
     assert_eq!((before[0].frozen, before[0].witness), (Some(200), Some((300, tree(&all).root()))));
     assert_eq!(before[0].evidence, [b"proof".to_vec()]);
-    assert_eq!(store.charters().unwrap(), [b"charter".to_vec()]);
+    assert_eq!(
+        store.charters().unwrap(),
+        [b"charter".to_vec(), b"another of that version".to_vec()]
+    );
+    let anchors = store.anchors().unwrap().into_iter();
+    let anchors: Vec<_> = anchors.map(|it| (it.version, it.index, it.changes)).collect();
+    assert_eq!(
+        anchors,
+        [(1, 7, "first".into()), (1, 300, "second".into()), (2, 0, "third".into())]
+    );
     assert_eq!(store.leaves(&log, 0, 1_000, usize::MAX).unwrap(), all);
     assert_eq!(store.leaf(&log, 299).unwrap().as_ref(), all.last());
     assert_eq!(store.leaf(&log, 300).unwrap(), None);
     assert!(matches!(store.leaf(&exchange("nobody"), 0), Err(StoreError::UnknownLog(_))));
+}
+
+fn anchored(version: u64, index: u64, changes: &'static [u8]) -> Persist {
+    Persist::Anchored { version, index, changes: changes.into() }
+}
+
+#[test]
+fn registers_are_read_from_their_first_entry_to_the_first_that_is_not_held() {
+    let place = tempfile::tempdir().unwrap();
+    let (one, two) = (exchange("register-1"), exchange("register-2"));
+    let store = open(place.path());
+    let mut hidden = entries(0, 3);
+    hidden[1] = Leaf::Withheld(hidden[1].hash());
+    store
+        .commit(&[
+            leaves(&zhejiang(), 0, entries(0, 9)),
+            leaves(&exchange("register-01"), 0, entries(0, 2)),
+            leaves(&one, 0, entries(0, 300)),
+            leaves(&two, 0, hidden),
+        ])
+        .unwrap();
+    let entries_of = |from, to| (from..to).map(entry).collect::<Vec<_>>();
+    assert_eq!(store.registers().unwrap(), [(one, entries_of(0, 300)), (two, entries_of(0, 1))]);
 }
 
 #[test]
@@ -197,7 +234,7 @@ fn a_range_stops_at_its_byte_budget_but_brings_one_leaf() {
     let all = unsigned(0, 300);
     store.commit(&[leaves(&log, 0, all.clone())]).unwrap();
     assert_eq!(store.leaves(&log, 250, 300, 1).unwrap(), all[250..251]);
-    assert_eq!(store.leaves(&log, 250, 300, 1_010).unwrap().len(), 10);
+    assert_eq!(store.leaves(&log, 250, 300, 1_050).unwrap().len(), 10);
     assert_eq!(store.leaves(&log, 300, 400, 1).unwrap(), []);
     assert_eq!(store.leaves(&log, 40, 30, 1).unwrap(), []);
 }
@@ -245,7 +282,7 @@ fn an_exported_site_holds_what_the_checkpoint_covers() {
     let log = zhejiang();
     let store = open(place.path());
     let all = entries(0, 600);
-    let export = || store.export(&log, CheckpointChoice::Newest, site.path());
+    let export = || store.export(&log, CheckpointChoice::Newest, ExportAudience::All, site.path());
     store.commit(&[leaves(&log, 0, all[..500].to_vec())]).unwrap();
     assert!(matches!(export(), Err(StoreError::Misuse { .. })));
     store.commit(&[checkpoint(&log, &all[..400])]).unwrap();
@@ -277,7 +314,104 @@ fn an_export_names_the_entries_that_are_not_held() {
     all[7] = Leaf::Withheld(all[7].hash());
     store.commit(&[leaves(&log, 0, all.clone()), checkpoint(&log, &all)]).unwrap();
     let site = tempfile::tempdir().unwrap();
-    let error = store.export(&log, CheckpointChoice::Newest, site.path()).unwrap_err();
+    let error =
+        store.export(&log, CheckpointChoice::Newest, ExportAudience::All, site.path()).unwrap_err();
     assert!(error.to_string().contains("first 7"), "{error}");
     assert!(!site.path().join("checkpoint").exists());
+}
+
+fn said(audience: &str, number: u64) -> Leaf {
+    let text = format!("{{\"audience\":{audience},\"n\":{number}}}");
+    Leaf::Entry(
+        hutong_protocol::entry::Entry::sign(&super::fixture::key(), text.as_bytes()).unwrap(),
+    )
+}
+
+#[test]
+fn an_export_holds_nothing_for_another_audience_than_the_one_named() {
+    use ExportAudience::{All, Domestic, Public};
+    let (public, domestic) = (said("\"public\"", 0), said("\"domestic\"", 1));
+    let members = said("{\"members\":[\"cn-33-a\"]}", 2);
+    let (unknown, none) = (said("\"friends\"", 3), entries(4, 5).remove(0));
+    for (restricted, allowed) in [
+        (None, &[Public, Domestic, All][..]),
+        (Some(domestic), &[Domestic, All]),
+        (Some(members), &[All]),
+        (Some(unknown), &[All]),
+        (Some(none), &[All]),
+    ] {
+        let place = tempfile::tempdir().unwrap();
+        let (log, store) = (zhejiang(), open(place.path()));
+        let mut all = vec![public.clone(); 300];
+        all.extend(restricted);
+        store.commit(&[leaves(&log, 0, all.clone()), checkpoint(&log, &all)]).unwrap();
+        for audience in [Public, Domestic, All] {
+            let site = tempfile::tempdir().unwrap();
+            let met = store.export(&log, CheckpointChoice::Newest, audience, site.path());
+            if allowed.contains(&audience) {
+                assert_eq!(met.unwrap().size, all.len() as u64);
+                continue;
+            }
+            let error = met.unwrap_err();
+            assert!(matches!(error, StoreError::Restricted { restricted: 1, size: 301, .. }));
+            assert!(error.to_string().contains("--include-restricted"), "{error}");
+            assert_eq!(std::fs::read_dir(site.path()).unwrap().count(), 0, "something was written");
+        }
+    }
+}
+
+#[test]
+fn a_public_export_can_be_served_and_any_other_is_private() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = tempfile::tempdir().unwrap();
+    let (log, store) = (zhejiang(), open(place.path()));
+    let all = vec![said("\"public\"", 0); 300];
+    store.commit(&[leaves(&log, 0, all.clone()), checkpoint(&log, &all)]).unwrap();
+    crate::process::keep_files_private();
+    for (audience, folder, file) in
+        [(ExportAudience::Public, 0o755, 0o644), (ExportAudience::All, 0o700, 0o600)]
+    {
+        let site = place.path().join(format!("{audience:?}"));
+        store.export(&log, CheckpointChoice::Newest, audience, &site).unwrap();
+        let mode = |name| std::fs::metadata(site.join(name)).unwrap().permissions().mode() & 0o777;
+        for name in ["", "tile", "tile/0", "tile/entries"] {
+            assert_eq!(mode(name), folder, "{audience:?}: {name}");
+        }
+        for name in ["checkpoint", "tile/0/000", "tile/entries/001.p/44"] {
+            assert_eq!(mode(name), file, "{audience:?}: {name}");
+        }
+    }
+}
+
+#[test]
+fn the_checkpoint_of_an_export_carries_its_cosignatures() {
+    let place = tempfile::tempdir().unwrap();
+    let site = tempfile::tempdir().unwrap();
+    let (log, store) = (zhejiang(), open(place.path()));
+    let all = entries(0, 20);
+    let Persist::Checkpoint { note, size, .. } = checkpoint(&log, &all) else {
+        unreachable!("it is a checkpoint")
+    };
+    let signature = note.lines().last().unwrap();
+    let name = signature.split(' ').nth(1).unwrap();
+    let cosigned = format!("{note}{}\n", signature.replace(name, &format!("{name}/witness")));
+    store
+        .commit(&[
+            leaves(&log, 0, all.clone()),
+            checkpoint(&log, &all),
+            Persist::Cosigned { log: log.clone(), note: cosigned.clone(), size },
+        ])
+        .unwrap();
+    let export =
+        || store.export(&log, CheckpointChoice::Newest, ExportAudience::All, site.path()).unwrap();
+    assert_eq!(export().cosignatures, 1);
+    let written = std::fs::read_to_string(site.path().join("checkpoint")).unwrap();
+    assert_eq!(written, cosigned);
+    // A newer one without cosignatures is a choice of its own.
+    let more = entries(0, 21);
+    store.commit(&[leaves(&log, 20, more[20..].to_vec()), checkpoint(&log, &more)]).unwrap();
+    assert_eq!(export().cosignatures, 0);
+    let choice = CheckpointChoice::Cosigned;
+    let report = store.export(&log, choice, ExportAudience::All, site.path()).unwrap();
+    assert_eq!((report.size, report.cosignatures), (20, 1));
 }

@@ -46,8 +46,10 @@ pub(super) fn entries(from: u64, to: u64) -> Vec<Leaf> {
 pub(super) fn unsigned(from: u64, to: u64) -> Vec<Leaf> {
     (from..to)
         .map(|number| {
-            let mut bytes = vec![1, 1];
-            bytes.extend_from_slice(&[0; 96]);
+            let mut bytes = vec![1, 1, 0, 32];
+            bytes.extend_from_slice(&[0; 32]);
+            bytes.extend_from_slice(&[0, 64]);
+            bytes.extend_from_slice(&[0; 64]);
             bytes.extend_from_slice(number.to_string().as_bytes());
             Leaf::Entry(Entry::parse(bytes.into()).unwrap())
         })

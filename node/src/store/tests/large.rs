@@ -4,7 +4,7 @@ use hutong_crypto::merkle::{NodeReader as _, consistency_proof, verify_consisten
 use hutong_protocol::entry::Leaf;
 
 use super::fixture::{checkpoint, leaves, open, tree, unsigned, zhejiang};
-use crate::store::{CheckpointChoice, fsck};
+use crate::store::{CheckpointChoice, ExportAudience, fsck};
 
 #[test]
 fn a_log_of_three_levels_of_tiles_reads_proves_and_exports() {
@@ -31,7 +31,7 @@ fn a_log_of_three_levels_of_tiles_reads_proves_and_exports() {
     assert_eq!(store.find(&all[65_536].hash()).unwrap(), Some((log.clone(), 65_536)));
 
     let site = tempfile::tempdir().unwrap();
-    store.export(&log, CheckpointChoice::Newest, site.path()).unwrap();
+    store.export(&log, CheckpointChoice::Newest, ExportAudience::All, site.path()).unwrap();
     for name in ["tile/2/000.p/1", "tile/1/000", "tile/1/001.p/2", "tile/0/258.p/52"] {
         assert!(site.path().join(name).is_file(), "{name}");
     }

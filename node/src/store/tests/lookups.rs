@@ -287,12 +287,26 @@ fn a_revision_that_becomes_known_late_is_folded_in_its_place() {
 }
 
 #[test]
-fn membership_facts_are_found_at_the_start() {
+fn a_register_lists_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let (register, store) = (exchange("register-1"), open(place.path()));
+    let body = json!({"listing_id": "a", "revision": 1, "kind": "demand",
+        "title": {"zh": "x"}, "region": "CN"});
+    let stray = said(&register, StatementType::Listing, body);
+    let id = stray.id();
+    store.commit(&[leaves(&register, 0, vec![Leaf::Entry(stray)])]).unwrap();
+    assert!(store.settle(Duration::from_secs(30)));
+    assert_eq!(store.listing(&register, "a", &|_| true).unwrap(), None);
+    assert_eq!(store.find(&id).unwrap(), Some((register, 0)), "it is found by its id");
+}
+
+#[test]
+fn decisions_are_found_at_the_start() {
     let admit = said(&zhejiang(), StatementType::MemberAdmit, json!({"exchange": "cn-3301"}));
     let (place, store) = store_of(&[listing("a", 1, "x", "CN"), admit.clone()]);
-    assert_eq!(store.admin_facts().unwrap(), [(zhejiang(), 1, admit.clone())]);
+    assert_eq!(store.decisions().unwrap(), [((zhejiang(), 1), admit.clone())]);
     drop(store);
-    assert_eq!(open(place.path()).admin_facts().unwrap(), [(zhejiang(), 1, admit)]);
+    assert_eq!(open(place.path()).decisions().unwrap(), [((zhejiang(), 1), admit)]);
 }
 
 #[test]

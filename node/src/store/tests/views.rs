@@ -137,7 +137,7 @@ fn a_disk_that_spoils_them_again_and_again_ends_it() {
         assert_eq!(failed.len(), usize::from(attempt == 4), "{failed:?}");
         assert_eq!(look(&store).unwrap().len(), 1_500, "what is there can be read");
     }
-    assert!(store.admin_facts().is_err(), "a decision might be missing");
+    assert!(store.decisions().is_err(), "a decision might be missing");
     store.commit(&[leaves(&zhejiang(), 1_500, vec![listing(1_500, 1)])]).unwrap();
     assert!(store.settle(PATIENCE), "nobody waits for a log that stands still");
     assert!(!store.settle_log(&zhejiang(), Duration::MAX), "nor takes its views for whole");

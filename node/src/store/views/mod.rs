@@ -25,6 +25,7 @@ use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use hutong_protocol::directory::register_version;
 use hutong_protocol::entry::{Entry, Leaf};
 use hutong_protocol::id::ExchangeId;
 use rayon::prelude::*;
@@ -40,6 +41,7 @@ use self::row::{Recorded, decode_place, log_key, place_key};
 use self::said::What;
 use self::tables::{Batch, Table};
 pub(super) use self::tables::{TableOptions, Tables};
+use super::PlacedEntry;
 use super::core::{Core, Held};
 use super::error::StoreError;
 use super::heads::HeadChanges;
@@ -314,6 +316,10 @@ impl Core {
         leaves: &[Leaf],
         batch: &mut Batch<'_>,
     ) -> Result<(), StoreError> {
+        if register_version(&held.exchange).is_some() {
+            // A register records nothing that is listed; whatever else it holds takes no effect.
+            return Ok(());
+        }
         let sound = (from..).zip(leaves).filter(|(index, _)| !held.void.contains(*index));
         let entries: Vec<(u64, &Entry)> =
             sound.filter_map(|(index, leaf)| Some((index, leaf.entry()?))).collect();
@@ -431,10 +437,7 @@ impl Core {
     }
 
     /// Fails where the views of a log could not be made: a decision would be missing.
-    pub(super) fn admin_facts(
-        &self,
-        tables: &Tables,
-    ) -> Result<Vec<(ExchangeId, u64, Entry)>, StoreError> {
+    pub(super) fn decisions(&self, tables: &Tables) -> Result<Vec<PlacedEntry>, StoreError> {
         let (failed, refills) = {
             let progress = self.progress();
             (progress.failed.values().next().cloned(), progress.refills_failed)
@@ -443,16 +446,16 @@ impl Core {
         if let Some(why) = failed {
             return Err(StoreError::corrupt(&self.folder.views(), None, why));
         }
-        let mut facts = Vec::new();
+        let mut decisions = Vec::new();
         for row in tables.prefixed(vec![Table::Admin as u8]) {
             let (key, _) = row?;
             let Some((number, index)) = decode_place(&key[1..]) else { continue };
             let Some(held) = self.held_by_number(number) else { continue };
             if let Some(Leaf::Entry(entry)) = self.leaf(&held, index)? {
-                facts.push((held.exchange.clone(), index, entry));
+                decisions.push(((held.exchange.clone(), index), entry));
             }
         }
-        Ok(facts)
+        Ok(decisions)
     }
 }
 

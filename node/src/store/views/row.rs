@@ -49,10 +49,12 @@ pub(super) struct Recorded {
 }
 
 impl Recorded {
-    /// `None` for an entry that says nothing well formed, or speaks for another exchange.
+    /// `None` for an entry that says nothing well formed, speaks for another exchange, or cannot be
+    /// verified here.
     pub(super) fn parse(held: &Held, index: u64, entry: &Entry) -> Option<Self> {
+        let key = entry.issuer_key().ok()?;
         let Said { issuer, what } = Said::parse(entry.statement_bytes())?;
-        let (id, key) = (entry.id(), entry.issuer_key());
+        let id = entry.id();
         (issuer == held.exchange).then_some(Self { index, id, key, what })
     }
 }

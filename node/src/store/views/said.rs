@@ -9,7 +9,7 @@ use hutong_protocol::contract::Contract;
 use hutong_protocol::id::{ExchangeId, StatementId};
 use hutong_protocol::listing::{Listing, ListingEvent};
 use hutong_protocol::region::Region;
-use hutong_protocol::statement;
+use hutong_protocol::statement::{Envelope, Judged};
 
 /// The part of a statement that the views are made of.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,15 +42,17 @@ pub(super) struct ContractSaid {
 }
 
 impl Said {
-    /// What the bytes of a statement say; `None` where they are not in form.
+    /// What the bytes of a statement say; `None` where its envelope is not in form. A body that is not
+    /// as its type prescribes takes no effect, and shows nowhere.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
-        let statement::Said { audience, issuer, kind, content } =
-            statement::Said::parse(bytes).ok()?;
+        let Judged { envelope, content } = Judged::parse(bytes).ok()?;
+        let Envelope { audience, issuer, kind, .. } = envelope;
         let what = match content {
-            Content::Listing(event) => What::Listing { event, audience },
-            Content::Contract(contract) => What::Contract(ContractSaid::of(*contract)),
-            Content::Other if kind.is_membership() => What::Membership,
-            Content::Other => What::Other,
+            Ok(Content::Listing(event)) => What::Listing { event, audience },
+            Ok(Content::Contract(contract)) => What::Contract(ContractSaid::of(*contract)),
+            // The directory reads their bodies itself.
+            Ok(Content::Other) | Err(_) if kind.is_membership() => What::Membership,
+            Ok(Content::Other) | Err(_) => What::Other,
         };
         Some(Self { issuer, what })
     }

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use lsm_tree::config::{BlockSizePolicy, CompressionPolicy};
 use lsm_tree::{
-    AbstractTree as _, AnyTree, Cache, CompressionType, Guard as _, SequenceNumberCounter, UserKey,
-    UserValue, compaction,
+    AbstractTree as _, AnyTree, Cache, CompressionType, DescriptorTable, Guard as _,
+    SequenceNumberCounter, UserKey, UserValue, compaction,
 };
 
 use super::row::log_key;
@@ -42,6 +42,8 @@ pub(in crate::store) struct TableOptions {
     pub(in crate::store) cache_bytes: u64,
     /// Bytes of new rows kept before they are written out; at most three times as many are in memory.
     pub(in crate::store) memory_bytes: u64,
+    /// Tables that are open at one time.
+    pub(in crate::store) open_max: u32,
 }
 
 /// The views' rows. Clones share them.
@@ -78,14 +80,14 @@ pub(super) struct Batch<'a> {
 impl Tables {
     /// Opens the tree in `folder`, or makes one, and starts the threads that write it out.
     pub(super) fn open(folder: &Path, options: TableOptions) -> Result<Self, StoreError> {
-        let rows = Rows::open(folder, options.cache_bytes)?;
+        let rows = Rows::open(folder, options.cache_bytes, options.open_max)?;
         let tidier = Some(Arc::new(Tidier::start(&rows)?));
         Ok(Self { rows, tidier, memory_bytes: options.memory_bytes })
     }
 
     /// Opens a tree that is only read.
     pub(super) fn open_to_read(folder: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
-        let rows = Rows::open(folder, cache_bytes)?;
+        let rows = Rows::open(folder, cache_bytes, OPEN_TO_READ_MAX)?;
         Ok(Self { rows, tidier: None, memory_bytes: u64::MAX })
     }
 
@@ -164,11 +166,12 @@ impl Tables {
 }
 
 impl Rows {
-    fn open(folder: &Path, cache_bytes: u64) -> Result<Arc<Self>, StoreError> {
+    fn open(folder: &Path, cache_bytes: u64, open_max: u32) -> Result<Arc<Self>, StoreError> {
         let (next, visible) = (SequenceNumberCounter::default(), SequenceNumberCounter::default());
         let own = SequenceNumberCounter::default();
         let tree = lsm_tree::Config::new(folder, next.clone(), own)
             .use_cache(Arc::new(Cache::with_capacity_bytes(cache_bytes)))
+            .use_descriptor_table(Some(Arc::new(DescriptorTable::new(open_max as usize))))
             .data_block_size_policy(BlockSizePolicy::all(BLOCK_BYTES))
             .data_block_compression_policy(CompressionPolicy::all(CompressionType::Lz4))
             .open()
@@ -280,6 +283,9 @@ impl Batch<'_> {
 
 /// Rows that lie together compress together.
 const BLOCK_BYTES: u32 = 16 << 10;
+
+/// Tables that are open while a stopped node's views are only read.
+const OPEN_TO_READ_MAX: u32 = 64;
 
 /// Bytes of a table: what is rewritten in one step stays small, and ending waits for one step.
 const TABLE_BYTES: u64 = 16 << 20;

@@ -8,7 +8,8 @@ use super::generations::Generations;
 use super::row::{log_key, place_key};
 use super::tables::{Table, TableOptions, Tables};
 
-const OPTIONS: TableOptions = TableOptions { cache_bytes: 1 << 20, memory_bytes: 32 << 10 };
+const OPTIONS: TableOptions =
+    TableOptions { cache_bytes: 1 << 20, memory_bytes: 32 << 10, open_max: 64 };
 
 /// Writes a batch of 100 rows and the cursor behind them.
 fn write(tables: &Tables, from: u64) {
