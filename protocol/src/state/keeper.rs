@@ -3,8 +3,8 @@
 //! The keeper records by itself, at once, what the fold allows. What it does not allow waits until its last
 //! day; everybody can tell why from the same fold ([`Directory::would_enrol`](crate::directory::Directory::would_enrol)).
 
-use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry as Slot;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
@@ -44,6 +44,8 @@ pub(super) struct Keeper {
     ties: BTreeMap<(ExchangeId, u64), Head>,
     /// Heads to which sizes of logs are being tied: size of the head, and its note.
     reading: BTreeMap<(ExchangeId, u64), (u64, String)>,
+    /// Logs of which a decision waits for a head with a quorum.
+    headless: BTreeSet<ExchangeId>,
     /// When the last anchor was recorded.
     anchored_at: Option<Instant>,
 }
@@ -59,6 +61,18 @@ impl State {
     /// Something changed on which it may depend what can be recorded.
     pub(super) fn keeper_moved(&mut self) {
         self.keeper.moved = true;
+    }
+
+    /// A log's checkpoint has a quorum: it can be anchored, and a decision may have waited for it.
+    pub(super) fn head_for_keeper(&mut self, log: &ExchangeId) {
+        if self.directory.charters().latest().keeper != self.config.me {
+            return;
+        }
+        if self.keeper.headless.remove(log) {
+            self.keeper_moved();
+        } else {
+            self.schedule_anchor();
+        }
     }
 
     /// Takes in a decision about a member, whose signature holds. Where the log has too many that wait, the
@@ -120,25 +134,25 @@ impl State {
         self.freeze_the_convicted();
         // Each that takes effect may let others.
         while self.enrol_waiting() {}
-        self.forget_enrolled();
+        self.forget_those_that_never_can();
         self.schedule_anchor();
         if !self.keeper.decisions.is_empty() {
             self.timers.set(Timer::EnrolAgain, self.now.plus_millis(ENROL_AGAIN_MS));
         }
     }
 
-    /// Drops decisions that took effect or never can.
+    /// Drops decisions that took effect.
     fn forget_enrolled(&mut self) {
+        let ahead = self.audited().unwrap_or(&self.directory).clone();
+        self.keeper.decisions.retain(|_, entry| !ahead.is_enrolled(&entry.id()));
+    }
+
+    /// Drops decisions that can no longer take effect. It checks signatures: not for every input.
+    fn forget_those_that_never_can(&mut self) {
         let ahead = self.audited().unwrap_or(&self.directory).clone();
         let today = Date::of(self.wall);
         self.keeper.decisions.retain(|_, entry| {
-            if ahead.is_enrolled(&entry.id()) {
-                return false;
-            }
-            match ahead.would_enrol(today, entry) {
-                Ok(_) => true,
-                Err(refused) => !refused.is_for_ever(today),
-            }
+            !ahead.would_enrol(today, entry).is_err_and(|refused| refused.is_for_ever(today))
         });
         if self.keeper.decisions.is_empty() {
             self.keeper.ties.clear();
@@ -216,11 +230,13 @@ impl State {
             return Some(head.clone());
         }
         let replica = self.replicas.get(&member.id)?;
-        let cosigned = replica.cosigned.as_ref()?;
-        let (note, new_size) = (cosigned.encode(), cosigned.size());
-        if new_size < size || new_size > replica.frontier.size() {
+        let reaches = |new_size: u64| size <= new_size && new_size <= replica.frontier.size();
+        let cosigned = replica.cosigned.as_ref().filter(|it| reaches(it.size()));
+        let Some(cosigned) = cosigned else {
+            self.keeper.headless.insert(member.id.clone());
             return None;
-        }
+        };
+        let (note, new_size) = (cosigned.encode(), cosigned.size());
         if let Slot::Vacant(reading) = self.keeper.reading.entry(place) {
             reading.insert((new_size, note));
             let log = member.id.clone();

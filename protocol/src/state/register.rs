@@ -104,7 +104,7 @@ impl State {
         if register_version(log).is_some() {
             self.fold_registers();
         } else {
-            self.keeper_moved();
+            self.head_for_keeper(log);
         }
     }
 
