@@ -41,9 +41,9 @@ step nextest
 # The scenario files run among the tests. Here: random ones, and whether the checkers catch planted bugs.
 step cargo build --locked --release -p hutong-simulations
 for nodes in 10 12 17; do
-    step target/release/hutong-simulations swarm --seeds 400 --nodes "$nodes"
+    step target/release/hutong-simulations swarm --seeds 90 --nodes "$nodes"
 done
-step target/release/hutong-simulations swarm --seeds 700 --nodes 50
+step target/release/hutong-simulations swarm --seeds 100 --nodes 50
 step target/release/hutong-simulations mutants
 step target/release/hutong-simulations model
 step cargo run --locked --release -- demo --once
