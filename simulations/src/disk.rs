@@ -150,16 +150,21 @@ impl Disk {
             Persist::Fill { log, entries, void } => {
                 let disk = self.logs.entry(log.clone()).or_default();
                 for (index, entry) in entries {
+                    // As in the node: by the hash in the tree, whatever became of the entry since.
+                    let fits =
+                        index < disk.tree.size() && disk.leaf_hash(index) == entry.leaf_hash();
                     let slot = usize::try_from(index).ok().and_then(|at| disk.leaves.get_mut(at));
-                    match slot {
-                        Some(leaf) if leaf.hash() == entry.leaf_hash() => {
+                    match slot.filter(|_| fits) {
+                        Some(leaf) => {
                             if is_about_members(&entry) {
                                 disk.decisions.insert(index);
                             }
                             disk.withheld.remove(&index);
                             *leaf = Leaf::Entry(entry);
                         }
-                        _ => return Err(format!("{log}: fill of {index} does not fit its leaf")),
+                        None => {
+                            return Err(format!("{log}: fill of {index} does not fit its leaf"));
+                        }
                     }
                 }
                 disk.void.extend(void);

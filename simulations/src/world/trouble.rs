@@ -160,7 +160,10 @@ impl World {
         let (choice, own) = (self.rng.bits(), self.signed_logs(slot));
         if part == Part::Entry {
             self.nodes[slot].disk.damage_entry(&own, choice);
-        } else if self.is_held_elsewhere(slot) && self.nodes[slot].disk.damage_index(part, choice) {
+        } else if self.nodes[slot].is_settled()
+            && self.is_held_elsewhere(slot)
+            && self.nodes[slot].disk.damage_index(part, choice)
+        {
             self.crash(slot);
             self.start(slot, false);
         }
