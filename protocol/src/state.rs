@@ -316,7 +316,7 @@ impl State {
             Timer::CompareAgain => self.compare_again(),
             Timer::OwnLogUnanswered(log) => self.own_log_unanswered(&log),
             Timer::AnchorDue => self.anchor_due(),
-            Timer::EnrolAgain => self.keeper_moved(),
+            Timer::EnrolAgain => self.enrol_again(),
             Timer::AuditAgain => self.audit_again(),
             Timer::FindSource(log) => self.find_source(&log),
             Timer::GoOn(log) => self.pursue(&log),

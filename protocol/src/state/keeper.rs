@@ -128,6 +128,9 @@ impl State {
             return;
         }
         self.forget_enrolled();
+        if !self.keeper.decisions.is_empty() {
+            self.timers.set(Timer::EnrolAgain, self.now.plus_millis(ENROL_AGAIN_MS));
+        }
         if self.kept_register().is_none() {
             return;
         }
@@ -136,9 +139,12 @@ impl State {
         while self.enrol_waiting() {}
         self.forget_those_that_never_can();
         self.schedule_anchor();
-        if !self.keeper.decisions.is_empty() {
-            self.timers.set(Timer::EnrolAgain, self.now.plus_millis(ENROL_AGAIN_MS));
-        }
+    }
+
+    /// A while has passed since decisions that wait were looked at.
+    pub(super) fn enrol_again(&mut self) {
+        self.forget_those_that_never_can();
+        self.keeper_moved();
     }
 
     /// Drops decisions that took effect.

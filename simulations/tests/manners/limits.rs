@@ -112,3 +112,23 @@ fn no_more_of_a_log_is_fetched_in_a_day_than_its_quota() {
     let next = state.handle(now, Input::Tick);
     assert!(requests(&next).iter().any(|it| matches!(it, Request::Leaves(_))), "{next:?}");
 }
+
+#[test]
+fn a_decision_that_can_never_take_effect_is_soon_forgotten_by_all() {
+    let mut world = settled(92);
+    let at = world.timestamp(ZHEJIANG);
+    let again = world.federation.admission(HANGZHOU).unwrap();
+    let body = world.federation.numbered(again, 1, Date::of(at));
+    let author = &world.federation.exchanges[ZHEJIANG];
+    let entry = author.prepare(StatementType::MemberAdmit, Audience::Public, at, [7; 16], body);
+    world.append(ZHEJIANG, vec![entry.unwrap()]);
+    let waiting = |world: &World, slot: Slot| {
+        world.nodes[slot].state.as_ref().unwrap().waiting_decisions().count()
+    };
+    world.run_until(world.now_ms() + 10_000);
+    assert_eq!(waiting(&world, HANGZHOU), 1);
+    world.run_until(world.now_ms() + 60_000);
+    for slot in 0..10 {
+        assert_eq!(waiting(&world, slot), 0, "{}", world.id(slot));
+    }
+}
