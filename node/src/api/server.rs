@@ -125,7 +125,7 @@ impl Server {
 
     /// Answers until `stop` completes, then finishes what has begun and removes `api.addr`.
     ///
-    /// No connection and no lack of descriptors ends it: see [`connections`](super::connections).
+    /// No connection and no lack of descriptors ends it.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) {
         connections::serve(self.listener, &self.router, self.limits, stop).await;
         remove_address(&self.data);

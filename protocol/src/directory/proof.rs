@@ -106,7 +106,7 @@ impl AnchoredLeaf {
     ///
     /// # Errors
     ///
-    /// A [`FieldError`] that names what is wrong.
+    /// A `FieldError` that names what is wrong.
     pub fn from_value(value: &Value) -> Result<Self, FieldError> {
         let fields = Fields::open(value, "anchored leaf")?;
         fields.only(&["index", "leaf", "path"])?;

@@ -96,7 +96,7 @@ impl Record {
     ///
     /// # Errors
     ///
-    /// A [`FieldError`] that names what is wrong; unknown members are refused.
+    /// A `FieldError` that names what is wrong; unknown members are refused.
     pub fn from_body(kind: &StatementType, body: &Value) -> Result<Self, FieldError> {
         let fields = Fields::open(body, "body")?;
         let day = fields.parsed("day", "a day such as `2026-11-30`")?;
