@@ -32,7 +32,6 @@ use alloc::{
 
 use hutong_crypto::{Hash, PublicKey, digest::sha256_parts, note::SIGNATURE_TYPE_ED25519};
 
-pub use crate::descriptor::Parent as Authority;
 pub use anchor::{Anchor, AnchorError, AnchorLeaf, AnchorLeaves};
 pub use approval::{APPROVAL_PAYLOAD_TYPE, Approval, approval_message, approve, with_approvals};
 pub use decision::{Act, Decision, DecisionError, Standing, consent};
@@ -49,6 +48,7 @@ pub use record::{Enrolment, Record, RecordAct, register_id, register_version};
 use crate::{
     charter::{CharterChain, ExtendError, SignedCharter},
     date::Date,
+    descriptor::Parent,
     entry::Entry,
     id::{ExchangeId, FederationId, Origin, StatementId},
     io::Peer,
@@ -233,13 +233,13 @@ impl Directory {
     }
 
     /// Those above `id`, its parent first and the council last; none where it is no member.
-    pub fn ancestors(&self, id: &ExchangeId) -> impl Iterator<Item = Authority> {
+    pub fn ancestors(&self, id: &ExchangeId) -> impl Iterator<Item = Parent> {
         let mut next = self.member(id).map(|member| &member.parent);
         core::iter::from_fn(move || {
             let above = next?;
             next = match above {
-                Authority::Council => None,
-                Authority::Member(id) => self.member(id).map(|member| &member.parent),
+                Parent::Council => None,
+                Parent::Member(id) => self.member(id).map(|member| &member.parent),
             };
             Some(above.clone())
         })
@@ -340,8 +340,8 @@ impl Directory {
             return false;
         };
         let answers_for = |parent: &Member, child: &Member| match &child.parent {
-            Authority::Council => false,
-            Authority::Member(id) => *id == parent.id,
+            Parent::Council => false,
+            Parent::Member(id) => *id == parent.id,
         };
         witness != log
             && (self.council.contains(witness)

@@ -24,9 +24,9 @@ use crate::{
     date::Date,
     descriptor::{ANY_TYPE, Descriptor, IssuerKey, Parent, SignedDescriptor},
     directory::{
-        AnchorLeaves, AnchoredLeaf, Authority, Decision, Directory, Enrolment, Extension, Head,
-        Member, NoEffect, Prefix, Record, RecordAct, WholeState, approve, consent,
-        register_version, with_approvals,
+        AnchorLeaves, AnchoredLeaf, Decision, Directory, Enrolment, Extension, Head, Member,
+        NoEffect, Prefix, Record, RecordAct, WholeState, approve, consent, register_version,
+        with_approvals,
     },
     entry::Entry,
     fields::base64,
@@ -310,7 +310,7 @@ impl Federation {
     }
 
     /// The body of `author`'s next decision about `member`: with the charter, the number and the last day.
-    pub fn decision_body(&self, author: &Authority, member: &str, mut body: Value) -> Value {
+    pub fn decision_body(&self, author: &Parent, member: &str, mut body: Value) -> Value {
         let number = self.directory.member(&id_of(member)).map_or(1, |it| it.next_number(author));
         for (name, value) in [
             ("charter", json!(self.charters().latest_digest().to_string())),
@@ -346,10 +346,10 @@ impl Federation {
         body: Value,
         approvals: usize,
     ) -> Entry {
-        let authority: Authority = author.parse().expect("a fixture's author is in form");
+        let authority: Parent = author.parse().expect("a fixture's author is in form");
         let mut body = self.decision_body(&authority, member, body);
         let mut log = author.to_string();
-        if authority == Authority::Council {
+        if authority == Parent::Council {
             let council = self.charters().latest().council.clone();
             let approvals = council.iter().take(approvals).map(|seat| {
                 let id = &seat.descriptor().id;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use hutong_crypto::Signature;
 
 use super::{
-    Anchor, Authority, Directory, Member, NoEffect, Status,
+    Anchor, Directory, Member, NoEffect, Parent, Status,
     decision::{Act, Decision, Standing, consents},
     member::Span,
     proof::{AnchoredLeaf, Head, Prefix},
@@ -26,7 +26,7 @@ impl Directory {
     pub(super) fn final_prefix(
         &self,
         day: Date,
-        author: &Authority,
+        author: &Parent,
         stands: &Prefix,
         enrolment: &Enrolment,
         id: &ExchangeId,
@@ -43,7 +43,7 @@ impl Directory {
         }
         let last = self.final_leaf(day, member, enrolment.last_final.as_ref())?;
         match last {
-            Some(last) if last.size > stands.size && *author != Authority::Council => Ok(last),
+            Some(last) if last.size > stands.size && *author != Parent::Council => Ok(last),
             Some(_) | None => Ok(*stands),
         }
     }
@@ -83,7 +83,7 @@ impl Directory {
 
     pub(super) fn admit(
         &mut self,
-        author: &Authority,
+        author: &Parent,
         descriptor: &Descriptor,
     ) -> Result<(), NoEffect> {
         self.check_admission(author, descriptor)?;
@@ -97,7 +97,7 @@ impl Directory {
 
     pub(super) fn check_admission(
         &self,
-        author: &Authority,
+        author: &Parent,
         descriptor: &Descriptor,
     ) -> Result<(), NoEffect> {
         let id = &descriptor.id;
@@ -134,10 +134,10 @@ impl Directory {
     /// Suspends or expels.
     pub(super) fn restrain(
         &mut self,
-        author: &Authority,
+        author: &Parent,
         id: &ExchangeId,
         stands: Option<Prefix>,
-        status: impl Fn(u64, Authority) -> Status,
+        status: impl Fn(u64, Parent) -> Status,
     ) -> Result<(), NoEffect> {
         let stood = self.check_restraint(author, id)?;
         let stands = stands.unwrap_or_else(Prefix::empty);
@@ -159,7 +159,7 @@ impl Directory {
     /// Returns the size that stands already.
     pub(super) fn check_restraint(
         &self,
-        author: &Authority,
+        author: &Parent,
         id: &ExchangeId,
     ) -> Result<Option<u64>, NoEffect> {
         let member = self.child(author, id)?;
@@ -179,7 +179,7 @@ impl Directory {
 
     pub(super) fn reinstate(
         &mut self,
-        author: &Authority,
+        author: &Parent,
         id: &ExchangeId,
         from: &Standing,
     ) -> Result<(), NoEffect> {
@@ -198,7 +198,7 @@ impl Directory {
     }
 
     /// Whether `author` may lift what was decided about `id`. Returns the size that stands.
-    pub(super) fn check_lift(&self, author: &Authority, id: &ExchangeId) -> Result<u64, NoEffect> {
+    pub(super) fn check_lift(&self, author: &Parent, id: &ExchangeId) -> Result<u64, NoEffect> {
         let member = self.child(author, id)?;
         match &member.status {
             Status::Active => Err(NoEffect::WrongStatus { id: id.clone() }),
@@ -215,11 +215,11 @@ impl Directory {
     pub(super) fn check_agreement(
         &self,
         day: Date,
-        author: &Authority,
+        author: &Parent,
         decision: &Decision,
         consent: Option<&Signature>,
         enrolment: &Enrolment,
-    ) -> Result<Option<(Authority, u64)>, NoEffect> {
+    ) -> Result<Option<(Parent, u64)>, NoEffect> {
         let id = decision.act.member();
         let member = self.child(author, id)?;
         let Act::Rekey { descriptor, .. } = &decision.act else { return Ok(None) };
@@ -229,9 +229,9 @@ impl Directory {
         }
         let above = match &member.parent {
             // There is none above the council.
-            Authority::Council => return Ok(None),
-            Authority::Member(parent) => {
-                self.member(parent).map_or(Authority::Council, |parent| parent.parent.clone())
+            Parent::Council => return Ok(None),
+            Parent::Member(parent) => {
+                self.member(parent).map_or(Parent::Council, |parent| parent.parent.clone())
             }
         };
         if *author == above || self.is_above(author, &above, id) {
@@ -330,7 +330,7 @@ impl Directory {
     }
 
     /// The member `id`, if `author` is above it.
-    pub(super) fn child(&self, author: &Authority, id: &ExchangeId) -> Result<&Member, NoEffect> {
+    pub(super) fn child(&self, author: &Parent, id: &ExchangeId) -> Result<&Member, NoEffect> {
         let member = self.member(id).ok_or_else(|| NoEffect::NotAMember { id: id.clone() })?;
         if self.ancestors(id).any(|above| above == *author) {
             return Ok(member);
@@ -339,8 +339,8 @@ impl Directory {
     }
 
     /// Whether authority `one` stands above `other`, both being above `id`.
-    fn is_above(&self, one: &Authority, other: &Authority, id: &ExchangeId) -> bool {
-        let place = |wanted: &Authority| self.ancestors(id).position(|above| above == *wanted);
+    fn is_above(&self, one: &Parent, other: &Parent, id: &ExchangeId) -> bool {
+        let place = |wanted: &Parent| self.ancestors(id).position(|above| above == *wanted);
         place(one).zip(place(other)).is_some_and(|(one, other)| one > other)
     }
 }

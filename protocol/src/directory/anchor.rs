@@ -114,7 +114,7 @@ impl AnchorLeaf {
     ///
     /// # Errors
     ///
-    /// A [`FieldError`] that names what is wrong.
+    /// A `FieldError` that names what is wrong.
     pub fn from_value(value: &Value) -> Result<Self, FieldError> {
         let fields = Fields::open(value, "anchor leaf")?;
         fields.only(&["id", "root", "size", "state"])?;

@@ -4,7 +4,7 @@ use alloc::string::String;
 
 use hutong_crypto::PublicKey;
 
-use super::{Authority, decision::DecisionError};
+use super::{Parent, decision::DecisionError};
 use crate::{
     charter::ExtendError,
     date::Date,
@@ -153,7 +153,7 @@ pub enum NoEffect {
     #[error("{author} may not admit a {tier} exchange for region {region}")]
     OutOfReach {
         /// The author.
-        author: Authority,
+        author: Parent,
         /// The actual tier.
         tier: Tier,
         /// The actual region.

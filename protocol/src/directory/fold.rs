@@ -8,7 +8,7 @@ use alloc::sync::Arc;
 use hutong_crypto::verify_strict;
 
 use super::{
-    Anchor, Authority, Directory, Member, NoEffect, Status,
+    Anchor, Directory, Member, NoEffect, Parent, Status,
     approval::{Approval, approval_message},
     decision::{Act, Decision},
     proof::Prefix,
@@ -29,7 +29,7 @@ pub const ACTS_PER_DAY_MAX: u32 = 200;
 /// A signed decision that was read, and who decides.
 pub(super) struct Read {
     pub(super) decision: Decision,
-    pub(super) author: Authority,
+    pub(super) author: Parent,
 }
 
 impl Directory {
@@ -127,7 +127,7 @@ impl Directory {
             }
         }
         let below_final = stands.zip(decision.act.stands()).is_some_and(|_| {
-            author == Authority::Council
+            author == Parent::Council
                 && enrolment.last_final.as_ref().is_some_and(|last| {
                     stands.is_some_and(|stands| stands.size < last.leaf.head.size)
                 })
@@ -172,9 +172,9 @@ impl Directory {
         let statement = read_signed(entry)?;
         let decision = Decision::from_body(&statement.kind, &statement.body)?;
         let author = if decision.is_of_council() {
-            Authority::Council
+            Parent::Council
         } else {
-            Authority::Member(statement.issuer.clone())
+            Parent::Member(statement.issuer.clone())
         };
         if decision.charter != self.charters.latest_digest() {
             return Err(NoEffect::OtherCharter);
@@ -220,8 +220,8 @@ impl Directory {
                 return Err(NoEffect::NotActive { id: above });
             }
             match &member.parent {
-                Authority::Council => return Ok(()),
-                Authority::Member(parent) => above = parent.clone(),
+                Parent::Council => return Ok(()),
+                Parent::Member(parent) => above = parent.clone(),
             }
         }
     }
@@ -251,14 +251,14 @@ impl Directory {
     }
 
     /// Counts an act against its author's allowance of the day.
-    fn spend(&mut self, author: &Authority, restraint: bool) {
-        if let Authority::Member(id) = author {
+    fn spend(&mut self, author: &Parent, restraint: bool) {
+        if let Parent::Member(id) = author {
             *self.register.acts.entry((id.clone(), restraint)).or_default() += 1;
         }
     }
 
-    fn check_allowance(&self, author: &Authority, restraint: bool) -> Result<(), NoEffect> {
-        let Authority::Member(id) = author else { return Ok(()) };
+    fn check_allowance(&self, author: &Parent, restraint: bool) -> Result<(), NoEffect> {
+        let Parent::Member(id) = author else { return Ok(()) };
         let acts = self.register.acts.get(&(id.clone(), restraint)).copied().unwrap_or(0);
         if acts < ACTS_PER_DAY_MAX { Ok(()) } else { Err(NoEffect::Allowance { id: id.clone() }) }
     }

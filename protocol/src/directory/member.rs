@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::proof::Prefix;
 use crate::{
-    descriptor::{Descriptor, Parent as Authority},
+    descriptor::{Descriptor, Parent},
     id::{ExchangeId, Origin},
     io::Peer,
     json::canonicalize,
@@ -33,14 +33,14 @@ pub enum Status {
         /// How many entries stand.
         log_size_honoured: u64,
         /// Who suspended it.
-        by: Authority,
+        by: Parent,
     },
     /// They do not, and it is no member any more; its id goes to nobody else.
     Expelled {
         /// How many entries stand.
         log_size_honoured: u64,
         /// Who expelled it.
-        by: Authority,
+        by: Parent,
     },
 }
 
@@ -56,7 +56,7 @@ pub struct Member {
     /// Where its announcements go.
     pub scope: Scope,
     /// Who answers for it.
-    pub parent: Authority,
+    pub parent: Parent,
     /// Whether its new entries count.
     pub status: Status,
     /// Size at which its log is frozen for equivocation, until it has new keys.
@@ -75,7 +75,7 @@ pub struct Member {
     /// What stands of a suspended or expelled log.
     pub(super) stood: Prefix,
     /// Number of each authority's last effective decision about it.
-    pub(super) numbers: BTreeMap<Authority, u64>,
+    pub(super) numbers: BTreeMap<Parent, u64>,
     state: Hash,
 }
 
@@ -145,7 +145,7 @@ impl Member {
     pub(super) fn new(
         descriptor: Descriptor,
         origin: Origin,
-        parent: Authority,
+        parent: Parent,
         admitted: (u64, Option<u64>),
     ) -> Self {
         let mut member = Self {
@@ -178,7 +178,7 @@ impl Member {
     }
 
     /// The number that the next decision of `author` about this member bears.
-    pub fn next_number(&self, author: &Authority) -> u64 {
+    pub fn next_number(&self, author: &Parent) -> u64 {
         self.numbers.get(author).map_or(1, |number| number + 1)
     }
 
@@ -208,7 +208,7 @@ impl Member {
         let numbers =
             self.numbers.iter().map(|(author, number)| (author.to_string(), json!(number)));
         json!({
-            "by": by.map(Authority::to_string),
+            "by": by.map(Parent::to_string),
             "epochs": self.epochs.len(),
             "extraordinary": self.extraordinary,
             "frozen": self.frozen,

@@ -10,7 +10,7 @@ use hutong_crypto::{
 use serde_json::{Value, json};
 
 use super::{
-    Authority, Member, Span, Void,
+    Member, Parent, Span, Void,
     proof::{hashes_value, read_hashes},
 };
 use crate::{
@@ -63,7 +63,7 @@ pub struct OpenedMember {
     /// The member.
     pub id: ExchangeId,
     /// Who answers for it.
-    pub parent: Authority,
+    pub parent: Parent,
     /// `active`, `suspended` or `expelled`.
     pub status: StatusWord,
     /// Size at which the log is frozen.
@@ -152,7 +152,7 @@ impl OpenedState {
     ///
     /// # Errors
     ///
-    /// A [`FieldError`] that names what is wrong; unknown members are refused.
+    /// A `FieldError` that names what is wrong; unknown members are refused.
     pub fn from_value(value: &Value) -> Result<Self, FieldError> {
         let fields = Fields::open(value, "state")?;
         fields.only(&["epochs", "status", "status_path"])?;
@@ -209,7 +209,7 @@ impl WholeState {
     ///
     /// # Errors
     ///
-    /// A [`FieldError`] that names what is wrong; unknown members are refused.
+    /// A `FieldError` that names what is wrong; unknown members are refused.
     pub fn from_value(value: &Value) -> Result<Self, FieldError> {
         let fields = Fields::open(value, "state")?;
         fields.only(&["epochs", "status"])?;

@@ -1,6 +1,6 @@
 //! Who may admit whom.
 
-use super::{Authority, Directory, NoEffect};
+use super::{Directory, NoEffect, Parent};
 use crate::{
     descriptor::Descriptor,
     id::{ExchangeId, Tier},
@@ -11,12 +11,12 @@ use crate::{
 /// in its region.
 pub(super) fn check(
     directory: &Directory,
-    author: &Authority,
+    author: &Parent,
     child: &Descriptor,
 ) -> Result<(), NoEffect> {
     let admits = match author {
-        Authority::Council => !matches!(child.tier, Tier::Municipal | Tier::County),
-        Authority::Member(id) => member_admits(directory, id, child),
+        Parent::Council => !matches!(child.tier, Tier::Municipal | Tier::County),
+        Parent::Member(id) => member_admits(directory, id, child),
     };
     if admits {
         return Ok(());

@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use super::{Authority, Directory, Member, NoEffect, Register, Status, acts::change_keys};
+use super::{Directory, Member, NoEffect, Parent, Register, Status, acts::change_keys};
 use crate::{
     charter::{Charter, CharterChain, Extend, SignedCharter},
     date::Date,
@@ -71,13 +71,13 @@ impl Directory {
             if !self.members.contains_key(&seat.id) {
                 let origin = Origin::new(&self.federation(), &seat.id);
                 let place = (charter.version, None);
-                let member = Member::new(seat.clone(), origin, Authority::Council, place);
+                let member = Member::new(seat.clone(), origin, Parent::Council, place);
                 self.members.insert(seat.id.clone(), Arc::new(member));
                 continue;
             }
             let size = sizes.get(&seat.id).copied();
             self.change(&seat.id, |member| {
-                member.parent = Authority::Council;
+                member.parent = Parent::Council;
                 match size {
                     Some(size) if !same_keys(&member.descriptor, seat) => {
                         change_keys(member, size, seat);
@@ -93,7 +93,7 @@ impl Directory {
             };
             self.change(id, |member| {
                 member.clip(*size);
-                let by = Authority::Council;
+                let by = Parent::Council;
                 member.status = Status::Suspended { log_size_honoured: *size, by };
             });
         }

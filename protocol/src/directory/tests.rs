@@ -53,9 +53,9 @@ fn counts(country: &Federation, log: &str, index: u64) -> bool {
 fn a_council_has_seats_and_members_have_parents() {
     let country = country();
     let parent = |name: &str| country.directory.member(&id(name)).unwrap().parent.clone();
-    assert_eq!(parent("cn-11-p"), Authority::Council);
-    assert_eq!(parent("cn-33-z"), Authority::Council);
-    assert_eq!(parent("cn-330106-xihu"), Authority::Member(id("cn-3301-hangzhou")));
+    assert_eq!(parent("cn-11-p"), Parent::Council);
+    assert_eq!(parent("cn-33-z"), Parent::Council);
+    assert_eq!(parent("cn-330106-xihu"), Parent::Member(id("cn-3301-hangzhou")));
     let above: Vec<_> = country.directory.ancestors(&id("cn-330106-xihu")).collect();
     let expected = ["cn-3301-hangzhou", "cn-33-z", "council"].map(|name| name.parse().unwrap());
     assert_eq!(above, expected);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     date::Date,
-    directory::Authority,
+    descriptor::Parent,
     id::{ExchangeId, FederationId, StatementId},
     time::Timestamp,
 };
@@ -155,7 +155,7 @@ pub struct Summary {
     /// Its name, in Chinese where it has one.
     pub issuer_name: String,
     /// Who answers for it.
-    pub parent: Authority,
+    pub parent: Parent,
     /// When, by the issuer's own clock.
     pub issued_at: Timestamp,
     /// Index in the issuer's log.

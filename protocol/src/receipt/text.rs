@@ -14,7 +14,7 @@ use crate::{
         words::{claim_en, claim_zh},
     },
     date::Date,
-    directory::Authority,
+    descriptor::Parent,
     shown::Shown,
 };
 
@@ -153,8 +153,8 @@ impl Summary {
         };
         line(pick("依据：", "By: "), &register);
         let parent = match &self.parent {
-            Authority::Council => String::from(pick("理事会", "the council")),
-            Authority::Member(id) => format!("{id}"),
+            Parent::Council => String::from(pick("理事会", "the council")),
+            Parent::Member(id) => format!("{id}"),
         };
         line(pick("上级：", "Answered for by: "), &parent);
         for name in self.disclosed.keys() {
@@ -198,7 +198,7 @@ mod tests {
             charter_version: 1,
             day: "2026-11-30".parse().unwrap(),
             register_size: 9,
-            parent: Authority::Council,
+            parent: Parent::Council,
             subject: None,
             body: json!({}),
             disclosed: [

@@ -8,7 +8,8 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use super::State;
 use super::timers::Timer;
 use crate::date::Date;
-use crate::directory::{Authority, Member, register_version};
+use crate::descriptor::Parent;
+use crate::directory::{Member, register_version};
 use crate::entry::Leaf;
 use crate::id::ExchangeId;
 use crate::io::Notice;
@@ -79,7 +80,7 @@ impl State {
     /// The member that answers to the council, above the owner of the log or itself.
     fn top_of(&self, log: &ExchangeId) -> Option<&Member> {
         let mut member = self.directory.member(log)?;
-        while let Authority::Member(parent) = &member.parent {
+        while let Parent::Member(parent) = &member.parent {
             member = self.directory.member(parent)?;
         }
         Some(member)
