@@ -1,6 +1,9 @@
 //! Who breaks the rules is found out, and harms nobody else.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+mod common;
+
+use common::{TEN, settled};
 use hutong_protocol::audience::Audience;
 use hutong_protocol::io::{Input, Notice, PeerFault};
 use hutong_simulations::disk::Disk;
@@ -8,19 +11,6 @@ use hutong_simulations::federation::{Federation, Pace};
 use hutong_simulations::node::Slot;
 use hutong_simulations::scenario::Scenario;
 use hutong_simulations::world::World;
-
-const TEN: &str = include_str!("../scenarios/ten.toml");
-
-fn settled(seed: u64) -> World {
-    let mut scenario = Scenario { seed, ..Scenario::parse(TEN).unwrap() };
-    scenario.network.loss_per_mille = 0;
-    let mut world = scenario.world().unwrap();
-    for index in 3..10 {
-        world.admit(index).unwrap();
-    }
-    assert!(world.settle(30_000).is_some(), "{:?}", world.differences());
-    world
-}
 
 fn append(world: &mut World, slot: Slot, count: u64) {
     let entries = world.statements(slot, count, &Audience::Public).unwrap();

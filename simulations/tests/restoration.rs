@@ -1,27 +1,17 @@
 //! A node that lost what it signed says nothing before enough others have shown it.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+mod common;
+
+use common::settled;
 use hutong_protocol::audience::Audience;
 use hutong_protocol::io::Notice;
 use hutong_simulations::disk::Disk;
 use hutong_simulations::node::Slot;
-use hutong_simulations::scenario::Scenario;
 use hutong_simulations::world::World;
 
-const TEN: &str = include_str!("../scenarios/ten.toml");
 /// The council is at 0, 1 and 2, and two of it are a witness quorum.
 const HANGZHOU: Slot = 4;
-
-fn settled(seed: u64) -> World {
-    let mut scenario = Scenario { seed, ..Scenario::parse(TEN).unwrap() };
-    scenario.network.loss_per_mille = 0;
-    let mut world = scenario.world().unwrap();
-    for index in 3..10 {
-        world.admit(index).unwrap();
-    }
-    assert!(world.settle(30_000).is_some(), "{:?}", world.differences());
-    world
-}
 
 fn append(world: &mut World, slot: Slot, count: u64) {
     let entries = world.statements(slot, count, &Audience::Public).unwrap();

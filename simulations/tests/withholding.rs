@@ -1,28 +1,18 @@
 //! What one withholds, others hand out.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+mod common;
+
+use common::settled;
 use hutong_protocol::audience::Audience;
 use hutong_simulations::adversary::Kind;
 use hutong_simulations::node::Slot;
-use hutong_simulations::scenario::Scenario;
 use hutong_simulations::world::World;
 
-const TEN: &str = include_str!("../scenarios/ten.toml");
 /// The council is at 0, 1 and 2; these two are in one city, and these abroad.
 const HANGZHOU: Slot = 4;
 const ALMATY: Slot = 8;
 const SINGAPORE: Slot = 9;
-
-fn settled(seed: u64) -> World {
-    let mut scenario = Scenario { seed, ..Scenario::parse(TEN).unwrap() };
-    scenario.network.loss_per_mille = 0;
-    let mut world = scenario.world().unwrap();
-    for index in 3..10 {
-        world.admit(index).unwrap();
-    }
-    assert!(world.settle(30_000).is_some(), "{:?}", world.differences());
-    world
-}
 
 fn withheld(world: &World, slot: Slot, of: Slot) -> u64 {
     world.nodes[slot].disk.log(world.id(of)).unwrap().withheld()

@@ -1,6 +1,8 @@
 //! What single nodes answer, ask and take, input by input.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod fetching;
 mod limits;
 
@@ -8,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use common::settled;
 use hutong_crypto::checkpoint::Checkpoint;
 use hutong_crypto::cosignature::cosign;
 use hutong_crypto::digest::{Hash, sha256};
@@ -27,24 +30,12 @@ use hutong_protocol::state::{Config, Follow, Keys, State};
 use hutong_protocol::statement::StatementType;
 use hutong_protocol::time::{Now, Timestamp};
 use hutong_simulations::node::Slot;
-use hutong_simulations::scenario::{Act, Decision, Scenario};
+use hutong_simulations::scenario::{Act, Decision};
 use hutong_simulations::world::World;
 use serde_json::json;
 
-const TEN: &str = include_str!("../../scenarios/ten.toml");
 const ZHEJIANG: Slot = 1;
 const HANGZHOU: Slot = 4;
-
-fn settled(seed: u64) -> World {
-    let mut scenario = Scenario { seed, ..Scenario::parse(TEN).unwrap() };
-    scenario.network.loss_per_mille = 0;
-    let mut world = scenario.world().unwrap();
-    for index in 3..10 {
-        world.admit(index).unwrap();
-    }
-    assert!(world.settle(30_000).is_some(), "{:?}", world.differences());
-    world
-}
 
 fn settle(world: &mut World) {
     let limit = world.now_ms() + 30_000;
