@@ -120,7 +120,7 @@ pub enum Command {
     /// Technology contracts · 技术合同
     #[command(subcommand)]
     Contract(ContractCommand),
-    /// Signed receipts that anyone checks offline · 可离线核验的凭据
+    /// Signed receipts that anyone checks offline · 可离线核验的凭证
     #[command(subcommand)]
     Receipt(ReceiptCommand),
     /// Logs of this and other exchanges · 各交易所日志
@@ -159,7 +159,7 @@ pub struct PassphraseArgs {
 /// `hutong init`.
 #[derive(Args, Clone, Debug)]
 pub struct InitArgs {
-    /// Exchange id: the region in lower case and a name, such as cn-33-zhejiang · 交易所标识
+    /// Exchange id: the region in lower case and a name, such as cn-33-zhejiang · 交易所代码
     #[arg(long)]
     pub id: Option<String>,
     /// Chinese name · 中文名称
@@ -214,7 +214,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "SIZE")]
     pub own_log_complete: Option<u64>,
     /// Besides: this exchange has cosigned nothing of other logs that could be forgotten; ends the wait at
-    /// once · 另确认本所未联署过其他日志
+    /// once · 另确认本所未见证过其他日志
     #[arg(long, requires = "own_log_complete")]
     pub nothing_cosigned: bool,
 }
@@ -382,18 +382,18 @@ pub struct ContractListArgs {
 /// `hutong receipt …`.
 #[derive(Debug, Subcommand)]
 pub enum ReceiptCommand {
-    /// Issue a receipt for a contract or a statement · 签发凭据
+    /// Issue a receipt for a contract or a statement · 出具凭证
     Issue(ReceiptIssueArgs),
-    /// Make a receipt again with the register's newest anchor · 用最新锚定更新凭据
+    /// Make a receipt again with the register's newest anchor · 用最新锚定更新凭证
     Refresh(ReceiptRefreshArgs),
-    /// Verify a receipt: no node, no data folder, no network · 离线核验凭据
+    /// Verify a receipt: no node, no data folder, no network · 离线核验凭证
     Verify(ReceiptVerifyArgs),
-    /// What a receipt says, for a reader; checks nothing against the federation · 查看凭据内容（不核验）
+    /// What a receipt says, for a reader; checks nothing against the federation · 查看凭证内容（不核验）
     Show {
         /// Receipt file.
         file: PathBuf,
     },
-    /// Write the authority bundle: all charters and members with proofs, for verifiers · 导出权限包
+    /// Write the authority bundle: all charters and members with proofs, for verifiers · 导出核验资料包
     Bundle {
         /// The result · 输出文件
         #[arg(
@@ -421,7 +421,7 @@ pub struct ReceiptIssueArgs {
     /// The result; `REGISTRATION.hutong-receipt.json` unless given · 输出文件
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Write the compact form, at most 2,900 bytes, for one QR code · 紧凑凭据
+    /// Write the compact form, at most 2,900 bytes, for one QR code · 精简凭证
     #[arg(long)]
     pub compact: bool,
     /// Also write the compact form's QR code as an SVG image · 另存二维码图片
@@ -449,10 +449,10 @@ pub struct ReceiptRefreshArgs {
 #[derive(Args, Clone, Debug)]
 #[command(group = clap::ArgGroup::new("anchor").required(true).args(["federation", "charter"]))]
 pub struct ReceiptVerifyArgs {
-    /// Receipt file · 凭据文件
+    /// Receipt file · 凭证文件
     #[arg(required_unless_present = "batch", conflicts_with = "batch")]
     pub file: Option<PathBuf>,
-    /// Verify every file of a folder, on all cores · 核验文件夹内的全部凭据
+    /// Verify every file of a folder, on all cores · 核验文件夹内的全部凭证
     #[arg(long, value_name = "FOLDER")]
     pub batch: Option<PathBuf>,
     /// Federation id, 64 digits · 联盟标识
@@ -461,7 +461,7 @@ pub struct ReceiptVerifyArgs {
     /// Founding charter file · 创始章程文件
     #[arg(long, value_name = "FILE")]
     pub charter: Option<PathBuf>,
-    /// Authority bundle: for compact receipts, and for suspensions later than the receipt · 权限包
+    /// Authority bundle: for compact receipts, and for suspensions later than the receipt · 核验资料包
     #[arg(long, value_name = "FILE")]
     pub authority: Option<PathBuf>,
     /// Verdicts accepted beside `valid` · 另外接受的结论

@@ -204,7 +204,7 @@ fn installed(chain: &CharterChain, console: Console) -> anyhow::Result<()> {
     }
     let digest = fingerprint::spoken(&chain.latest_digest());
     console.say(
-        &format!("联盟 {id} 的章程第 {version} 版已安装。请与理事会电话核对章程摘要：{digest}\n下一步：hutong run"),
+        &format!("联盟 {id} 的章程第 {version} 版已安装。请与理事会电话核对章程哈希值：{digest}\n下一步：hutong run"),
         &format!("Charter version {version} of federation {id} is installed. Compare its digest with the council by telephone: {digest}\nNext: hutong run"),
     )
 }
@@ -236,12 +236,12 @@ fn hand_over(
         )
     } else if is_keeper {
         console.say(
-            &format!("章程第 {version} 版已记入登记簿；见证方联署达到法定数后生效（hutong status）。"),
+            &format!("章程第 {version} 版已记入名册；达到见证规定家数后生效（hutong status）。"),
             &format!("Charter version {version} is recorded in the register; it takes effect once a quorum of witnesses has cosigned (hutong status)."),
         )
     } else {
         console.say(
-            &format!("本节点已保存章程第 {version} 版；登记簿保管方 {keeper} 以同一命令记入登记簿后生效。"),
+            &format!("本节点已保存章程第 {version} 版；名册管理单位 {keeper} 以同一命令记入名册后生效。"),
             &format!("This node keeps charter version {version}; it takes effect once the keeper {keeper} has recorded it by the same command."),
         )
     }

@@ -30,7 +30,7 @@ const PROBLEMS: [(&str, &str, &str); 23] = [
     ("not-a-right", "本所无权作出该声明", "用 hutong member show 查看成员状态；未发布任何内容"),
     (
         "not-anchored",
-        "登记簿尚未锚定该内容",
+        "名册尚未锚定该内容",
         "请稍候，或用 hutong receipt issue --wait 秒数 请求锚定",
     ),
     ("not-found", "本节点没有该内容", "请检查拼写；若是新内容，请等待节点同步"),
@@ -209,13 +209,13 @@ fn extend(error: &ExtendError) -> Option<String> {
         )),
         ExtendError::OtherFederation => Some("该创始章程属于另一联盟".to_owned()),
         ExtendError::Signature { exchange } => {
-            Some(format!("{exchange} 的签名不成立，或其不是理事成员"))
+            Some(format!("{exchange} 的签名不成立，或其不是理事单位"))
         }
         ExtendError::Gap { met, needed } => {
             Some(format!("第 {met} 版章程之前须先安装第 {needed} 版"))
         }
         ExtendError::Rival { version } => {
-            Some(format!("已有另一份第 {version} 版章程生效，不会更改：请与理事会核对章程摘要"))
+            Some(format!("已有另一份第 {version} 版章程生效，不会更改：请与理事会核对章程哈希值"))
         }
         _ => None,
     }

@@ -117,7 +117,7 @@ fn found_alone(global: &Global, signed: SignedCharter, console: Console) -> anyh
     let data = shown_path(&global.data);
     console.say(
         &format!(
-            "联盟已创立，标识 {id}，章程摘要 {digest}。\n\n注意：目前只有一家理事成员，没有其他机构见证；请尽快扩大到三家（四家起允许一家停机）。\n\n1. 立即备份种子：hutong --data {data} keys backup\n2. 启动节点：hutong --data {data} run\n3. 邀请成员：hutong --data {data} member invite"
+            "联盟已创立，标识 {id}，章程哈希值 {digest}。\n\n注意：目前只有一家理事单位，没有其他机构见证；请尽快扩大到三家（四家起允许一家停机）。\n\n1. 立即备份种子：hutong --data {data} keys backup\n2. 启动节点：hutong --data {data} run\n3. 邀请成员：hutong --data {data} member invite"
         ),
         &format!(
             "The federation is founded: {id}, charter digest {digest}.\n\nNote: with a council of one nobody else witnesses. Grow to three soon; four is the smallest council that goes on with one member away.\n\n1. Back the seed up now: hutong --data {data} keys backup\n2. Start the node: hutong --data {data} run\n3. Invite members: hutong --data {data} member invite"
@@ -149,7 +149,7 @@ fn collect(
     }
     console.say(
         &format!(
-            "已写入 {file}，本所已签署。章程摘要（请与各方电话核对）：{digest}\n\n1. 把 {file} 发给 {}；各自运行 hutong charter sign {file}，再发回\n2. 合并签名：hutong charter merge 各份文件 -o charter-signed.json\n3. 各方安装并启动：hutong charter publish charter-signed.json；hutong run",
+            "已写入 {file}，本所已签署。章程哈希值（请与各方电话核对）：{digest}\n\n1. 把 {file} 发给 {}；各自运行 hutong charter sign {file}，再发回\n2. 合并签名：hutong charter merge 各份文件 -o charter-signed.json\n3. 各方安装并启动：hutong charter publish charter-signed.json；hutong run",
             missing.join("、")
         ),
         &format!(

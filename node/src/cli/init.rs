@@ -110,7 +110,7 @@ fn configuration(args: &InitArgs, console: Console) -> anyhow::Result<Config> {
     exchange.id = ask(
         &args.id,
         "--id",
-        "交易所标识：区域代码小写、连字符、以字母开头的名称；永久使用",
+        "交易所代码：区域代码小写、连字符、以字母开头的名称；永久使用",
         "Exchange id: region in lower case, -, and a name that begins with a letter; for ever",
         proposal.as_deref(),
     )?;

@@ -66,7 +66,7 @@ fn show(seed: &Seed, console: Console) -> anyhow::Result<()> {
             (words("日志密钥", "log key"), log),
             (words("见证密钥", "witness key"), witness),
             (words("签发密钥", "issuer key"), issuer),
-            (words("登记簿密钥（担任保管方时使用）", "register key (as keeper)"), register),
+            (words("名册密钥（担任名册管理单位时使用）", "register key (as keeper)"), register),
             (words("节点标识", "peer id"), peer),
         ])
     })

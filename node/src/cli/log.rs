@@ -75,7 +75,7 @@ fn table(logs: &[Log], console: Console) -> anyhow::Result<()> {
         words("条目", "size"),
         words("检查点", "checkpoint"),
         words("已见证", "witnessed"),
-        words("见证方", "witnesses"),
+        words("见证单位", "witnesses"),
         words("仅有哈希", "withheld"),
         words("冻结于", "frozen at"),
     ];
@@ -238,7 +238,7 @@ fn export(
         let (size, cosignatures) = (report.size, report.cosignatures);
         let written = storage::written(report.bytes_written);
         console.say(
-            &format!("已导出 {size} 条，检查点带 {cosignatures} 份联署，{written}。"),
+            &format!("已导出 {size} 条，检查点带 {cosignatures} 份见证签名，{written}。"),
             &format!(
                 "{size} leaves exported, {cosignatures} cosignatures on the checkpoint, {written}."
             ),

@@ -97,7 +97,7 @@ fn request(global: &Global, args: &RequestArgs, console: Console) -> anyhow::Res
     let file = shown_path(&output);
     let digest = fingerprint::spoken(&fingerprint::of_descriptor(&descriptor));
     console.say(
-        &format!("已写入 {file}。请交上级交易所（hutong member admit {file}）或理事会，并电话核对密钥摘要：\n  {digest}"),
+        &format!("已写入 {file}。请交上级交易所（hutong member admit {file}）或理事会，并电话核对密钥核对码：\n  {digest}"),
         &format!("{file} is written. Send it to the parent exchange (hutong member admit {file}) or to the council, and compare the key digest by telephone:\n  {digest}"),
     )
 }

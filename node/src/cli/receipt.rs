@@ -91,7 +91,7 @@ fn told_written(
     }
     let next = next.unwrap_or_else(|| "-".to_owned());
     console.say(
-        &format!("这是临时凭据：登记簿尚未锚定该内容。下一次锚定最迟在 {next}；之后运行 hutong receipt refresh {file}，或现在用 --wait 秒数 等待。"),
+        &format!("这份凭证暂予通过：名册尚未锚定该内容。下一次锚定最迟在 {next}；之后运行 hutong receipt refresh {file}，或现在用 --wait 秒数 等待。"),
         &format!("This receipt is provisional: no anchor of the register covers it yet. The next anchor is due by {next}: then run `hutong receipt refresh {file}`, or wait now with --wait SECONDS."),
     )
 }
@@ -383,7 +383,7 @@ const FIELDS: [(&str, super::lang::Words); 30] = [
     ("buyer_name", words("买方名称", "buyer")),
     ("buyer_uscc", words("买方统一社会信用代码", "buyer's credit code")),
     ("contract_type", words("合同类别", "contract type")),
-    ("documents", words("合同文本摘要", "documents (digests)")),
+    ("documents", words("合同文本哈希值", "documents (digests)")),
     ("event", words("事件", "event")),
     ("field", words("技术领域", "technology field")),
     ("ip", words("知识产权", "intellectual property")),

@@ -94,7 +94,7 @@ fn concerns(status: &Status) -> Vec<(String, String)> {
     }
     if status.restoring {
         add(
-            "密钥由备份恢复：理事成员出示副本之前，不签署任何内容。".to_owned(),
+            "密钥由备份恢复：理事单位出示副本之前，不签署任何内容。".to_owned(),
             "The keys were restored: nothing is signed before the council's members have shown their copies.".to_owned(),
         );
     }
@@ -133,7 +133,7 @@ fn concerns(status: &Status) -> Vec<(String, String)> {
         let keeper = &status.register.keeper;
         add(
             format!(
-                "{log} 第 {index} 条关于 {member} 的决定已等待一天以上：请联系登记簿保管方 {keeper} 或理事会。"
+                "{log} 第 {index} 条关于 {member} 的决定已等待一天以上：请联系名册管理单位 {keeper} 或理事会。"
             ),
             format!(
                 "The decision about {member}, entry {index} of {log}, has waited for more than a day: call the keeper {keeper}, or the council."
@@ -180,7 +180,7 @@ fn facts(status: &Status, console: Console) -> anyhow::Result<()> {
         (words("收 / 发", "in / out"), {
             format!("{} / {}", bytes(status.bytes_in), bytes(status.bytes_out))
         }),
-        (words("登记簿", "register"), register(status, console.lang)),
+        (words("名册", "register"), register(status, console.lang)),
         (words("排队", "waiting"), waiting(status, console.lang)),
     ])?;
     if let Some(log) = &status.own_log {
@@ -238,7 +238,7 @@ pub(super) fn waiting_decisions(status: &Status, console: Console) -> anyhow::Re
             format!("{} #{}", decision.log, decision.index),
             decision.issued_at.clone(),
             decision.reason.clone().unwrap_or_else(|| {
-                console.lang.pick("登记簿保管方记入", "the keeper to record it").to_owned()
+                console.lang.pick("名册管理单位记入", "the keeper to record it").to_owned()
             }),
         ]
     });

@@ -76,7 +76,7 @@ impl<'a> Story<'a> {
         let contract = self.publish_samples()?;
         let converged = self.wait_for_agreement()?;
         (self.say)(
-            "所有节点持有相同的日志，见证联署齐备",
+            "所有节点持有相同的日志，见证签名齐备",
             "all nodes hold the same logs, with the witness quorum",
         );
         let live = Latencies::measure(&self.federation.nodes)?;
@@ -280,7 +280,7 @@ fn table(console: Console, nodes: &[NodeSummary]) -> anyhow::Result<()> {
         words("日志", "logs"),
         words("条目", "entries"),
         words("不可见", "withheld"),
-        words("已联署", "cosigned"),
+        words("已见证", "cosigned"),
         words("收 KiB", "in KiB"),
         words("发 KiB", "out KiB"),
         words("收敛 毫秒", "converged ms"),

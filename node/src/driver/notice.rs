@@ -66,7 +66,7 @@ fn words(notice: &Notice) -> (NoticeLevel, String, String) {
         ),
         Notice::Restored => (
             Info,
-            "恢复完成：已与足够多的理事成员核对，可以发布和联署".to_owned(),
+            "恢复完成：已与足够多的理事单位核对，可以发布和见证".to_owned(),
             "the restored node has compared with enough of the council: it publishes and cosigns"
                 .to_owned(),
         ),
@@ -89,7 +89,7 @@ fn words(notice: &Notice) -> (NoticeLevel, String, String) {
         Notice::OtherTreeCosigned { log, size } => (
             Alarm,
             format!(
-                "{log} 的日志已冻结，见证方共同签署的第 {size} 条以前的版本与本机所存不同：停机后运行 hutong log drop {log}"
+                "{log} 的日志已冻结，见证单位共同签署的第 {size} 条以前的版本与本机所存不同：停机后运行 hutong log drop {log}"
             ),
             format!(
                 "the log of {log} is frozen, and up to {size} the witnesses cosigned another version than is held here: stop, and run `hutong log drop {log}`"
@@ -129,7 +129,7 @@ fn words(notice: &Notice) -> (NoticeLevel, String, String) {
         ),
         Notice::Cosigned { log, size, witnesses } => (
             Info,
-            format!("{log} 第 {size} 条处的检查点已获 {witnesses} 个见证方联署"),
+            format!("{log} 第 {size} 条处的检查点已获 {witnesses} 家单位见证"),
             format!("checkpoint of {log} at {size} is cosigned by {witnesses} witnesses"),
         ),
     }
@@ -149,14 +149,14 @@ fn of_authority(notice: &Notice) -> (NoticeLevel, String, String) {
         }
         Notice::CharterConflict { version } => (
             Alarm,
-            format!("另有成员持有与本所不同的第 {version} 版章程：请与理事会电话核对章程摘要"),
+            format!("另有成员持有与本所不同的第 {version} 版章程：请与理事会电话核对章程哈希值"),
             format!(
                 "a member has another charter of version {version} than this node: compare the charter's digest with the council by telephone"
             ),
         ),
         Notice::OverQuota { log } => (
             Warning,
-            format!("{log} 今日发布量已达配额：本节点次日再获取其余内容，在此之前不予联署"),
+            format!("{log} 今日发布量已达配额：本节点次日再获取其余内容，在此之前不予见证"),
             format!(
                 "{log} has reached its quota of the day: the rest is fetched tomorrow, and not cosigned before"
             ),
@@ -164,7 +164,7 @@ fn of_authority(notice: &Notice) -> (NoticeLevel, String, String) {
         Notice::RegisterRefused { index, reason } => (
             Alarm,
             format!(
-                "登记簿第 {index} 条与本所核对的结果不符，本所不予联署（{reason}）：请联系登记簿保管方和理事会"
+                "名册第 {index} 条与本所核对的结果不符，本所不予见证（{reason}）：请联系名册管理单位和理事会"
             ),
             format!(
                 "entry {index} of the register is not what this node found, so it does not cosign it ({reason}): call the keeper and the council"

@@ -72,7 +72,7 @@ impl Judge<'_> {
             findings.fail(
                 Grade::Void,
                 "issuer",
-                format!("签发者 {issuer} 的声明出现在 {log} 的日志中"),
+                format!("签发单位 {issuer} 的声明出现在 {log} 的日志中"),
                 format!("a statement of {issuer} stands in the log of {log}"),
             );
             return false;
@@ -192,7 +192,7 @@ fn note_course(course: &Course, own: u64, size: u64, findings: &mut Findings) {
             format!("the event at index {index} took no effect: {void}"),
         );
     }
-    let as_of_zh = format!("（据出具方，截至日志大小 {size}）");
+    let as_of_zh = format!("（据出具单位，截至日志前 {size} 条）");
     let as_of_en = format!("as of log size {size}, says whoever made the receipt");
     match course.life {
         Life::Current if course.later.is_empty() => findings.info(

@@ -86,12 +86,12 @@ pub(super) enum LifeVoid {
 impl LifeProblem {
     pub(super) const fn zh(&self) -> &'static str {
         match self {
-            Self::Order => "事件未按位置升序排列，或含凭据自身的条目",
+            Self::Order => "事件未按位置升序排列，或含凭证自身的条目",
             Self::Stranger => "有事件属于另一合同或挂牌，或其类型与之无关",
             Self::Form(_) => "声明正文不符合其类型的规定",
             Self::NoLife => "该类型的声明没有其他事件",
-            Self::Membership => "成员决定是否生效由登记簿认定，凭据不能证明",
-            Self::OfRegister => "该类型的声明只由登记簿记录，在成员日志中不生效",
+            Self::Membership => "成员决定是否生效由名册认定，凭证不能证明",
+            Self::OfRegister => "该类型的声明只由名册记录，在成员日志中不生效",
         }
     }
 }

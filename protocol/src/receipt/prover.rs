@@ -321,13 +321,13 @@ impl ProofProblem {
     /// What is wrong, in Chinese.
     pub(super) fn zh(&self) -> String {
         match self {
-            Self::Extra => "证明含有附加行，凭据中不允许".into(),
+            Self::Extra => "证明含有附加行，凭证中不允许".into(),
             Self::Origin => "检查点不属于该日志".into(),
             Self::LogSignature => "日志对检查点的签名不成立".into(),
-            Self::Line { name } => format!("{name} 的签名行不属于该日志的见证方或不成立"),
+            Self::Line { name } => format!("{name} 的签名行不属于该日志的见证单位或不成立"),
             Self::LineTwice { name } => format!("{name} 在检查点上签名两次"),
             Self::NoQuorum { version, expected, met } => {
-                format!("仅 {met} 个联署成立，第 {version} 版章程的法定数为 {expected}")
+                format!("仅 {met} 个见证签名正确，第 {version} 版章程的规定家数为 {expected}")
             }
             Self::Inclusion(_) => "条目不在日志的该位置（默克尔证明不成立）".into(),
             Self::Unverifiable(Unverifiable::Suite(suite)) => format!("签名算法 {suite} 未知"),
@@ -336,20 +336,20 @@ impl ProofProblem {
             }
             Self::Signature => "声明的签名不成立".into(),
             Self::Statement(error) => format!("声明格式不成立：{error}"),
-            Self::OtherRecord => "该条目不是相应章程登记簿的所需记录".into(),
-            Self::NotLast => "章程更替记录不是其登记簿的最后一条".into(),
-            Self::Backdated { day } => format!("联署所署时间早于记录日 {day}"),
+            Self::OtherRecord => "该条目不是相应章程名册的所需记录".into(),
+            Self::NotLast => "章程更替记录不是其名册的最后一条".into(),
+            Self::Backdated { day } => format!("见证签名的时间早于记录日 {day}"),
             Self::NotTied => "未证明检查点承接已锚定的日志".into(),
-            Self::EpochMissing { index } => format!("未出示签发者在位置 {index} 的密钥"),
+            Self::EpochMissing { index } => format!("未出示签发单位在位置 {index} 的密钥"),
             Self::SplitView { index } => {
-                format!("与授权包第 {index} 条锚定矛盾：登记簿自相矛盾")
+                format!("与核验资料包第 {index} 条锚定矛盾：名册有两个互相矛盾的版本")
             }
             Self::UnknownCharter { version } => {
-                format!("本机未知第 {version} 版章程：请载入更新的授权包或章程文件")
+                format!("本机未知第 {version} 版章程：请载入更新的核验资料包或章程文件")
             }
             Self::Retired { version } => {
                 format!(
-                    "第 {version} 版章程已不再施行，且未证明该锚定记录在其已关闭的登记簿内：请更新凭据"
+                    "第 {version} 版章程已不再施行，且未证明该锚定记录在其已关闭的名册内：请更新凭证"
                 )
             }
         }

@@ -237,7 +237,7 @@ fn a_federation_of_one_says_that_nobody_witnesses() {
         .collect();
     assert_eq!(warned, ["witnesses", "time"]);
     assert!(report.to_text(Language::English).contains("Witnesses: none"));
-    assert!(report.to_text(Language::Chinese).contains("见证方：无"));
+    assert!(report.to_text(Language::Chinese).contains("见证单位：无"));
 }
 
 #[test]

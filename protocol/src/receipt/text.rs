@@ -47,12 +47,12 @@ impl Verdict {
     /// The verdict in one sentence.
     pub const fn sentence(self, language: Language) -> &'static str {
         match (self, language) {
-            (Self::Valid, Language::Chinese) => "有效：全部核验通过，凭据内没有更晚的变更记录。",
+            (Self::Valid, Language::Chinese) => "有效：全部核验通过，凭证内没有更晚的变更记录。",
             (Self::Valid, Language::English) => {
                 "Valid: every check holds, and the receipt knows of no later change."
             }
             (Self::ValidSuperseded, Language::Chinese) => {
-                "有效，但已被更晚的变更或修订取代：请索取最新凭据。"
+                "有效，但已被更晚的变更或修订取代：请索取最新凭证。"
             }
             (Self::ValidSuperseded, Language::English) => {
                 "Valid, but replaced by a later amendment or revision: ask for a newer receipt."
@@ -62,13 +62,13 @@ impl Verdict {
                 "Valid, but cancelled or withdrawn later."
             }
             (Self::Provisional, Language::Chinese) => {
-                "暂定：核验通过，但登记簿锚定尚未涵盖，不得作为有效凭据：请稍后更新凭据。"
+                "暂予通过：已获见证，尚未纳入名册锚定，不得作为有效凭证；请在下次锚定后更新凭证。"
             }
             (Self::Provisional, Language::English) => {
                 "Provisional: the checks hold, but no anchor of the register covers it yet; not valid until the receipt is refreshed."
             }
             (Self::Void, Language::Chinese) => {
-                "不生效：证明成立，但签发者在该处无权限、条目未生效，或该登记已被撤销。"
+                "不生效：证明成立，但签发单位在该处无权限、条目未生效，或该登记已被撤销。"
             }
             (Self::Void, Language::English) => {
                 "Void: the proofs hold, but the signer had no authority there, the entry took no effect, or the registration was revoked."
@@ -78,7 +78,7 @@ impl Verdict {
                 "Invalid: a signature, a proof or the form does not hold; do not rely on it."
             }
             (Self::NotVerifiableHere, Language::Chinese) => {
-                "本机无法核验：格式或签名算法未知，或缺少所需的章程或授权包（见下）。"
+                "本机无法核验：格式或签名算法未知，或缺少所需的章程或核验资料包（见下）。"
             }
             (Self::NotVerifiableHere, Language::English) => {
                 "Not verifiable here: the format or a signature suite is unknown, or charters or a bundle are missing (see below)."
@@ -129,12 +129,12 @@ impl Summary {
         line(pick("类型：", "Type: "), &self.kind);
         line(pick("编号：", "Statement: "), &self.statement.to_string());
         line(
-            pick("签发时间（签发者自述）：", "Issued (issuer's clock): "),
+            pick("签发时间（签发单位自述）：", "Issued (issuer's clock): "),
             &self.issued_at.to_string(),
         );
         if let Some(time) = self.witnessed_at {
             line(
-                pick("最迟存在于（见证法定数）：", "Existed at the latest (witness quorum): "),
+                pick("最迟存在于（见证时间）：", "Existed at the latest (witness quorum): "),
                 &time.to_string(),
             );
         }
@@ -142,13 +142,13 @@ impl Summary {
             0 => String::from(pick("无（时间无从证明）", "none (nothing proves the time)")),
             count => format!("{count}"),
         };
-        line(pick("见证方：", "Witnesses: "), &witnesses);
+        line(pick("见证单位：", "Witnesses: "), &witnesses);
         line(pick("日志序号：", "Log index: "), &self.index.to_string());
         line(pick("截至", "As of "), &language.as_of(self.day, self.as_of_size));
         let register = language.as_of(self.day, self.register_size);
         let version = self.charter_version;
         let register = match language {
-            Language::Chinese => format!("第{version}版章程，登记簿截至{register}"),
+            Language::Chinese => format!("第{version}版章程，名册截至{register}"),
             Language::English => format!("charter version {version}, register as of {register}"),
         };
         line(pick("依据：", "By: "), &register);

@@ -191,15 +191,15 @@ impl<'a> Verifier<'a> {
             Ok(receipt) => receipt,
             Err(error) => {
                 let grade = if error.is_unknown() { Grade::Unknown } else { Grade::Invalid };
-                let zh = format!("紧凑凭据无法读取：{error}");
+                let zh = format!("精简凭证无法读取：{error}");
                 findings.fail(grade, "format", zh, error.to_string());
                 return findings.report(None, false, None);
             }
         };
-        findings.pass("format", "紧凑凭据格式规范", "the compact receipt is in form");
+        findings.pass("format", "精简凭证格式规范", "the compact receipt is in form");
         if receipt.federation != self.expected.hash().as_bytes()[..8] {
             let en = "the compact receipt is of another federation";
-            findings.fail(Grade::Invalid, "federation", "紧凑凭据属于另一联盟", en);
+            findings.fail(Grade::Invalid, "federation", "精简凭证属于另一联盟", en);
             return findings.report(None, false, None);
         }
         findings.pass("federation", "属于预期的联盟", "it is of the federation expected");

@@ -93,13 +93,13 @@ impl<'a> Ground<'a> {
         findings: &mut Findings,
     ) -> Option<Self> {
         if trusted.is_some_and(|it| it.charters().federation_id() != *expected) {
-            let (zh, en) = ("授权包属于另一联盟", "the bundle is another federation's");
+            let (zh, en) = ("核验资料包属于另一联盟", "the bundle is another federation's");
             findings.fail(Grade::Invalid, "authority", zh, en);
             return None;
         }
         let Some(authority) = authority else {
             let Some(trusted) = trusted else {
-                let zh = "凭据不含章程：请先载入授权包或章程文件";
+                let zh = "凭证不含章程：请先载入核验资料包或章程文件";
                 let en =
                     "the receipt carries no charters: load an authority bundle or a charter file";
                 findings.fail(Grade::Unknown, "authority", zh, en);
@@ -130,12 +130,12 @@ impl<'a> Ground<'a> {
             return Some(Self { chain: Cow::Owned(chain), trusted: None });
         };
         let Some(chain) = chain.join(&trusted.chain) else {
-            let zh = "凭据的章程与载入的章程矛盾";
+            let zh = "凭证的章程与载入的章程矛盾";
             let en = "the receipt's charters contradict the verifier's own";
             findings.fail(Grade::Invalid, "charter", zh, en);
             return None;
         };
-        findings.pass("bundle", "已并入授权包", "the bundle's knowledge is taken into account");
+        findings.pass("bundle", "已并入核验资料包", "the bundle's knowledge is taken into account");
         Some(Self { chain: Cow::Owned(chain), trusted: Some(trusted) })
     }
 
@@ -185,12 +185,12 @@ impl<'a> Ground<'a> {
             let older = newest.is_none_or(|newest| (newest.version, newest.index) < wanted);
             let (zh, en) = if older {
                 (
-                    "授权包早于凭据的锚定：请载入更新的授权包",
+                    "核验资料包早于凭证的锚定：请载入更新的核验资料包",
                     "the bundle is older than the receipt's anchor: load a newer one",
                 )
             } else {
                 (
-                    "授权包不含凭据的锚定或其签发者：请载入含有它的授权包",
+                    "核验资料包不含凭证的锚定或其签发单位：请载入含有它的核验资料包",
                     "the bundle has no such anchor or no such issuer in it: load one that has",
                 )
             };
@@ -223,7 +223,7 @@ impl<'a> Ground<'a> {
                 Some((anchor, witnessed))
             }
             Err(problem) => {
-                findings.problem(&problem, "anchor", "登记簿锚定", "the register's anchor");
+                findings.problem(&problem, "anchor", "名册锚定", "the register's anchor");
                 None
             }
         }
@@ -340,7 +340,7 @@ impl<'a> Ground<'a> {
                 if tree.provisional.is_some() {
                     findings.warn(
                         "provisional",
-                        "登记簿锚定尚未涵盖该条目：请稍后更新凭据",
+                        "名册锚定尚未涵盖该条目：请稍后更新凭证",
                         "no anchor of the register covers the entry yet: refresh the receipt later",
                     );
                 }
@@ -367,7 +367,7 @@ impl<'a> Ground<'a> {
         let newer = trusted.standing(newest, &standing.leaf.id);
         if newer.is_none() {
             let en = "the bundle's newer anchor has no such member";
-            findings.fail(Grade::Invalid, "bundle", "授权包中更新的锚定没有该成员", en);
+            findings.fail(Grade::Invalid, "bundle", "核验资料包中更新的锚定没有该成员", en);
         }
         newer.map(|(_, member)| (newest, member))
     }
@@ -378,19 +378,19 @@ fn note_anchor(anchor: &Anchor, witnessed: &Witnessed, findings: &mut Findings) 
     let (size, count) = (index.saturating_add(1), witnessed.witnesses.len());
     findings.pass(
         "anchor",
-        format!("第 {version} 版章程登记簿于 {day} 锚定，登记簿大小 {size}"),
+        format!("第 {version} 版章程名册于 {day} 锚定，名册共 {size} 条"),
         format!("the register of charter version {version} anchored it on {day}, at size {size}"),
     );
     if witnessed.quorum_seconds.is_some() {
         findings.pass(
             "witnesses",
-            format!("{count} 个见证方联署成立，满足第 {version} 版章程的法定数"),
+            format!("{count} 家见证单位签名正确，达到第 {version} 版章程的规定家数"),
             format!("{count} cosignatures hold and meet the quorum of charter version {version}"),
         );
     } else {
         findings.warn(
             "witnesses",
-            "该联盟无见证方：一切仅凭登记簿管理方自述",
+            "该联盟无见证单位：一切仅凭名册管理单位自述",
             "nobody witnesses this federation: all rests on the word of its register's keeper",
         );
     }
@@ -464,7 +464,7 @@ fn check_times(
     match witnessed.quorum_seconds {
         Some(quorum) if issued > quorum.saturating_add(CLOCK_SECONDS_MAX) => findings.warn(
             "time",
-            "签发者自述的时间晚于见证时间",
+            "签发单位自述的时间晚于见证时间",
             "the issuer's own time is later than the witnesses'",
         ),
         Some(quorum) => {
@@ -477,7 +477,7 @@ fn check_times(
         }
         None => findings.warn(
             "time",
-            "该联盟无见证方，无法证明时间",
+            "该联盟无见证单位，无法证明时间",
             "nobody witnesses this federation, so nothing proves the time",
         ),
     }
@@ -486,7 +486,7 @@ fn check_times(
         .is_some_and(|(now, last)| last > now.seconds().saturating_add(CLOCK_SECONDS_MAX));
     if future {
         let en = "a cosignature is from the future by this machine's clock";
-        findings.warn("clock", "按本机时钟，有联署来自未来", en);
+        findings.warn("clock", "有见证签名的时间晚于本机时钟", en);
     }
 }
 

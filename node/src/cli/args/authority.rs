@@ -40,20 +40,20 @@ pub struct CharterNewArgs {
     /// The federation's name · 联盟名称
     #[arg(long)]
     pub name: String,
-    /// A council member's descriptor (hutong member request); may be repeated · 理事成员描述文件
+    /// A council member's descriptor (hutong member request); may be repeated · 理事单位的单位信息文件
     #[arg(long, required = true, value_name = "FILE")]
     pub council: Vec<PathBuf>,
-    /// How many council members decide; a majority unless given · 理事会表决门槛
+    /// How many council members decide; a majority unless given · 理事会通过家数
     #[arg(long)]
     pub threshold: Option<u32>,
-    /// The council member whose node operates the register; this exchange unless given · 登记簿保管方，默认为本所
+    /// The council member whose node operates the register; this exchange unless given · 名册管理单位，默认为本所
     #[arg(long, value_name = "ID")]
     pub keeper: Option<String>,
-    /// The keeper's register key (hutong keys show), where it is another exchange · 保管方的登记簿密钥
+    /// The keeper's register key (hutong keys show), where it is another exchange · 名册管理单位的名册密钥
     #[arg(long, value_name = "KEY")]
     pub register_key: Option<String>,
     /// How many council members must cosign a checkpoint: more than half, the default; 0 for a council of one ·
-    /// 见证法定数，须过半
+    /// 见证规定家数，须过半
     #[arg(long)]
     pub quorum: Option<u32>,
     /// Minutes between two anchors · 两次锚定间隔分钟数
@@ -114,7 +114,7 @@ pub struct FederationNewArgs {
     /// Found it alone, without being asked for others · 单独创立
     #[arg(long, conflicts_with = "council")]
     pub alone: bool,
-    /// How many council members decide; a majority unless given · 理事会表决门槛
+    /// How many council members decide; a majority unless given · 理事会通过家数
     #[arg(long)]
     pub threshold: Option<u32>,
     /// Minutes between two anchors · 两次锚定间隔分钟数
@@ -232,7 +232,7 @@ pub struct JoinArgs {
 /// `hutong member request`.
 #[derive(Args, Clone, Debug)]
 pub struct RequestArgs {
-    /// Who is to admit this exchange: an exchange id, or council · 上级交易所标识，或 council（理事会）
+    /// Who is to admit this exchange: an exchange id, or council · 上级交易所代码，或 council（理事会）
     #[arg(long, value_name = "ID", required_unless_present = "founding")]
     pub parent: Option<String>,
     /// The federation's charter file, where none is installed; may be repeated, oldest first · 联盟章程文件（未安装时）
@@ -304,7 +304,7 @@ pub struct RekeyArgs {
 /// Until when a decision may be recorded, and whether to ask before it is signed.
 #[derive(Args, Clone, Debug, Default)]
 pub struct HowArgs {
-    /// The last day on which the register may record it, at most 30 days ahead · 最迟记入登记簿的日期
+    /// The last day on which the register may record it, at most 30 days ahead · 最迟记入名册的日期
     #[arg(long, value_name = "DAY")]
     pub until: Option<String>,
     /// Sign without being asked; compare the key digest by telephone before · 已电话核对，不再询问

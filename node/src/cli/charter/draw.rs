@@ -71,7 +71,7 @@ pub(super) fn new(global: &Global, args: &CharterNewArgs, console: Console) -> a
         )?;
     }
     console.say(
-        &format!("已写入 {output}。请每位理事成员签署：hutong charter sign {output}"),
+        &format!("已写入 {output}。请各理事单位签署：hutong charter sign {output}"),
         &format!("{output} is written. Each council member signs it: hutong charter sign {output}"),
     )
 }

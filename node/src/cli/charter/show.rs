@@ -117,7 +117,7 @@ fn state_text(standing: &Standing, lang: Lang) -> String {
         Standing::Held => lang.pick("成立，与本所持有的一致", "holds; it is held here"),
         Standing::Founding => lang.pick("成立，签名齐全", "holds, with all signatures"),
         Standing::Next => lang.pick(
-            "成立，签名齐全；登记簿保管方记入登记簿后生效",
+            "成立，签名齐全；名册管理单位记入名册后生效",
             "holds, with all signatures; takes effect once the keeper has recorded it",
         ),
         Standing::Refused(error) => {
@@ -146,14 +146,14 @@ fn facts(
         ),
         (words("版本", "version"), charter.version.to_string()),
         (
-            words("章程摘要（电话核对）", "digest, to compare by telephone"),
+            words("章程哈希值（电话核对）", "digest, to compare by telephone"),
             spoken(&signed.digest()),
         ),
         (words("日期", "drawn up"), charter.issued_at.to_string()),
-        (words("表决门槛", "threshold"), format!("{} / {council}", charter.threshold)),
-        (words("见证法定数", "witness quorum"), quorum_text(charter, console.lang)),
-        (words("登记簿保管方", "keeper of the register"), charter.keeper.to_string()),
-        (words("登记簿密钥", "register key"), key_text(&charter.register_key)),
+        (words("通过家数", "threshold"), format!("{} / {council}", charter.threshold)),
+        (words("见证规定家数", "witness quorum"), quorum_text(charter, console.lang)),
+        (words("名册管理单位", "keeper of the register"), charter.keeper.to_string()),
+        (words("名册密钥", "register key"), key_text(&charter.register_key)),
         (words("锚定间隔", "anchors"), anchors_text(charter, console.lang)),
     ])
 }
@@ -165,7 +165,7 @@ fn quorum_text(charter: &Charter, lang: Lang) -> String {
     let council = charter.council.len();
     let (quorum, least) = (charter.witness_quorum, charter.quorum_without(&charter.keeper));
     lang.pick(
-        format!("{quorum} / {council}（理事成员自己的日志：其他成员中的 {least} 个）"),
+        format!("{quorum} / {council}（理事单位自己的日志：其他成员中的 {least} 个）"),
         format!("{quorum} of {council} ({least} of the others for a council member's own log)"),
     )
 }
@@ -197,10 +197,10 @@ fn council_table(signed: &SignedCharter, console: Console) -> anyhow::Result<()>
     });
     console.table(
         &[
-            words("理事成员", "council member"),
+            words("理事单位", "council member"),
             words("名称", "name"),
             words("层级与区域", "tier and region"),
-            words("密钥摘要（电话核对）", "key digest, to compare by telephone"),
+            words("密钥核对码（电话核对）", "key digest, to compare by telephone"),
             words("已签署", "signed"),
         ],
         rows,
@@ -213,7 +213,7 @@ fn changes(now: &Charter, next: &Charter, console: Console) -> anyhow::Result<()
     for seat in next.council.iter().map(SignedDescriptor::descriptor) {
         match now.council_member(&seat.id) {
             None => {
-                lines.push((format!("新增理事成员 {}", seat.id), format!("new seat: {}", seat.id)));
+                lines.push((format!("新增理事单位 {}", seat.id), format!("new seat: {}", seat.id)));
             }
             Some(before) if before.log_key != seat.log_key => lines.push((
                 format!("{} 更换日志密钥", seat.id),
@@ -231,8 +231,8 @@ fn changes(now: &Charter, next: &Charter, console: Console) -> anyhow::Result<()
         }
     }
     for (what, before, after) in [
-        (words("表决门槛", "threshold"), now.threshold, next.threshold),
-        (words("见证法定数", "witness quorum"), now.witness_quorum, next.witness_quorum),
+        (words("通过家数", "threshold"), now.threshold, next.threshold),
+        (words("见证规定家数", "witness quorum"), now.witness_quorum, next.witness_quorum),
         (
             words("锚定间隔分钟数", "minutes between anchors"),
             now.anchor_minutes,
@@ -249,7 +249,7 @@ fn changes(now: &Charter, next: &Charter, console: Console) -> anyhow::Result<()
     }
     if now.keeper != next.keeper {
         lines.push((
-            format!("登记簿保管方：{} → {}", now.keeper, next.keeper),
+            format!("名册管理单位：{} → {}", now.keeper, next.keeper),
             format!("keeper: {} → {}", now.keeper, next.keeper),
         ));
     }

@@ -142,7 +142,7 @@ pub(super) fn approve(
     }
     let file = shown_path(approvals);
     console.say(
-        &format!("{count}/{threshold} 份批准，存于 {file}。达到门槛后，由任一理事成员用 --approvals {file} 发布。"),
+        &format!("{count}/{threshold} 份批准，存于 {file}。达到通过家数后，由任一理事单位用 --approvals {file} 发布。"),
         &format!("{count} of {threshold} approvals in {file}. With all of them, any council member publishes with --approvals {file}."),
     )
 }
@@ -184,7 +184,7 @@ pub(super) fn publish(
         for one in published {
             console.say(
                 &format!(
-                    "关于 {member} 的决定已记入 {} 第 {} 条。登记簿保管方 {keeper} 记入登记簿并获见证后生效，见 hutong member list。",
+                    "关于 {member} 的决定已记入 {} 第 {} 条。名册管理单位 {keeper} 记入名册并获见证后生效，见 hutong member list。",
                     one.log, one.index
                 ),
                 &format!(
@@ -460,9 +460,9 @@ impl Draft {
         };
         console.facts([
             (words("变更", "what changes"), pick(&self.changes, console.lang)),
-            (words("章程摘要", "charter digest"), spoken(&known.charters.latest_digest())),
+            (words("章程哈希值", "charter digest"), spoken(&known.charters.latest_digest())),
             (words("决定序号", "number of the decision"), text("number")),
-            (words("最迟记入登记簿", "to be recorded until"), text("until")),
+            (words("最迟记入名册", "to be recorded until"), text("until")),
         ])
     }
 }
@@ -482,7 +482,7 @@ fn show_descriptor(signed: &SignedDescriptor, console: Console) -> anyhow::Resul
         (words("区域", "region"), descriptor.region.to_string()),
         (words("上级", "parent"), descriptor.parent.to_string()),
         (
-            words("密钥摘要（请电话核对）", "key digest, to compare by telephone"),
+            words("密钥核对码（请电话核对）", "key digest, to compare by telephone"),
             spoken(&of_descriptor(signed)),
         ),
     ])

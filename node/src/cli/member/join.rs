@@ -75,7 +75,7 @@ pub(super) fn invite(global: &Global, args: &InviteArgs, console: Console) -> an
     }
     let file = shown_path(&output);
     console.say(
-        &format!("已写入 {file}，请发给新成员。对方将来电核对章程摘要：\n  {digest}\n对方运行：hutong member join {file}"),
+        &format!("已写入 {file}，请发给新成员。对方将来电核对章程哈希值：\n  {digest}\n对方运行：hutong member join {file}"),
         &format!("{file} is written: send it to the newcomer, who will compare the charter's digest with you by telephone:\n  {digest}\nThe newcomer runs: hutong member join {file}"),
     )
 }
@@ -98,7 +98,7 @@ pub(super) fn join(global: &Global, args: &JoinArgs, console: Console) -> anyhow
             (words("上级", "parent"), invitation.parent.clone()),
             (
                 words(
-                    "章程摘要（请向上级电话核对）",
+                    "章程哈希值（请向上级电话核对）",
                     "charter digest, to compare with the parent by telephone",
                 ),
                 spoken(&chain.latest_digest()),
@@ -107,7 +107,7 @@ pub(super) fn join(global: &Global, args: &JoinArgs, console: Console) -> anyhow
     }
     console.confirm(
         args.yes,
-        "章程摘要是否与上级告知的一致？",
+        "章程哈希值是否与上级告知的一致？",
         "Is the charter's digest the one that the parent reads out?",
     )?;
     let (config, seed) = exchange(global, args, &invitation, &chain, console)?;
@@ -127,7 +127,7 @@ pub(super) fn join(global: &Global, args: &JoinArgs, console: Console) -> anyhow
     let (data, file, parent) = (shown_path(&global.data), shown_path(&output), &invitation.parent);
     console.say(
         &format!(
-            "{id} 已在 {data} 就绪。\n\n1. 立即备份种子：hutong --data {data} keys backup\n2. 把 {file} 发给 {parent}，并电话核对密钥摘要：{digest}\n3. 启动节点：hutong --data {data} run\n4. 等待准入：hutong --data {data} status --wait 600"
+            "{id} 已在 {data} 就绪。\n\n1. 立即备份种子：hutong --data {data} keys backup\n2. 把 {file} 发给 {parent}，并电话核对密钥核对码：{digest}\n3. 启动节点：hutong --data {data} run\n4. 等待准入：hutong --data {data} status --wait 600"
         ),
         &format!(
             "{id} is ready in {data}.\n\n1. Back the seed up now: hutong --data {data} keys backup\n2. Send {file} to {parent} and compare the key digest by telephone: {digest}\n3. Start the node: hutong --data {data} run\n4. Wait until it is admitted: hutong --data {data} status --wait 600"

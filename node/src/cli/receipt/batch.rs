@@ -87,7 +87,7 @@ pub(super) fn verify(folder: &Path, terms: &Terms<'_>, console: Console) -> anyh
         let rows = files.iter().zip(findings);
         rows.map(|(file, finding)| Row::new(&name(file), finding, console)).collect()
     };
-    let bar = console.progress(files.len() as u64, "核验凭据", "verifying receipts");
+    let bar = console.progress(files.len() as u64, "核验凭证", "verifying receipts");
     let mut summary = Summary::default();
     if !console.json {
         console.line(&header(console.lang))?;
@@ -255,14 +255,14 @@ impl Finding {
     const fn kind(&self) -> (&'static str, Words) {
         match self {
             Self::Verified(verified) => (verified.verdict.as_str(), short(verified.verdict)),
-            Self::NoBundle => ("no_bundle", words("缺权限包", "no bundle")),
+            Self::NoBundle => ("no_bundle", words("缺核验资料包", "no bundle")),
             Self::Unread(_) => ("unreadable", words("无法读取", "unreadable")),
         }
     }
 }
 
 const NO_BUNDLE: Words = words(
-    "紧凑凭据：请用 --authority 给出权限包",
+    "精简凭证：请用 --authority 给出核验资料包",
     "a compact receipt: give the authority bundle with --authority",
 );
 
@@ -271,7 +271,7 @@ const fn short(verdict: Verdict) -> Words {
         Verdict::Valid => words("有效", "valid"),
         Verdict::ValidSuperseded => words("有效，已被取代", "valid, superseded"),
         Verdict::ValidThenCancelled => words("有效，后已注销", "valid, cancelled"),
-        Verdict::Provisional => words("临时，尚未锚定", "provisional"),
+        Verdict::Provisional => words("暂予通过，待锚定", "provisional"),
         Verdict::Void => words("不生效", "void"),
         Verdict::Invalid => words("无效", "invalid"),
         Verdict::NotVerifiableHere => words("无法核验", "not verifiable here"),
@@ -338,7 +338,7 @@ impl Summary {
         for (issuer, subject, files) in self.different() {
             let files = shown(&files.join(console.lang.pick("、", ", ")));
             console.say(
-                &format!("！{issuer} 的 {subject}：各凭据内容不同，以最新者为准：{files}"),
+                &format!("！{issuer} 的 {subject}：各凭证内容不同，以最新者为准：{files}"),
                 &format!("! {subject} of {issuer}: these receipts say different things, of which the newest counts: {files}"),
             )?;
         }
