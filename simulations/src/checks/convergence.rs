@@ -43,9 +43,13 @@ impl World {
 
     /// Whether the node that signs the log keeps the rules, and stays.
     fn is_settling(&self, log: &ExchangeId) -> bool {
+        self.operator_stays(log) && self.owner_is_honest(log)
+    }
+
+    /// Whether nobody suspended or expelled the exchange that signs the log.
+    fn operator_stays(&self, log: &ExchangeId) -> bool {
         let operator = self.federation.operator(log);
-        let stays = operator.is_some_and(|place| !self.removed.contains(&place));
-        stays && self.owner_is_honest(log)
+        operator.is_some_and(|place| !self.removed.contains(&place))
     }
 
     /// The nodes that have folded less of the register than others: they do not know yet that a quorum cosigned it.
@@ -164,10 +168,12 @@ impl World {
             if lacking > 0 {
                 found.push(format!("{lacking} nodes lack what stands of {log}"));
             }
-            // What its owner has shown to some it has shown to all, once they have met.
+            // What its owner has shown to some it has shown to all, once they have met. After a suspension
+            // or an expulsion nobody fetches what does not stand.
             let size = longest.map_or(0, |longest| longest.tree.size());
             let behind = copies.iter().filter(|copy| copy.tree.size() < size).count();
-            if frozen == 0 && (behind > 0 || (size > 0 && copies.len() < honest.len())) {
+            let spreads = frozen == 0 && self.operator_stays(log);
+            if spreads && (behind > 0 || (size > 0 && copies.len() < honest.len())) {
                 found.push(format!("{behind} nodes hold less than {size} leaves of {log}"));
             }
         }
