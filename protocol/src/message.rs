@@ -145,6 +145,13 @@ pub enum Request {
     },
     /// Anchor soon, with no answer expected but `Done`.
     AnchorSoon,
+    /// The keeper is about to record an anchor: ask it what changes, keep that, and answer `Done`.
+    AnchorNext {
+        /// The register.
+        register: ExchangeId,
+        /// The index that the anchor will have.
+        index: u64,
+    },
 }
 
 /// A request for a range of leaves.
@@ -457,6 +464,9 @@ impl Request {
             Self::AnchorSoon => {
                 writer.u8(10);
             }
+            Self::AnchorNext { register, index } => {
+                writer.u8(11).text(register.as_str()).u64(*index);
+            }
         }
         writer.finish()
     }
@@ -501,6 +511,7 @@ impl Request {
                 log: read_log(&mut reader)?,
             },
             10 => Self::AnchorSoon,
+            11 => Self::AnchorNext { register: read_log(&mut reader)?, index: reader.u64()? },
             tag => return Err(WireError::Tag { what: "request", tag }),
         };
         reader.finish()?;

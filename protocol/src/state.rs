@@ -17,11 +17,13 @@
 //! - `equivocation`: logs that exist in two versions;
 //! - `register`: following the registers, which make the directory;
 //! - `audit`: what a council member checks of the register before it cosigns it;
-//! - `keeper`: recording decisions, freezes and anchors in the register.
+//! - `keeper`: recording decisions and freezes in the register.
+//! - `anchoring`: recording anchors in it.
 //!
 //! Not here: disk, network, threads ([`Effect`]s ask for them), and the meaning of listings and
 //! contracts, which is derived from the logs afterwards.
 
+mod anchoring;
 mod audit;
 mod equivocation;
 mod fetch;
@@ -50,6 +52,7 @@ use core::cmp::Ordering;
 
 use hutong_crypto::keys::SigningKey;
 
+use self::anchoring::Anchoring;
 use self::audit::Audit;
 use self::keeper::Keeper;
 pub use self::load::Load;
@@ -135,6 +138,7 @@ pub struct State {
     /// The check of the register, at council members.
     audit: Option<Audit>,
     keeper: Keeper,
+    anchoring: Anchoring,
     taken: Taken,
     replicas: BTreeMap<ExchangeId, Replica>,
     /// The logs that this node signs.
@@ -193,6 +197,7 @@ impl State {
             registers: Registers::new(stored.charters, stored.registers),
             audit: None,
             keeper: Keeper::new(stored.decisions),
+            anchoring: Anchoring::default(),
             taken: Taken::default(),
             config,
             keys,

@@ -321,6 +321,7 @@ def messages() -> dict:
             "further anchor changes": b"\x08" + text(register) + uint(5) + text(log),
             "anchor leaf": b"\x09" + text(register) + uint(5) + text(log),
             "anchor soon": b"\x0a",
+            "anchor next": b"\x0b" + text(register) + uint(5),
         },
         "response": {
             "hello": b"\x00" + hello,
@@ -357,6 +358,7 @@ def messages() -> dict:
             "a short digest": b"\x04" + charter[:31],
             "an anchor without a log": b"\x09" + text(register) + uint(5) + text(""),
             "soon and more": b"\x0a\x00",
+            "next without an index": b"\x0b" + text(register),
             "flag 2": b"\x02" + text(log) + uint(0) + uint(1) + uint(1) + b"\x02",
             "trailing byte": b"\x03" + text(log) + b"\x00",
             "cut": b"\x03" + text(log)[:-1],

@@ -22,7 +22,7 @@ use crate::directory::{
 };
 use crate::entry::Entry;
 use crate::id::ExchangeId;
-use crate::io::{Effect, Notice, Peer};
+use crate::io::{Effect, InboundId, Notice, Peer};
 use crate::limits::{ANCHOR_CHANGES_PER_ANSWER_MAX, ANCHORS_KEPT_MAX, AUDIT_AGAIN_MS};
 use crate::message::{AnchorChange, Refusal, Request, Response};
 use crate::persist::{Persist, StoredAnchor};
@@ -35,8 +35,10 @@ type Place = (u64, u64);
 pub(super) struct Audit {
     /// The fold of all that was checked.
     ahead: Arc<Directory>,
-    /// The leaves of its last anchor.
+    /// The leaves of its last anchor that was checked.
     leaves: AnchorLeaves,
+    /// Where that anchor stands: others that were skipped may follow.
+    leaves_of: Option<Place>,
     /// What each anchor changed; of past days only the last anchor, with what the day changed.
     kept: BTreeMap<Place, Vec<AnchorChange>>,
     /// What is asked for of the next anchor.
@@ -58,6 +60,8 @@ struct Wanted {
     tried: BTreeSet<Peer>,
     /// Whether a head that is not shown was told to the operator.
     told: bool,
+    /// The keeper's request to keep what an anchor changes before it is recorded.
+    before: Option<InboundId>,
 }
 
 impl State {
@@ -74,15 +78,16 @@ impl State {
         let mut audit = Audit {
             ahead: Arc::clone(&self.directory),
             leaves: AnchorLeaves::default(),
+            leaves_of: None,
             kept: kept.collect(),
             wanted: Wanted::default(),
             refused: None,
         };
         let last = self.directory.register().anchor;
-        audit.leaves = audit.leaves_of(last);
+        audit.begin_at(last);
         if last.is_some_and(|anchor| audit.leaves.root() != anchor.root) {
             audit.ahead = Arc::clone(founded);
-            audit.leaves = audit.leaves_of(founded.register().anchor);
+            audit.begin_at(founded.register().anchor);
         }
         self.audit = Some(audit);
     }
@@ -156,10 +161,12 @@ impl State {
             }
             return self.audited_to(after);
         }
-        if let Ok(Record { act: RecordAct::Anchor { leaves, root }, .. }) =
+        if let Ok(Record { day, act: RecordAct::Anchor { leaves, root } }) =
             ahead.read_record(&entry)
         {
-            if !self.audit_anchor(&id, (version, index), (leaves, root)) {
+            let place = (version, index);
+            let skipped = self.is_long_past(&id, day, index) && self.is_held_by_nobody();
+            if !skipped && !self.audit_anchor(&id, place, (leaves, root)) {
                 return false;
             }
         } else {
@@ -185,9 +192,9 @@ impl State {
     }
 
     fn audited_to(&mut self, ahead: Arc<Directory>) -> bool {
+        self.keep_no_more();
         if let Some(audit) = &mut self.audit {
             audit.ahead = ahead;
-            audit.wanted = Wanted::default();
         }
         // The keeper records nothing before its check has caught up.
         self.keeper_moved();
@@ -215,6 +222,14 @@ impl State {
         (today.minus_days(1)..=today.plus_days(1)).contains(&record.day)
     }
 
+    /// Whether an anchor of that day counts and may be kept no more: of past days the council keeps the last
+    /// one, with what the day changed.
+    fn is_long_past(&self, register: &ExchangeId, day: Date, index: u64) -> bool {
+        let counting = self.counting_size(register);
+        let many_follow = index.saturating_add(ANCHORS_KEPT_MAX as u64) < counting;
+        index < counting && (day < Date::of(self.wall) || many_follow)
+    }
+
     /// Checks an anchor against its leaves. Returns whether it may be folded.
     fn audit_anchor(
         &mut self,
@@ -223,10 +238,6 @@ impl State {
         anchor: (u64, hutong_crypto::digest::Hash),
     ) -> bool {
         let counts = place.1 < self.counting_size(register);
-        if counts && self.is_held_by_nobody() {
-            // Of past days the council keeps the last anchor, with what the day changed.
-            return true;
-        }
         let Some(audit) = &self.audit else { return false };
         let (changes, own) = match audit.kept.get(&place) {
             Some(changes) => (changes, true),
@@ -291,7 +302,7 @@ impl State {
     /// An anchor is what it must be: what it changed is kept, durably.
     fn anchor_is_sound(&mut self, place: Place, after: AnchorLeaves, kept: bool) -> bool {
         let Some(audit) = &mut self.audit else { return false };
-        audit.leaves = after;
+        (audit.leaves, audit.leaves_of) = (after, Some(place));
         if !kept {
             let changes = core::mem::take(&mut audit.wanted.gathered);
             self.keep_changes(place, changes);
@@ -389,14 +400,56 @@ impl State {
             return self.ask_for_page(peer, register, index, last);
         }
         audit.wanted.complete = true;
+        if let Some(inbound) = audit.wanted.before {
+            let changes = core::mem::take(&mut audit.wanted).gathered;
+            self.keep_changes((version, index), changes);
+            self.respond(inbound, &Response::Done);
+        }
         self.go_on_with_audit();
+    }
+
+    /// The keeper is about to record an anchor at `index`: asks what it changes, to keep that.
+    pub(super) fn anchor_coming(
+        &mut self,
+        inbound: InboundId,
+        peer: &Peer,
+        register: &ExchangeId,
+        index: u64,
+    ) {
+        let keeper = self.directory.operator(register).and_then(|keeper| self.peer_of(keeper));
+        let is_next = self.audit.as_ref().is_some_and(|audit| {
+            let at = audit.ahead.register();
+            at.id == *register && at.size == index && audit.wanted.of.is_none()
+        });
+        if keeper.as_ref() != Some(peer) {
+            self.respond(inbound, &Response::Refused(Refusal::NotAllowed));
+        } else if !is_next || self.registers.entry(register, index).is_some() {
+            self.respond(inbound, &Response::Refused(Refusal::NotHeld));
+        } else {
+            if let Some(audit) = &mut self.audit {
+                audit.wanted = Wanted { before: Some(inbound), ..Wanted::default() };
+            }
+            self.ask_for_page(peer, register, index, None);
+        }
+    }
+
+    /// Asks no more for what an anchor changes, and refuses the keeper what it asked to keep, if it did.
+    fn keep_no_more(&mut self) {
+        let Some(audit) = &mut self.audit else { return };
+        if let Some(inbound) = core::mem::take(&mut audit.wanted).before {
+            self.respond(inbound, &Response::Refused(Refusal::NotHeld));
+        }
     }
 
     /// A council member does not show what an anchor changed.
     pub(super) fn anchor_changes_refused(&mut self, peer: &Peer) {
         let Some(audit) = &mut self.audit else { return };
         if audit.wanted.of.as_ref() == Some(peer) {
-            audit.wanted.asked_in_vain();
+            if audit.wanted.before.is_some() {
+                self.keep_no_more();
+            } else {
+                audit.wanted.asked_in_vain();
+            }
             self.go_on_with_audit();
         }
     }
@@ -495,16 +548,16 @@ impl Wanted {
 }
 
 impl Audit {
-    /// The leaves of that anchor; none of none.
-    fn leaves_of(&self, anchor: Option<Anchor>) -> AnchorLeaves {
+    /// Begins with the leaves of that anchor; with none of none.
+    fn begin_at(&mut self, anchor: Option<Anchor>) {
         let place = anchor.map(|anchor| (anchor.version, anchor.index));
-        place.and_then(|place| self.leaves_at(place)).unwrap_or_default()
+        self.leaves = place.and_then(|place| self.leaves_at(place)).unwrap_or_default();
+        self.leaves_of = place;
     }
 
     /// The leaves of the anchor at `place`, if it is kept.
     fn leaves_at(&self, place: Place) -> Option<AnchorLeaves> {
-        let last = self.ahead.register().anchor.map(|anchor| (anchor.version, anchor.index));
-        if last == Some(place) && !self.leaves.is_empty() {
+        if self.leaves_of == Some(place) {
             return Some(self.leaves.clone());
         }
         if !self.kept.contains_key(&place) {

@@ -1,4 +1,4 @@
-//! Recording decisions, freezes and anchors in the register, as its keeper.
+//! Recording decisions and freezes in the register, as its keeper.
 //!
 //! The keeper records by itself, at once, what the fold allows. What it does not allow waits until its last
 //! day; everybody can tell why from the same fold ([`Directory::would_enrol`](crate::directory::Directory::would_enrol)).
@@ -23,15 +23,10 @@ use crate::directory::{
 use crate::entry::Entry;
 use crate::evidence::Evidence;
 use crate::id::ExchangeId;
-use crate::io::{Effect, Peer};
+use crate::io::Effect;
 use crate::limits::{DECISIONS_PER_LOG_MAX, ENROL_AGAIN_MS};
-use crate::message::{Refusal, Request, Response};
 use crate::prepare::Prepared;
 use crate::statement::Draft;
-use crate::time::Instant;
-
-/// Milliseconds in a minute.
-const MINUTE_MS: u64 = 60_000;
 
 /// What waits to be recorded.
 #[derive(Debug, Default)]
@@ -46,8 +41,6 @@ pub(super) struct Keeper {
     reading: BTreeMap<(ExchangeId, u64), (u64, String)>,
     /// Logs of which a decision waits for a head with a quorum.
     headless: BTreeSet<ExchangeId>,
-    /// When the last anchor was recorded.
-    anchored_at: Option<Instant>,
 }
 
 impl Keeper {
@@ -115,7 +108,7 @@ impl State {
     }
 
     /// The register that this node may sign now, if its check has seen all that is in it.
-    fn kept_register(&self) -> Option<ExchangeId> {
+    pub(super) fn kept_register(&self) -> Option<ExchangeId> {
         let ahead = self.audited()?;
         let register = &ahead.register().id;
         let all = self.replicas.get(register)?.frontier.size() == ahead.register().size;
@@ -302,61 +295,6 @@ impl State {
         self.anchored_leaf(anchor.version, anchor.index, log)
     }
 
-    /// Sets the time of the next anchor.
-    fn schedule_anchor(&mut self) {
-        let minutes = u64::from(self.directory.charters().latest().anchor_minutes);
-        let last = self.keeper.anchored_at;
-        let at = last.map_or(self.now, |last| last.plus_millis(minutes * MINUTE_MS));
-        self.timers.set(Timer::AnchorDue, at.max(self.now));
-    }
-
-    /// Records an anchor, if anything changed since the last.
-    pub(super) fn anchor_due(&mut self) {
-        let Some(register) = self.kept_register() else { return };
-        let changes = self.changes_to_anchor();
-        // Where nothing changed, the next anchor is due when something does.
-        if !changes.is_empty() {
-            self.anchor(&register, changes);
-            self.schedule_anchor();
-        }
-    }
-
-    fn anchor(&mut self, register: &ExchangeId, changes: Vec<crate::message::AnchorChange>) {
-        let Some((leaves, root)) = self.anchor_after(&changes) else { return };
-        let Some(version) = crate::directory::register_version(register) else { return };
-        let index = self.replicas.get(register).map_or(0, |replica| replica.frontier.size());
-        let record = Record { day: self.register_day(), act: RecordAct::Anchor { leaves, root } };
-        let Some(prepared) = self.record_entry(register, &record) else { return };
-        self.keeper.anchored_at = Some(self.now);
-        self.keep_changes((version, index), changes);
-        self.append_to(register, &[prepared]);
-        self.go_on_with_audit();
-    }
-
-    /// An exchange wants an anchor soon: this node's own, or a member's.
-    pub(super) fn want_anchor(&mut self) {
-        let keeper = self.directory.charters().latest().keeper.clone();
-        if keeper != self.config.me {
-            if let Some(peer) = self.peer_of(&keeper) {
-                self.ask(&peer, &Request::AnchorSoon, super::sync::Asked::AnchorSoon);
-            }
-            return;
-        }
-        let seconds = u64::from(self.directory.charters().latest().anchor_seconds_min);
-        let last = self.keeper.anchored_at;
-        let at = last.map_or(self.now, |last| last.plus_millis(seconds * 1_000));
-        self.timers.set(Timer::AnchorDue, at.max(self.now));
-    }
-
-    /// A member asks for an anchor soon.
-    pub(super) fn anchor_wanted_by(&mut self, peer: &Peer) -> Response {
-        if self.directory.by_peer(peer).is_none_or(|member| !member.is_active()) {
-            return Response::Refused(Refusal::NotAllowed);
-        }
-        self.want_anchor();
-        Response::Done
-    }
-
     /// The entry by which the charter's next version takes effect, where this node keeps the register.
     ///
     /// # Errors
@@ -380,14 +318,14 @@ impl State {
     }
 
     /// Today, or the register's last day where this node's clock is behind it.
-    fn register_day(&self) -> Date {
+    pub(super) fn register_day(&self) -> Date {
         let today = Date::of(self.wall);
         let last = self.audited().and_then(|ahead| ahead.register().day);
         last.map_or(today, |last| today.max(last))
     }
 
     /// The register's signed entry for `record`.
-    fn record_entry(&self, register: &ExchangeId, record: &Record) -> Option<Prepared> {
+    pub(super) fn record_entry(&self, register: &ExchangeId, record: &Record) -> Option<Prepared> {
         let key = self.keys.register.as_ref()?;
         let body = record.to_body();
         let index = self.replicas.get(register).map_or(0, |replica| replica.frontier.size());

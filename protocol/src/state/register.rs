@@ -237,7 +237,7 @@ impl State {
             Ok(crate::charter::Extend::Known) => {}
             Ok(crate::charter::Extend::Added) => {
                 // What has a quorum by now is anchored before the register closes.
-                self.anchor_due();
+                self.anchor_now();
                 match self.succession_entry(&signed) {
                     Ok(recorded) => {
                         self.take_charter(signed);

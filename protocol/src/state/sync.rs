@@ -107,6 +107,10 @@ pub(super) enum Asked {
     },
     /// That the keeper anchor soon.
     AnchorSoon,
+    /// That a council member keep what the next anchor changes.
+    AnchorNext {
+        index: u64,
+    },
 }
 
 impl Asked {
@@ -117,7 +121,8 @@ impl Asked {
             (Self::Charters, Self::Charters)
             | (Self::Evidence, Self::Evidence)
             | (Self::AnchorSoon, Self::AnchorSoon) => true,
-            (Self::AnchorChanges { index: a, .. }, Self::AnchorChanges { index: b, .. }) => a == b,
+            (Self::AnchorChanges { index: a, .. }, Self::AnchorChanges { index: b, .. })
+            | (Self::AnchorNext { index: a }, Self::AnchorNext { index: b }) => a == b,
             _ => false,
         }
     }
@@ -344,11 +349,14 @@ impl State {
                 self.anchor_leaf(&register, index, &log)
             }
             Ok(Request::AnchorSoon) => self.anchor_wanted_by(peer),
+            Ok(Request::AnchorNext { register, index }) => {
+                return self.anchor_coming(inbound, peer, &register, index);
+            }
         };
         self.respond(inbound, &answer);
     }
 
-    fn respond(&mut self, inbound: InboundId, answer: &Response) {
+    pub(super) fn respond(&mut self, inbound: InboundId, answer: &Response) {
         self.effect(Effect::Respond { inbound, bytes: answer.encode() });
     }
 
@@ -489,6 +497,7 @@ impl State {
             (Asked::AnchorLeaf { ticket, anchor }, Response::AnchorLeaf(leaf)) => {
                 self.anchor_leaf_shown(peer, ticket, anchor, leaf);
             }
+            (Asked::AnchorNext { index }, Response::Done) => self.anchor_kept(peer, index),
             (Asked::Evidence, Response::Evidence(evidence)) => self.evidence_shown(evidence),
             (
                 Asked::Acknowledgement { .. } | Asked::Announcement | Asked::AnchorSoon,
@@ -516,6 +525,7 @@ impl State {
             | Asked::Evidence
             | Asked::Acknowledgement { .. }
             | Asked::AnchorSoon
+            | Asked::AnchorNext { .. }
             | Asked::Announcement => {}
         }
     }

@@ -13,7 +13,7 @@ use hutong_crypto::cosignature::cosign;
 use hutong_crypto::note::{Note, NoteSignature};
 
 use super::State;
-use super::replica::{Signed, witness_of};
+use super::replica::{Replica, Signed, witness_of};
 use super::sync::Asked;
 use super::timers::Timer;
 use crate::directory::Directory;
@@ -185,33 +185,16 @@ impl State {
         Some((member.id.clone(), line))
     }
 
-    /// Adds cosignatures that hold. Returns whether the quorum is reached by them for a newer
-    /// checkpoint than before.
+    /// Adds cosignatures that hold. Returns whether a newer checkpoint than before has a quorum now: by them, or
+    /// because more is known of the log's owner than when the others came.
     fn add_cosignatures(&mut self, log: &ExchangeId, size: u64, new: Vec<New>) -> bool {
-        if new.is_empty() {
-            return false;
-        }
         let Some(replica) = self.replicas.get_mut(log) else { return false };
-        let Some(recent) = replica.recent.get_mut(&size) else { return false };
-        let council = self.directory.council();
-        let mut held = replica.held.as_mut().filter(|held| held.size() == size);
-        let mut added = false;
-        // The two are of one checkpoint, and have the same cosignatures.
-        if let Some(held) = &mut held {
-            held.cosignatures = Arc::default();
+        if !new.is_empty() {
+            replica.add_cosignatures(size, new, self.directory.council());
         }
-        let cosignatures = Arc::make_mut(&mut recent.cosignatures);
-        for (witness, line) in new {
-            if make_room_for(&witness, cosignatures, council) {
-                cosignatures.insert(witness, line);
-                added = true;
-            }
-        }
-        if let Some(held) = held {
-            held.cosignatures = Arc::clone(&recent.cosignatures);
-        }
+        let Some(recent) = replica.recent.get(&size) else { return false };
         let newer = replica.cosigned.as_ref().is_none_or(|cosigned| size > cosigned.size());
-        if !added || !newer {
+        if !newer {
             return false;
         }
         let has_cosigned = |witness: &ExchangeId| recent.cosignatures.contains_key(witness);
@@ -268,6 +251,27 @@ impl State {
         for log in core::iter::once(owner).chain(keeps.then_some(register)) {
             self.cosign(&log);
             self.deliver_cosignature(&log);
+        }
+    }
+}
+
+impl Replica {
+    /// Adds cosignatures of the checkpoint of that size.
+    fn add_cosignatures(&mut self, size: u64, new: Vec<New>, council: &BTreeSet<ExchangeId>) {
+        let Some(recent) = self.recent.get_mut(&size) else { return };
+        let mut held = self.held.as_mut().filter(|held| held.size() == size);
+        // The two are of one checkpoint, and have the same cosignatures.
+        if let Some(held) = &mut held {
+            held.cosignatures = Arc::default();
+        }
+        let cosignatures = Arc::make_mut(&mut recent.cosignatures);
+        for (witness, line) in new {
+            if make_room_for(&witness, cosignatures, council) {
+                cosignatures.insert(witness, line);
+            }
+        }
+        if let Some(held) = held {
+            held.cosignatures = Arc::clone(&recent.cosignatures);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use hutong_protocol::directory::NoEffect;
 use hutong_protocol::entry::Leaf;
 use hutong_protocol::id::ExchangeId;
 use hutong_protocol::state::State;
@@ -74,7 +75,14 @@ impl World {
         let keeper = self.federation.keeper();
         let state = self.nodes[keeper].state.as_ref().filter(|_| self.is_honest(keeper));
         let waiting = state.into_iter().flat_map(State::waiting_decisions);
-        let sound = waiting.filter(|(log, ..)| self.is_settling(log));
+        // What a key signed that was changed before the keeper saw it has to be decided again.
+        let by_former_key = |log: &ExchangeId, why: Option<&NoEffect>| {
+            let member = state.and_then(|state| state.directory().member(log));
+            let rekeyed = member.is_some_and(|member| member.epochs().len() > 1);
+            rekeyed && matches!(why, Some(NoEffect::NotAnIssuer { .. }))
+        };
+        let sound = waiting
+            .filter(|(log, _, _, why)| self.is_settling(log) && !by_former_key(log, why.as_ref()));
         let named = sound.map(|(log, index, _, why)| {
             let why = why.map_or_else(|| "no reason".into(), |why| why.to_string());
             format!("the decision at {index} of {log} was not recorded: {why}")
@@ -162,8 +170,11 @@ impl World {
             if (frozen > 0 || double) && frozen < honest.len() {
                 found.push(format!("{frozen} of {} nodes have frozen {log}", honest.len()));
             }
-            // Of a frozen log all hold what stands; a dropped copy is fetched back.
-            let stands = |copy: &&&DiskLog| copy.frozen().is_none_or(|at| copy.tree.size() >= at);
+            // Of a frozen log all hold what stands; a dropped copy is fetched back so far.
+            let by_register = self.stands_in_register(log).unwrap_or(u64::MAX);
+            let stands = |copy: &&&DiskLog| {
+                copy.frozen().is_none_or(|at| copy.tree.size() >= at.min(by_register))
+            };
             let lacking = copies.len() - copies.iter().filter(stands).count();
             if lacking > 0 {
                 found.push(format!("{lacking} nodes lack what stands of {log}"));
@@ -178,6 +189,12 @@ impl World {
             }
         }
         found
+    }
+
+    /// Up to which size the register lets the log stand; none where it does not say.
+    fn stands_in_register(&self, log: &ExchangeId) -> Option<u64> {
+        let states = self.settling().into_iter().filter_map(|slot| self.nodes[slot].state.as_ref());
+        states.filter_map(|state| state.directory().member(log)?.stands_at()).min()
     }
 
     /// Runs until everybody holds everything with a quorum, at most up to `limit_ms`. Returns

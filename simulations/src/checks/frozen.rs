@@ -90,6 +90,10 @@ impl Checker for Frozen {
     fn ended(&mut self, world: &World, found: &mut Found) {
         for (slot, log, size) in frozen(world) {
             let written = self.written.get(&(slot, log.clone()));
+            // What stands by the register may be fetched under a larger checkpoint that a quorum cosigned.
+            let stands = world.nodes[slot].state.as_ref();
+            let stands = stands.and_then(|state| state.directory().member(log)?.stands_at());
+            let size = size.max(stands.unwrap_or(0));
             if let Some(written) = written.filter(|written| **written > size) {
                 let name = world.id(slot);
                 found.push(format!("{log}, frozen at {size}, goes on to {written} at {name}"));

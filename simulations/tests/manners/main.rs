@@ -1,6 +1,7 @@
 //! What single nodes answer, ask and take, input by input.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+mod anchors;
 #[path = "../common/mod.rs"]
 mod common;
 mod fetching;
