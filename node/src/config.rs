@@ -160,6 +160,9 @@ pub struct Follow {
     /// `["all"]`, or the top-level regions whose logs are held in full (`CN-33`, `CN`, `KZ`, …); of the others
     /// only checkpoints are kept.
     pub scopes: Vec<String>,
+    /// MiB that are taken of an exchange's log in a day, 0 to 1,048,576, in place of the charter's quota for its
+    /// tier; 0 takes nothing more.
+    pub daily_mib: BTreeMap<String, u32>,
 }
 
 /// `[sync]`.
@@ -254,7 +257,7 @@ impl Default for Log {
 
 impl Default for Follow {
     fn default() -> Self {
-        Self { scopes: vec!["all".into()] }
+        Self { scopes: vec!["all".into()], daily_mib: BTreeMap::new() }
     }
 }
 

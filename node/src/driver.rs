@@ -15,7 +15,6 @@ mod notice;
 mod publish;
 mod view;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -152,13 +151,16 @@ fn state_config(
             NodeFault::Config(error.to_string())
         })?)
     };
+    let quota =
+        |(id, mib): (&String, &u32)| id.parse().map(|id: ExchangeId| (id, u64::from(*mib) << 20));
+    let quotas = config.follow.daily_mib.iter().map(quota).collect::<Result<_, _>>();
     Ok(StateConfig {
         me: me.clone(),
         peer,
         follow,
         restored,
         own_log_complete: false,
-        quotas: BTreeMap::new(),
+        quotas: quotas.map_err(|error| NodeFault::Config(error.to_string()))?,
         announce_interval_ms: config.log.batch_ms_max,
         anti_entropy_interval_ms: config.sync.anti_entropy_s.saturating_mul(1_000),
         own_log_check_ms: config.log.own_log_check_ms,

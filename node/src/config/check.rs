@@ -252,6 +252,13 @@ fn follow(config: &Config, findings: &mut Findings) {
             );
         }
     }
+    for (exchange, mib) in &config.follow.daily_mib {
+        let key = format!("follow.daily_mib.{exchange}");
+        if !is_exchange_id(exchange) {
+            findings.add(&key, "names no exchange", "write its id, like `cn-33-zhejiang`");
+        }
+        findings.range(&key, (*mib).into(), 0, 1 << 20);
+    }
 }
 
 fn is_exchange_id(id: &str) -> bool {

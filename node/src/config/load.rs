@@ -141,7 +141,7 @@ pub fn known_keys() -> Vec<String> {
         for (name, value) in table {
             let key = join(prefix, name);
             match value {
-                Value::Table(table) if key != OPEN_TABLE => walk(&key, table, keys),
+                Value::Table(table) if !is_open(&key) => walk(&key, table, keys),
                 _ => keys.push(key),
             }
         }
@@ -151,8 +151,12 @@ pub fn known_keys() -> Vec<String> {
     keys
 }
 
-/// The one table whose keys are the operator's: language tags.
-const OPEN_TABLE: &str = "exchange.names";
+/// The tables whose keys are the operator's: language tags, and exchanges.
+const OPEN_TABLES: [&str; 2] = ["exchange.names", "follow.daily_mib"];
+
+fn is_open(table: &str) -> bool {
+    OPEN_TABLES.contains(&table)
+}
 
 /// The defaults as a table, which is also the list of keys that exist.
 fn default_table() -> Table {
@@ -183,7 +187,7 @@ fn unknown_keys(
     for (name, value) in given {
         let key = join(prefix, name);
         match (known.get(name), value) {
-            (Some(_), _) if key == OPEN_TABLE => {}
+            (Some(_), _) if is_open(&key) => {}
             (Some(Value::Table(known)), Value::Table(given)) => {
                 unknown_keys(origin, &key, given, known, findings);
             }
@@ -242,7 +246,7 @@ fn typed(defaults: &Table, key: &str, text: &str) -> Result<config::Value, Findi
         problem,
         advice: "correct the value".to_owned(),
     };
-    let kind = if key.rsplit_once('.').is_some_and(|(table, _)| table == OPEN_TABLE) {
+    let kind = if key.rsplit_once('.').is_some_and(|(table, _)| is_open(table)) {
         text.into()
     } else {
         match lookup(defaults, key) {
@@ -408,6 +412,20 @@ mod tests {
     fn names_take_any_language() {
         let config = load_text("[exchange.names]\nzh = \"某所\"\nkk = \"Орталық\"\n").unwrap();
         assert_eq!(config.exchange.names.len(), 2);
+    }
+
+    #[test]
+    fn quotas_name_any_exchange() {
+        let quotas = |lines: &str| load_text(&format!("[follow.daily_mib]\n{lines}\n"));
+        let read = quotas("cn-3301-hangzhou = 4\ncn-44-canton = 0").unwrap().follow.daily_mib;
+        assert_eq!((read["cn-3301-hangzhou"], read["cn-44-canton"]), (4, 0));
+        let found = findings(quotas("Hangzhou = 4"));
+        assert_eq!(found[0].key, "follow.daily_mib.Hangzhou");
+        let found = findings(quotas("cn-3301-hangzhou = 2000000"));
+        assert_eq!(found[0].key, "follow.daily_mib.cn-3301-hangzhou");
+        assert!(quotas("cn-3301-hangzhou = -1").is_err());
+        let set = environment("HUTONG_FOLLOW__DAILY_MIB__CN-3301-HANGZHOU", "7").unwrap();
+        assert_eq!(set.follow.daily_mib["cn-3301-hangzhou"], 7);
     }
 
     #[test]

@@ -272,7 +272,9 @@ fn check_format(fields: &Fields<'_>) -> Result<(), ReceiptError> {
         return Ok(());
     }
     // A later version has the name of this one, and another number.
-    match format.strip_prefix(FORMAT_FAMILY).map(str::parse::<u32>) {
+    let number = format.strip_prefix(FORMAT_FAMILY).filter(|number| !number.starts_with('0'));
+    let digits = |number: &&str| number.bytes().all(|byte| byte.is_ascii_digit());
+    match number.filter(digits).map(str::parse::<u32>) {
         Some(Ok(_)) => Err(ReceiptError::Format { met: format.chars().take(64).collect() }),
         Some(Err(_)) | None => Err(fields.error("format", "`hutong-receipt/1`").into()),
     }

@@ -16,12 +16,12 @@ use alloc::{
 use hutong_crypto::commitment::{Salt, commit};
 use serde_json::{Value, json};
 
-use super::*;
+use super::{findings::Findings, verify::warn_of_content, *};
 use crate::{
     fixture::{Exchange, Federation, signed_by},
     id::{ExchangeId, FederationId, Tier},
     json::canonicalize,
-    statement::StatementType,
+    statement::{Statement, StatementType},
     time::Timestamp,
 };
 
@@ -54,6 +54,12 @@ fn contract(event: &str, previous: Option<String>) -> Value {
         body["previous"] = json!(previous);
     }
     body
+}
+
+/// The names of what a report warns of.
+fn warned(checks: &[Check]) -> Vec<&'static str> {
+    let warnings = checks.iter().filter(|check| check.outcome == Outcome::Warn);
+    warnings.map(|check| check.name).collect()
 }
 
 /// A country where a municipal exchange below an admitted province registered a contract, at index 1 of 3.
@@ -229,15 +235,37 @@ fn a_federation_of_one_says_that_nobody_witnesses() {
     assert_eq!(report.verdict, Verdict::Valid, "{report:#?}");
     let summary = report.summary.as_ref().unwrap();
     assert_eq!(summary.witnessed_at, None);
-    let warned: Vec<&str> = report
-        .checks
-        .iter()
-        .filter(|check| check.outcome == Outcome::Warn)
-        .map(|check| check.name)
-        .collect();
-    assert_eq!(warned, ["witnesses", "time"]);
+    assert_eq!(warned(&report.checks), ["witnesses", "time"]);
     assert!(report.to_text(Language::English).contains("Witnesses: none"));
     assert!(report.to_text(Language::Chinese).contains("见证单位：无"));
+}
+
+#[test]
+fn a_code_on_no_list_is_warned_of_and_decides_nothing() {
+    let mut case = Case::new();
+    let mut body = contract("registered", None);
+    body["buyer_division"] = json!("XX");
+    case.index = case.country.append(CITY, StatementType::Contract, body);
+    case.country.anchor();
+    let bytes = case.build(&[]);
+    let report = case.report(&bytes);
+    assert_eq!(report.verdict, Verdict::Valid, "{report:#?}");
+    assert_eq!(warned(&report.checks), ["lists"]);
+}
+
+#[test]
+fn personal_data_that_another_program_let_through_is_warned_of() {
+    let case = Case::new();
+    let entry = case.country.entry_at(CITY, 1);
+    let mut statement = Statement::parse(entry.statement_bytes()).unwrap();
+    let found = |statement: &Statement| {
+        let mut findings = Findings::default();
+        warn_of_content(statement, &BTreeMap::new(), &mut findings);
+        warned(&findings.report(None, false, None).checks)
+    };
+    assert_eq!(found(&statement), [""; 0]);
+    statement.body["parties"] = json!([{ "contact": "x" }]);
+    assert_eq!(found(&statement), ["personal"]);
 }
 
 #[test]
@@ -367,6 +395,11 @@ fn unknown_formats_and_suites_are_not_verifiable_here() {
     assert_eq!(case.verdict(&format), Verdict::NotVerifiableHere);
     let other = altered(&bytes, |value| value["format"] = json!("something/2"));
     assert_eq!(case.verdict(&other), Verdict::Invalid);
+    for number in ["01", "02", "+2", "0", "", "2 "] {
+        let format = alloc::format!("hutong-receipt/{number}");
+        let other = altered(&bytes, |value| value["format"] = json!(format));
+        assert_eq!(case.verdict(&other), Verdict::Invalid, "{format}");
+    }
     assert_eq!(case.verdict(b"hello"), Verdict::Invalid);
     assert_eq!(case.verdict(&alloc::vec![b'['; RECEIPT_BYTES_MAX + 1]), Verdict::Invalid);
 

@@ -23,12 +23,14 @@ use super::{
     verifier::StrictRule,
 };
 use crate::{
+    body::{Content, refuse_personal_data},
     directory::{Anchor, AnchorLeaf, AnchoredLeaf, OpenedMember, OpenedState, Prefix},
     entry::Entry,
     id::{ExchangeId, FederationId},
-    json::canonicalize,
+    json::{Document, canonicalize},
     statement::{Statement, StatementType},
     time::Timestamp,
+    unlisted::{in_claims, in_content},
 };
 
 /// How far clocks of issuers, witnesses and verifiers may be apart unremarked, in seconds.
@@ -253,6 +255,7 @@ impl<'a> Ground<'a> {
         let witnessed = tree.provisional.as_ref().unwrap_or(witnessed);
         check_times(&statement, witnessed, now, &mut findings);
         let disclosed = check_disclosures(subject.disclosures, &statement, &mut findings);
+        warn_of_content(&statement, &disclosed, &mut findings);
         let own = Placed {
             id: subject.entry.id(),
             index: subject.place.index(),
@@ -487,6 +490,26 @@ fn check_times(
     if future {
         let en = "a cosignature is from the future by this machine's clock";
         findings.warn("clock", "有见证签名的时间晚于本机时钟", en);
+    }
+}
+
+/// What whoever relies on the content should look at; the verdict rests on none of it.
+pub(super) fn warn_of_content(
+    statement: &Statement,
+    disclosed: &BTreeMap<String, Value>,
+    findings: &mut Findings,
+) {
+    let content = Content::from_body(&statement.kind, &statement.body);
+    let unlisted = content.map_or_else(|_| Vec::new(), |content| in_content(&content));
+    for code in unlisted.into_iter().chain(in_claims(disclosed)) {
+        findings.warn("lists", code.zh(), code.en());
+    }
+    if refuse_personal_data(Document::of(&statement.body).root()).is_err() {
+        findings.warn(
+            "personal",
+            "声明含有个人信息字段，请勿转发",
+            "the statement has fields for a natural person's data; do not pass it on",
+        );
     }
 }
 
