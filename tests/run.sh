@@ -40,12 +40,10 @@ step cargo build --locked -p hutong-node
 step nextest
 # The scenario files run among the tests. Here: random ones, and whether the checkers catch planted bugs.
 step cargo build --locked --release -p hutong-simulations
-for nodes in 10 12; do
-    step target/release/hutong-simulations swarm --seeds 400 --nodes "$nodes"
+for nodes in 10 12 17; do
+    step target/release/hutong-simulations swarm --seeds 1000 --nodes "$nodes"
 done
-# Seed 189 fails: see docs/SIMULATIONS.md.
-step target/release/hutong-simulations swarm --seeds 180 --nodes 17
-step target/release/hutong-simulations swarm --seeds 100 --nodes 50
+step target/release/hutong-simulations swarm --seeds 200 --nodes 50
 step target/release/hutong-simulations mutants
 step target/release/hutong-simulations model
 step cargo run --locked --release -- demo --once

@@ -228,6 +228,12 @@ pub enum DescriptorError {
     },
 }
 
+/// The name in `language`, or in Chinese, or whatever there is: none where there is none.
+pub fn name_in<'a>(names: &'a BTreeMap<String, String>, language: &str) -> &'a str {
+    let name = names.get(language).or_else(|| names.get("zh"));
+    name.or_else(|| names.values().next()).map_or("", String::as_str)
+}
+
 impl Descriptor {
     /// Reads the JSON form and checks every value in it. Signatures are checked by
     /// [`SignedDescriptor::verify`].
@@ -294,10 +300,9 @@ impl Descriptor {
         self.issuer_keys.iter().any(|issuer| issuer.key == *key && issuer.may_sign(kind))
     }
 
-    /// The name in `language`, or in Chinese, or whatever there is.
+    /// As [`name_in`] says.
     pub fn name(&self, language: &str) -> &str {
-        let name = self.names.get(language).or_else(|| self.names.get("zh"));
-        name.or_else(|| self.names.values().next()).map_or("", String::as_str)
+        name_in(&self.names, language)
     }
 
     /// Every key of the descriptor: log, witness, issuers, and the one in the peer id.

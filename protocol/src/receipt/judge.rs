@@ -1,6 +1,7 @@
 //! Judging who was entitled to say what, and what became of it.
 
 use alloc::{
+    collections::BTreeMap,
     format,
     string::{String, ToString as _},
     vec::Vec,
@@ -104,9 +105,10 @@ impl Judge<'_> {
         }
     }
 
-    pub(super) fn name(&self, index: u64) -> String {
+    /// The issuer's names, by language.
+    pub(super) fn names(&self, index: u64) -> BTreeMap<String, String> {
         let epoch = self.newer.unwrap_or(self.member).epoch_at(index);
-        epoch.map_or_else(String::new, |epoch| epoch.descriptor.name("zh").to_string())
+        epoch.map_or_else(BTreeMap::new, |epoch| epoch.descriptor.names.clone())
     }
 }
 

@@ -152,8 +152,8 @@ pub struct Summary {
     pub kind: String,
     /// The exchange that said it.
     pub issuer: ExchangeId,
-    /// Its name, in Chinese where it has one.
-    pub issuer_name: String,
+    /// Its names, by language.
+    pub issuer_names: BTreeMap<String, String>,
     /// Who answers for it.
     pub parent: Parent,
     /// When, by the issuer's own clock.
@@ -244,7 +244,7 @@ impl Summary {
             "index": self.index,
             "issued_at": self.issued_at.to_string(),
             "issuer": self.issuer.as_str(),
-            "issuer_name": self.issuer_name,
+            "issuer_names": self.issuer_names,
             "later": later,
             "parent": self.parent.to_string(),
             "register_size": self.register_size,

@@ -14,7 +14,7 @@ use crate::{
         words::{claim_en, claim_zh},
     },
     date::Date,
-    descriptor::Parent,
+    descriptor::{Parent, name_in},
     shown::Shown,
 };
 
@@ -124,7 +124,8 @@ impl Summary {
         let mut line =
             |label: &str, value: &str| lines.push(format!("{label}{}", Shown::new(value)));
         line(pick("联盟：", "Federation: "), &self.federation.to_string());
-        let issuer = language.named(&self.issuer_name, self.issuer.as_str());
+        let name = name_in(&self.issuer_names, pick("zh", "en"));
+        let issuer = language.named(name, self.issuer.as_str());
         line(pick("签发：", "Issuer: "), &issuer);
         line(pick("类型：", "Type: "), &self.kind);
         line(pick("编号：", "Statement: "), &self.statement.to_string());
@@ -189,7 +190,7 @@ mod tests {
             statement: hash.parse().unwrap(),
             kind: "hutong/contract/v1".into(),
             issuer: "cn-33-zhejiang".parse().unwrap(),
-            issuer_name: name.into(),
+            issuer_names: [("zh".into(), name.into())].into(),
             issued_at: "2026-11-30T08:00:00Z".parse().unwrap(),
             index: 41,
             as_of_size: 57,
@@ -229,6 +230,9 @@ mod tests {
         let mut report = report("浙江技术交易所");
         let summary = report.summary.as_mut().unwrap();
         summary.disclosed.insert("currency".to_string(), json!("CNY"));
+        summary.issuer_names.insert("en".to_string(), "Zhejiang Exchange".to_string());
+        let english = report.to_text(Language::English);
+        assert!(english.contains("Issuer: Zhejiang Exchange (cn-33-zhejiang)"), "{english}");
         let chinese = report.to_text(Language::Chinese);
         for line in [
             "签发：浙江技术交易所（cn-33-zhejiang）",

@@ -279,7 +279,7 @@ impl<'a> Ground<'a> {
             federation: self.chain.charters.federation_id(),
             statement: subject.entry.id(),
             kind: statement.kind.as_str().to_string(),
-            issuer_name: judge.name(subject.place.index()),
+            issuer_names: judge.names(subject.place.index()),
             issued_at: statement.issued_at,
             index: subject.place.index(),
             as_of_size: tree.head.size,

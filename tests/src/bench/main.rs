@@ -4,6 +4,7 @@
 //! printed with its ratio to what this machine can do at all, measured in the same run: machines differ and
 //! drift, ratios hold. See `docs/PERFORMANCE.md`.
 
+mod hostile;
 mod load;
 mod logs;
 mod machine;
@@ -35,7 +36,7 @@ struct Arguments {
     /// For `load`: statements a second, over all nodes.
     #[arg(long, default_value_t = 1_000)]
     rate: u64,
-    /// For `load`: for how many seconds.
+    /// For `load` and `hostile`: for how many seconds.
     #[arg(long, default_value_t = 600)]
     seconds: u64,
     /// For `load`: nodes, three or more.
@@ -44,7 +45,7 @@ struct Arguments {
     /// For `logs`: how many logs hold the `entries`.
     #[arg(long, default_value_t = 400)]
     logs: usize,
-    /// What to measure; everything but `load` and `logs` unless given.
+    /// What to measure; everything but `load`, `logs` and `hostile` unless given.
     #[arg(value_enum)]
     only: Vec<Subject>,
     /// Print JSON.
@@ -67,6 +68,8 @@ enum Subject {
     Load,
     /// A node that holds all entries in many logs, and a second one that fetches them.
     Logs,
+    /// One statement after the other, while 50 strangers and 10 hostile members beset the node.
+    Hostile,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -95,6 +98,9 @@ fn main() -> anyhow::Result<()> {
     if arguments.only.contains(&Subject::Logs) {
         let logs = logs::Logs { logs: arguments.logs, entries: arguments.entries };
         logs.run(&machine, &mut report)?;
+    }
+    if arguments.only.contains(&Subject::Hostile) {
+        hostile::hostile(arguments.seconds, &mut report)?;
     }
     report.print(arguments.json)
 }

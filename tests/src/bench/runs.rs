@@ -210,7 +210,8 @@ fn size(node: &Exchange, log: &str) -> anyhow::Result<u64> {
 }
 
 /// Bytes that a folder takes on the disk.
-fn folder_bytes(folder: &Path) -> anyhow::Result<f64> {
+/// What a folder takes on the disk.
+pub(crate) fn folder_bytes(folder: &Path) -> anyhow::Result<f64> {
     use std::os::unix::fs::MetadataExt as _;
     let mut bytes = 0.0;
     for item in fs::read_dir(folder)? {
