@@ -3,8 +3,7 @@
 //! The strangers name charters that nobody knows, ask for everything and come again when they are turned away. Of
 //! the members some publish without end, some ask as fast as a member may, some send what cannot be read.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -38,7 +37,7 @@ const BESET: usize = 1;
 /// What it takes of each hostile member's log in a day.
 const QUOTA_MIB: u64 = 4;
 /// Entries in one announcement of a member that publishes without end.
-const TAIL: usize = 40;
+const TAIL: usize = 25;
 /// The scope of every exchange here.
 const SCOPE: &str = "US";
 
@@ -54,13 +53,7 @@ struct Target<'a> {
 /// Publishes at the node while it is beset, for so many seconds.
 pub(crate) fn hostile(seconds: u64, report: &mut Report) -> anyhow::Result<()> {
     let mut federation = Federation::found(FOUNDERS + MEMBERS)?;
-    let data = federation.exchanges[BESET].data.clone();
-    let mut settings = OpenOptions::new().append(true).open(data.join("hutong.toml"))?;
-    writeln!(settings, "\n[follow.daily_mib]")?;
-    for member in &federation.exchanges[FOUNDERS..] {
-        writeln!(settings, "{} = {QUOTA_MIB}", member.id)?;
-    }
-    drop(settings);
+    set_quotas(&federation)?;
     federation.start(0..FOUNDERS)?;
     for founder in &federation.exchanges[..FOUNDERS] {
         founder.node()?.ready()?;
@@ -108,6 +101,17 @@ pub(crate) fn hostile(seconds: u64, report: &mut Report) -> anyhow::Result<()> {
         "MB",
     );
     Ok(())
+}
+
+/// Sets at the beset node how much it takes of each hostile member.
+fn set_quotas(federation: &Federation) -> anyhow::Result<()> {
+    const TABLE: &str = "[follow.daily_mib]\n";
+    let file = federation.exchanges[BESET].data.join("hutong.toml");
+    let quota = |member: &Exchange| format!("{} = {QUOTA_MIB}\n", member.id);
+    let quotas: String = federation.exchanges[FOUNDERS..].iter().map(quota).collect();
+    let text = fs::read_to_string(&file)?;
+    ensure!(text.contains(TABLE), "a written configuration has every table");
+    Ok(fs::write(&file, text.replace(TABLE, &format!("{TABLE}{quotas}")))?)
 }
 
 /// Publishes one statement after the other with a pause between; returns how long each took, in seconds.
@@ -169,7 +173,7 @@ impl Target<'_> {
             let news = Announcement { log: id.clone(), note, old_size, tail };
             let bytes = Gossip::Announcement(news).encode().to_vec();
             self.act(intruder, Act::Gossip(SCOPE.to_owned(), bytes));
-            pause(100);
+            pause(20);
         }
         Ok(())
     }
@@ -243,7 +247,9 @@ impl Target<'_> {
 }
 
 fn statement(id: &ExchangeId, number: u64, member: &Exchange) -> anyhow::Result<Prepared> {
-    let listing = listing(number);
+    let mut listing = listing(number);
+    // An announcement carries 32 KiB of leaves.
+    listing.body["summary"]["en"] = "Again and again.".into();
     let mut salt = [0; 16];
     salt[..8].copy_from_slice(&number.to_le_bytes());
     let draft = Draft {
