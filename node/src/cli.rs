@@ -30,9 +30,10 @@ pub mod storage;
 #[cfg(test)]
 mod tests;
 
+use std::ffi::OsStr;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use args::{Cli, Command};
 use console::Console;
@@ -44,7 +45,8 @@ use crate::process;
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = arguments(|name| std::env::var_os(name).is_some_and(|value| value.is_empty()));
+    let cli = Cli::from_arg_matches(&cli.get_matches()).unwrap_or_else(|error| error.exit());
     let lang = Lang::choose(cli.global.lang, |name| std::env::var(name).ok());
     let console = Console { lang, json: cli.global.json };
     let ended = process::forbid_core_dumps().map_err(anyhow::Error::from).and_then(|()| {
@@ -55,6 +57,13 @@ pub fn main() -> ExitCode {
         dispatch(cli, console)
     });
     exit::end(&ended, console)
+}
+
+/// The command line, which takes a variable that is set to nothing for one that is not set.
+fn arguments(is_empty: impl Fn(&OsStr) -> bool) -> clap::Command {
+    Cli::command().mut_args(|arg| {
+        if arg.get_env().is_some_and(&is_empty) { arg.env(None::<&str>) } else { arg }
+    })
 }
 
 fn dispatch(cli: Cli, console: Console) -> anyhow::Result<()> {
@@ -85,10 +94,7 @@ fn dispatch(cli: Cli, console: Console) -> anyhow::Result<()> {
         Command::Member(command) => member::run(global, &command, console),
         Command::Keys(command) => keys::run(global, &command, console),
         Command::Config(command) => config::run(global, &command, console),
-        Command::Completions { shell } => {
-            manual::completions(shell);
-            Ok(())
-        }
+        Command::Completions { shell } => manual::completions(shell, &mut std::io::stdout()),
         Command::Man { dir } => manual::pages(&dir),
     }
 }

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use age::secrecy::SecretString;
 use hutong_crypto::keys::Seed;
 use thiserror::Error;
+use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
 pub use backup::{Backup, BackupError, WordList, parse_backup};
@@ -37,7 +38,12 @@ pub enum Sealing {
 
 /// A passphrase: not shown by `Debug`, wiped when dropped.
 #[derive(Clone, Debug)]
-pub struct Passphrase(SecretString);
+pub struct Passphrase {
+    /// In the form in which seeds are sealed.
+    normal: SecretString,
+    /// As it was typed, where that differs: another program may have sealed the file under it.
+    as_typed: Option<SecretString>,
+}
 
 /// How the seed of a folder is kept, without opening it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,18 +123,22 @@ const WORK_FACTOR_MAX: u8 = 22;
 const SEALED_BYTES_MAX: u64 = 4096;
 
 impl Passphrase {
-    /// Takes `text` without its line end.
+    /// Takes `text` without its line end and without a byte-order mark, in Unicode's composed form (NFC): two
+    /// systems write what a person types in different bytes.
     ///
     /// # Errors
     ///
     /// [`KeyError::PassphraseShort`] below [`PASSPHRASE_CHARACTERS_MIN`] characters.
     pub fn new(text: &str) -> Result<Self, KeyError> {
-        let text = text.trim_end_matches(['\r', '\n']);
-        let met = text.chars().count();
+        let typed = text.trim_end_matches(['\r', '\n']);
+        let normal: Zeroizing<String> =
+            Zeroizing::new(typed.trim_start_matches('\u{feff}').nfc().collect());
+        let met = normal.chars().count();
         if met < PASSPHRASE_CHARACTERS_MIN {
             return Err(KeyError::PassphraseShort { met, min: PASSPHRASE_CHARACTERS_MIN });
         }
-        Ok(Self(SecretString::from(text.to_owned())))
+        let as_typed = (*normal != typed).then(|| SecretString::from(typed.to_owned()));
+        Ok(Self { normal: SecretString::from(normal.as_str().to_owned()), as_typed })
     }
 
     /// Reads the first line of the file at `path`.
@@ -260,7 +270,7 @@ impl KeyFolder {
                 write_new(&self.plain(), text.as_bytes())
             }
             Sealing::Passphrase(passphrase) => {
-                let mut recipient = age::scrypt::Recipient::new(passphrase.0.clone());
+                let mut recipient = age::scrypt::Recipient::new(passphrase.normal.clone());
                 recipient.set_work_factor(work_factor);
                 let sealed = age::encrypt(&recipient, seed.as_bytes())
                     .map_err(|error| KeyError::Seal(error.to_string()))?;
@@ -325,13 +335,21 @@ fn open_plain(path: &Path) -> Result<Seed, KeyError> {
 }
 
 fn open_sealed(path: &Path, passphrase: &Passphrase) -> Result<Seed, KeyError> {
+    let opened = open_sealed_by(path, &passphrase.normal);
+    match (&opened, &passphrase.as_typed) {
+        (Err(KeyError::PassphraseWrong(_)), Some(as_typed)) => open_sealed_by(path, as_typed),
+        (Ok(_) | Err(_), _) => opened,
+    }
+}
+
+fn open_sealed_by(path: &Path, passphrase: &SecretString) -> Result<Seed, KeyError> {
     let bytes = fs::metadata(path).map_err(disk("read", path))?.len();
     let damaged = |detail: String| KeyError::Damaged { path: path.to_owned(), detail };
     if bytes > SEALED_BYTES_MAX {
         return Err(damaged(format!("expected at most {SEALED_BYTES_MAX} bytes, met {bytes}")));
     }
     let sealed = fs::read(path).map_err(disk("read", path))?;
-    let mut identity = age::scrypt::Identity::new(passphrase.0.clone());
+    let mut identity = age::scrypt::Identity::new(passphrase.clone());
     identity.set_max_work_factor(WORK_FACTOR_MAX);
     let opened =
         age::decrypt(&identity, &sealed).map(Zeroizing::new).map_err(|error| match error {
@@ -462,6 +480,32 @@ mod tests {
             Passphrase::new("012345678"),
             Err(KeyError::PassphraseShort { met: 9, min: 10 })
         ));
+    }
+
+    #[test]
+    fn a_passphrase_is_the_same_however_a_system_writes_it() {
+        let (_data, keys) = folder();
+        let sealed = Passphrase::new("\u{feff}caf\u{e9} cr\u{e8}me 2026\r\n").unwrap();
+        let seed = generate().unwrap();
+        keys.store_with(&seed, &Sealing::Passphrase(sealed), WORK_FACTOR_TEST).unwrap();
+        for same in ["caf\u{e9} cr\u{e8}me 2026", "cafe\u{301} cre\u{300}me 2026\n"] {
+            let opened = keys.open(Some(&Passphrase::new(same).unwrap())).unwrap();
+            assert_eq!(opened.as_bytes(), seed.as_bytes());
+        }
+        let other = keys.open(Some(&Passphrase::new("cafe creme 2026").unwrap()));
+        assert!(matches!(other, Err(KeyError::PassphraseWrong(_))));
+    }
+
+    #[test]
+    fn a_file_that_was_sealed_as_it_was_typed_opens_too() {
+        let (_data, keys) = folder();
+        let typed = "cafe\u{301} cre\u{300}me 2026";
+        let normal = SecretString::from(typed.to_owned());
+        let by_another = Passphrase { normal, as_typed: None };
+        let seed = generate().unwrap();
+        keys.store_with(&seed, &Sealing::Passphrase(by_another), WORK_FACTOR_TEST).unwrap();
+        let opened = keys.open(Some(&Passphrase::new(typed).unwrap())).unwrap();
+        assert_eq!(opened.as_bytes(), seed.as_bytes());
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! How commands end as processes: with the documented code, and with what to do next. About 5 s.
 
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use hutong_tests::federation::{Federation, listing};
-use hutong_tests::process::{ended, run, spawn};
+use hutong_tests::process::{ended, program, run, spawn};
 
 /// Runs a command, and looks at its exit code and at what it says.
 fn ends(data: &Path, line: &[&str], code: i32, says: &[&str]) -> anyhow::Result<()> {
@@ -96,6 +96,29 @@ fn a_status_is_waited_for() -> anyhow::Result<()> {
     let status: serde_json::Value = serde_json::from_slice(&output.stdout)?;
     ensure!(status["ready"] == true && status["membership"] == "active", "{status}");
     Ok(())
+}
+
+#[test]
+fn a_closed_terminal_ends_no_node_and_a_proxy_is_not_asked_for_it() -> anyhow::Result<()> {
+    let mut federation = Federation::found(3)?;
+    federation.start([0])?;
+    let exchange = &federation.exchanges[0];
+    let pid = i32::try_from(exchange.node()?.id())?;
+    let pid = rustix::process::Pid::from_raw(pid).context("a process has a number")?;
+    rustix::process::kill_process(pid, rustix::process::Signal::HUP)?;
+    exchange.node()?.ready()?;
+    // Nobody listens there: asked by way of it, the command would fail.
+    let proxy = "http://127.0.0.1:9";
+    let output = Command::new(program()?)
+        .args(["status", "--data"])
+        .arg(&exchange.data)
+        .env("HTTP_PROXY", proxy)
+        .env("http_proxy", proxy)
+        .env("ALL_PROXY", proxy)
+        .envs([("HUTONG_CONFIG", ""), ("HUTONG_LANG", ""), ("HUTONG_LOG__BATCH_MS_MAX", "")])
+        .output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    federation.take(0)?.stop()
 }
 
 /// Starts a node on a folder where one runs, whose address file stays.

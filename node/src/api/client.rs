@@ -77,6 +77,8 @@ impl Client {
     /// A client of the node at `address`.
     pub fn new(address: SocketAddr, token: Token) -> Self {
         let agent = Agent::config_builder()
+            // The token goes to the node alone, whatever HTTP_PROXY says.
+            .proxy(None)
             .timeout_global(Some(TIMEOUT))
             .http_status_as_error(false)
             .build()

@@ -225,6 +225,8 @@ async fn until_ended(running: Running, server: Server) -> anyhow::Result<()> {
     let mut serving = tokio::spawn(server.run(wait(stopped)));
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    // A terminal that closes does not end the node: the signal is taken and nothing is done.
+    let _hangup = signal(SignalKind::hangup())?;
     let mut result = None;
     tokio::select! {
         _ = interrupt.recv() => tracing::info!("interrupted: ending"),

@@ -83,10 +83,10 @@ fn given(args: &PassphraseArgs) -> anyhow::Result<Option<Passphrase>> {
         return Ok(Some(Passphrase::read(path)?));
     }
     match std::env::var(VARIABLE) {
-        Ok(text) => {
+        Ok(text) if !text.is_empty() => {
             let text = Zeroizing::new(text);
             Passphrase::new(&text).map(Some).with_context(|| format!("in {VARIABLE}"))
         }
-        Err(_) => Ok(None),
+        Ok(_) | Err(_) => Ok(None),
     }
 }

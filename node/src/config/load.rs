@@ -233,6 +233,10 @@ fn environment_settings(
 ) -> impl Iterator<Item = (Origin, String, String)> {
     variables.iter().filter_map(|(name, value)| {
         let key = name.strip_prefix("HUTONG_").filter(|rest| rest.contains("__"))?;
+        // Set to nothing is as good as not set: containers make such variables.
+        if value.is_empty() {
+            return None;
+        }
         let key = key.replace("__", ".").to_ascii_lowercase();
         Some((Origin::Environment(name.clone()), key, value.clone()))
     })
@@ -371,6 +375,11 @@ mod tests {
     #[test]
     fn a_variable_without_a_section_is_not_a_setting() {
         assert_eq!(environment("HUTONG_DATA", "/srv/hutong").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn a_variable_that_is_set_to_nothing_is_as_good_as_none() {
+        assert_eq!(environment("HUTONG_LOG__BATCH_MS_MAX", "").unwrap(), Config::default());
     }
 
     #[test]

@@ -148,11 +148,12 @@ impl Target<'_> {
     fn member(&self, turn: usize, member: &Exchange) -> anyhow::Result<()> {
         let intruder = self.intruder(member.transport_secret())?;
         match turn % 4 {
-            0 => self.publish_without_end(&intruder, member),
-            1 => self.ask_without_end(&intruder),
+            0 => self.publish_without_end(&intruder, member)?,
+            1 => self.ask_without_end(&intruder)?,
             2 => self.send_garbage(&intruder, false),
             _ => self.send_garbage(&intruder, true),
         }
+        Ok(())
     }
 
     fn publish_without_end(&self, intruder: &Intruder, member: &Exchange) -> anyhow::Result<()> {
@@ -191,7 +192,7 @@ impl Target<'_> {
     }
 
     /// Sends what cannot be read, and comes again.
-    fn send_garbage(&self, intruder: &Intruder, by_gossip: bool) -> anyhow::Result<()> {
+    fn send_garbage(&self, intruder: &Intruder, by_gossip: bool) {
         for turn in 0_u64.. {
             if !self.goes_on() {
                 break;
@@ -208,7 +209,6 @@ impl Target<'_> {
             self.come_again(intruder, turn);
             pause(20);
         }
-        Ok(())
     }
 
     /// Says hello under a later charter, asks for scopes and charters, and comes again.
