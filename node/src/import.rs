@@ -9,6 +9,7 @@
 //!
 //! Deliberately absent: fetching from the web, and any guess at what a column means.
 
+mod amount;
 mod cell;
 pub mod check;
 pub mod contacts;
@@ -24,6 +25,7 @@ pub mod read;
 mod report;
 pub mod row;
 mod run;
+mod width;
 
 pub use journal::{Journal, JournalError};
 pub use mapper::{Mapped, Mapper, Outcome};

@@ -85,15 +85,15 @@ impl<'a> Mapper<'a> {
         let subject = self.subject(source.number, row, identity, &mut problems);
         let mut parts = Parts::new(self.mapping, source.number);
         for (target, rule) in &self.mapping.fields {
-            let digits = match self.minor_digits(target, row) {
-                Ok(digits) => digits,
+            let currency = match self.currency(target, row) {
+                Ok(currency) => currency,
                 Err(currency) => {
                     let (column, reason) = (place(target, &rule.source_columns()), NO_MINOR_UNIT);
                     problems.push(Problem::new(source.number, &column, currency.as_str(), reason));
                     continue;
                 }
             };
-            match rule.fill(target, row, digits) {
+            match rule.fill(target, row, currency) {
                 Ok(filled) => parts.put(target, &rule.source_columns(), filled),
                 Err(unfit) => {
                     let column = place(target, &rule.source_columns());
@@ -107,19 +107,23 @@ impl<'a> Mapper<'a> {
         }
     }
 
-    /// Decimals of an amount's currency, or the currency where it is not listed. What is no currency counts as
-    /// having two: it is refused later.
-    fn minor_digits(&self, target: &Target, row: &Map<String, Value>) -> Result<usize, Currency> {
+    /// The currency of an amount, or in `Err` one whose decimals are not known. An amount without a currency counts as
+    /// yuan; what is no currency is refused later.
+    fn currency(
+        &self,
+        target: &Target,
+        row: &Map<String, Value>,
+    ) -> Result<Option<Currency>, Currency> {
         if target.shape != Shape::Money {
-            return Ok(0);
+            return Ok(None);
         }
         let path = target.currency_path();
         let rule = self.mapping.fields.iter().find(|(target, _)| target.path() == path);
-        let filled = rule.and_then(|(target, rule)| rule.fill(target, row, 0).ok());
+        let filled = rule.and_then(|(target, rule)| rule.fill(target, row, None).ok());
         let code = filled.and_then(|filled| filled.value);
         let currency = code.as_ref().and_then(Value::as_str).map(str::parse::<Currency>);
-        let Some(Ok(currency)) = currency else { return Ok(2) };
-        currency.decimals().map(|digits| digits as usize).ok_or(currency)
+        let Some(Ok(currency)) = currency else { return Ok(Some(Currency::CNY)) };
+        if currency.decimals().is_some() { Ok(Some(currency)) } else { Err(currency) }
     }
 
     fn identity(&mut self, row: &Map<String, Value>) -> Option<([u8; 16], u32)> {

@@ -1,9 +1,11 @@
 //! A rule: where a member's value comes from, and how it is brought into shape.
 
 use super::target::{Shape, Target};
+use crate::import::amount::{self, Money};
 use crate::import::cell;
-use crate::import::convert::{self, Money};
+use crate::import::convert;
 use hutong_protocol::listing::ITEMS_MAX;
+use hutong_protocol::money::Currency;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,6 +45,8 @@ pub enum Unit {
     Minor,
     /// Ten thousand of the main unit (万元).
     TenThousand,
+    /// A hundred million of the main unit (亿元).
+    HundredMillion,
 }
 
 /// How one member is filled. Exactly one of `column`, `columns`, `constant` and `template` is set.
@@ -85,9 +89,8 @@ pub struct FieldRule {
     /// Forms of dates (strftime), tried in order; the usual ones when empty.
     #[serde(default)]
     pub dates: Vec<String>,
-    /// The unit of amounts.
-    #[serde(default)]
-    pub unit: Unit,
+    /// The unit of amounts. A cell that states another fails; without a unit here, the cell's own counts.
+    pub unit: Option<Unit>,
     /// Takes at most so many items of a list.
     pub items_max: Option<usize>,
     /// What happens to a value that cannot be brought into shape.
@@ -130,7 +133,7 @@ impl FieldRule {
             (self.items_max.is_some() && !list, "items_max is for lists"),
             (!self.dates.is_empty() && target.shape != Shape::Date, "dates are for dates"),
             (self.numbers.is_some() && target.shape != Shape::Code, "numbers is for codes"),
-            (self.unit != Unit::Main && target.shape != Shape::Money, "unit is for amounts"),
+            (self.unit.is_some() && target.shape != Shape::Money, "unit is for amounts"),
             (self.unmapped != Unmapped::Fail && self.map.is_empty(), "unmapped needs a map"),
             (self.required && self.default.is_some(), "required and default exclude each other"),
         ];
@@ -141,7 +144,7 @@ impl FieldRule {
             template_parts(template)?;
         }
         for value in self.constant.iter().chain(&self.default) {
-            let money = Money { unit: self.unit, minor_digits: 2 };
+            let money = Money { unit: self.unit, currency: None };
             self.shaped(target, &texts_of(value), money, &mut Vec::new())
                 .map_err(|unfit| format!("`{}`: {}", unfit.value, unfit.reason))?;
         }
@@ -161,15 +164,15 @@ impl FieldRule {
         columns
     }
 
-    /// Fills the member from `row`; amounts have `minor_digits` decimals.
+    /// Fills the member from `row`; amounts are in `currency`.
     pub(in crate::import) fn fill(
         &self,
         target: &Target,
         row: &Map<String, Value>,
-        minor_digits: usize,
+        currency: Option<Currency>,
     ) -> Result<Filled, Unfit> {
         let mut filled = Filled::default();
-        let money = Money { unit: self.unit, minor_digits };
+        let money = Money { unit: self.unit, currency };
         if let Some(constant) = &self.constant {
             filled.value = self.shaped(target, &texts_of(constant), money, &mut filled.warnings)?;
             return Ok(filled);
@@ -236,7 +239,7 @@ impl FieldRule {
     }
 
     fn mapped(&self, text: &str) -> Result<Option<String>, Unfit> {
-        if let Some(word) = self.numbers.as_ref().filter(|_| convert::is_amount(text)) {
+        if let Some(word) = self.numbers.as_ref().filter(|_| amount::is_amount(text)) {
             return Ok(Some(word.clone()));
         }
         if self.map.is_empty() {
