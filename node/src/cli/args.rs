@@ -326,7 +326,7 @@ pub struct PageArgs {
 /// `… import`.
 #[derive(Args, Clone, Debug)]
 pub struct ImportArgs {
-    /// XLSX, XLS, ODS, CSV, JSON or JSON Lines.
+    /// XLSX, CSV, JSON or JSON Lines.
     pub file: PathBuf,
     /// How its columns become fields · 字段映射文件
     #[arg(long, value_name = "FILE")]

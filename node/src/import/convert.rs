@@ -9,6 +9,9 @@ use serde_json::Value;
 /// Forms of dates that are understood without being declared.
 const DATE_FORMS: &[&str] = &["%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%Y%m%d"];
 
+/// Years that a form with two digits of the year is surely meant for.
+const TWO_DIGIT_YEARS: std::ops::Range<i16> = 2000..2050;
+
 /// Brings one text into a single member's shape. What is changed on the way is told in `warnings`.
 pub(super) fn single(
     shape: Shape,
@@ -25,7 +28,7 @@ pub(super) fn single(
         Shape::Code | Shape::Codes | Shape::Audience => Ok(text.into()),
         Shape::Whole => whole(text).map(Value::from),
         Shape::Money => amount(text, money).map(Value::from),
-        Shape::Date => date(text, dates).map(Value::from),
+        Shape::Date => date(text, dates, warnings).map(Value::from),
         Shape::Flag => flag(text).map(Value::from),
         Shape::Address => address(text).map(Value::from),
         Shape::Region => Ok(region(text).into()),
@@ -101,15 +104,24 @@ fn flag(text: &str) -> Result<bool, String> {
     }
 }
 
-/// A day in one of the declared forms or, when none is declared, of [`DATE_FORMS`]; a time after it is left out.
-fn date(text: &str, forms: &[String]) -> Result<String, String> {
-    let known = |form: &str| Date::strptime(form, text).ok();
-    let found = if forms.is_empty() {
-        let day = text.split(['T', ' ']).next().unwrap_or(text);
-        DATE_FORMS.iter().find_map(|form| Date::strptime(form, day).ok())
-    } else {
-        forms.iter().find_map(|form| known(form))
-    };
+/// A day in one of the declared forms, or in ISO form as date cells have it; when none is declared, in one of
+/// [`DATE_FORMS`]. A time after an ISO day is left out.
+fn date(
+    text: &str,
+    forms: &[String],
+    warnings: &mut Vec<(String, String)>,
+) -> Result<String, String> {
+    let day = text.split(['T', ' ']).next().unwrap_or(text);
+    let declared = forms.iter().find_map(|form| Some((form, Date::strptime(form, text).ok()?)));
+    if let Some((form, found)) = declared {
+        if form.contains("%y") && !TWO_DIGIT_YEARS.contains(&found.year()) {
+            let reason = format!("the year of two digits was read as {}", found.year());
+            warnings.push((text.to_owned(), reason));
+        }
+        return Ok(found.to_string());
+    }
+    let known = if forms.is_empty() { DATE_FORMS } else { &DATE_FORMS[..1] };
+    let found = known.iter().find_map(|form| Date::strptime(form, day).ok());
     found.map(|day| day.to_string()).ok_or_else(|| {
         let expected = if forms.is_empty() { DATE_FORMS.join(", ") } else { forms.join(", ") };
         format!("expected a date in one of the forms {expected}: declare others under `dates`")
@@ -169,6 +181,23 @@ mod tests {
         let declared =
             single(Shape::Date, "28.02.2026", &["%d.%m.%Y".into()], YUAN, &mut Vec::new());
         assert_eq!(declared, Ok("2026-02-28".into()));
+        for cell in ["2026-02-28", "2026-02-28T08:00:00"] {
+            let found = single(Shape::Date, cell, &["%d.%m.%Y".into()], YUAN, &mut Vec::new());
+            assert_eq!(found, Ok("2026-02-28".into()));
+        }
+    }
+
+    #[test]
+    fn a_year_of_two_digits_in_another_century_is_flagged() {
+        for (text, day, flagged) in [
+            ("28.02.26", "2026-02-28", 0),
+            ("28.02.75", "1975-02-28", 1),
+            ("28.02.60", "2060-02-28", 1),
+        ] {
+            let mut warnings = Vec::new();
+            let found = single(Shape::Date, text, &["%d.%m.%y".into()], YUAN, &mut warnings);
+            assert_eq!((found, warnings.len()), (Ok(day.into()), flagged), "{text}");
+        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub struct Mapper<'a> {
     occurrences: BTreeMap<[u8; 16], u32>,
     subjects: BTreeSet<[u8; 16]>,
     unmet: BTreeSet<String>,
+    columns: BTreeSet<String>,
 }
 
 /// A row that can be published.
@@ -58,6 +59,7 @@ impl<'a> Mapper<'a> {
             occurrences: BTreeMap::new(),
             subjects: BTreeSet::new(),
             unmet: mapping.columns(),
+            columns: mapping.columns(),
         }
     }
 
@@ -75,6 +77,12 @@ impl<'a> Mapper<'a> {
         self.unmet.retain(|column| super::cell::value(row, column).is_none());
         // Counted before any condition, so that an id does not depend on which rows are imported.
         let identity = self.identity(row);
+        let unsure: Vec<Problem> =
+            source.faults.iter().filter(|fault| self.reads(&fault.column)).cloned().collect();
+        // Before any condition: what a condition would read may be among them.
+        if !unsure.is_empty() {
+            return Outcome::Failed(unsure);
+        }
         if !self.mapping.filter.iter().all(|condition| condition.holds(row)) {
             return Outcome::Filtered;
         }
@@ -124,6 +132,14 @@ impl<'a> Mapper<'a> {
         let currency = code.as_ref().and_then(Value::as_str).map(str::parse::<Currency>);
         let Some(Ok(currency)) = currency else { return Ok(Some(Currency::CNY)) };
         if currency.decimals().is_some() { Ok(Some(currency)) } else { Err(currency) }
+    }
+
+    /// Whether the mapping reads the column, or a path into it.
+    fn reads(&self, column: &str) -> bool {
+        let inside = |path: &String| {
+            path.strip_prefix(column).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.columns.iter().any(inside)
     }
 
     fn identity(&mut self, row: &Map<String, Value>) -> Option<([u8; 16], u32)> {

@@ -57,7 +57,7 @@ pub enum Encoding {
     #[serde(rename = "utf-8")]
     Utf8,
     /// GB 18030, which includes GBK and GB 2312.
-    #[serde(rename = "gb18030")]
+    #[serde(rename = "gb18030", alias = "gbk", alias = "gb2312")]
     Gb18030,
 }
 
@@ -234,7 +234,8 @@ pub fn format_of(path: &Path, source: &Source) -> Result<Format, ReadError> {
     }
 }
 
-/// Checks a header's names: unique, at least one, bounded. Unnamed columns are called `#3`.
+/// Checks a header's names: at least one. Unnamed columns are called `#3`, and columns of one name `备注#3`, `备注#4`, so
+/// that no mapping can read one of them by mistake.
 fn check_columns(row: u64, names: Vec<String>) -> Result<Vec<String>, ReadError> {
     let header = |reason: String| ReadError::Header { row, reason };
     if names.iter().all(String::is_empty) {
@@ -242,10 +243,15 @@ fn check_columns(row: u64, names: Vec<String>) -> Result<Vec<String>, ReadError>
             "no column has a name: set header_row to the row that names them".into(),
         ));
     }
+    let mut counts = std::collections::BTreeMap::new();
+    for name in &names {
+        *counts.entry(name.clone()).or_insert(0_usize) += 1;
+    }
     let mut seen = std::collections::BTreeSet::new();
     let mut columns = Vec::with_capacity(names.len());
     for (index, name) in names.into_iter().enumerate() {
-        let name = if name.is_empty() { format!("#{}", index + 1) } else { name };
+        let repeated = name.is_empty() || counts.get(&name).is_some_and(|count| *count > 1);
+        let name = if repeated { format!("{name}#{}", index + 1) } else { name };
         if !seen.insert(name.clone()) {
             return Err(header(format!("two columns are called `{name}`: rename one")));
         }

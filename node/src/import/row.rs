@@ -14,6 +14,8 @@ pub struct SourceRow {
     pub original: Original,
     /// The row's values by column, or why it could not be read.
     pub values: Result<Map<String, Value>, Problem>,
+    /// Cells that hold no sure value. The row fails where the mapping reads one of them.
+    pub faults: Vec<Problem>,
 }
 
 /// A row's original content, kept so that an error file loses nothing.

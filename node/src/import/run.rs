@@ -119,6 +119,21 @@ fn error_file_fault(options: &Options<'_>, source: io::Error) -> ImportError {
     ImportError::ErrorFile { folder: options.folder.to_owned(), source }
 }
 
+/// A column that the mapping reads and the source lacks, with what may be meant.
+fn missing_column(wanted: &str, columns: &[String]) -> String {
+    // Columns of one name are numbered by the reader.
+    let numbered = |column: &String| {
+        column.strip_prefix(wanted).and_then(|rest| rest.strip_prefix('#')).is_some()
+    };
+    if columns.iter().any(numbered) {
+        return format!("`{wanted}` (several columns have this name: rename them)");
+    }
+    match nearest(wanted, columns.iter().map(String::as_str)) {
+        Some(near) => format!("`{wanted}` (did you mean `{near}`?)"),
+        None => format!("`{wanted}`"),
+    }
+}
+
 /// A row that waits for its group.
 struct Waiting {
     mapped: Mapped,
@@ -162,10 +177,7 @@ impl Run<'_> {
             .columns()
             .into_iter()
             .filter(|wanted| !columns.contains(wanted))
-            .map(|wanted| match nearest(&wanted, columns.iter().map(String::as_str)) {
-                Some(near) => format!("`{wanted}` (did you mean `{near}`?)"),
-                None => format!("`{wanted}`"),
-            })
+            .map(|wanted| missing_column(&wanted, &columns))
             .collect();
         if !missing.is_empty() {
             return Err(ImportError::Columns { missing, columns });

@@ -11,7 +11,7 @@ use csv::ByteRecord;
 use serde_json::{Map, Value};
 use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -26,8 +26,17 @@ pub(super) fn read(
     sink: &mut Sink<'_>,
 ) -> Result<(), ReadError> {
     let delimiter = delimiter(path, source)?;
+    let mut file = file;
+    let head = head(&mut file).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+    if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
+        let reason = "the table is in UTF-16 (Unicode text): save it as CSV in UTF-8";
+        return Err(ReadError::Csv { row: 0, reason: reason.to_owned() });
+    }
     let read_bytes = Rc::new(Cell::new(0));
     let input = Gauge { input: file, read_bytes: Rc::clone(&read_bytes) };
+    // The last line ends as the others do, so that lines can be counted: after `\r` the parser has ended a row already.
+    let crlf = head.windows(2).any(|pair| pair == b"\r\n");
+    let input = input.chain(if crlf { &b"\r"[..] } else { b"\n" });
     let mut table = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
@@ -37,19 +46,25 @@ pub(super) fn read(
     let header_row = u64::from(source.header_row.unwrap_or(1));
     let mut columns = Vec::new();
     let mut record = ByteRecord::new();
-    for number in 1.. {
+    let mut number = 0;
+    loop {
         read_bytes.set(0);
+        let line = table.position().line();
         let more = table
             .read_byte_record(&mut record)
-            .map_err(|error| ReadError::Csv { row: number - 1, reason: error.to_string() })?;
+            .map_err(|error| ReadError::Csv { row: number, reason: error.to_string() })?;
         if !more {
             break;
         }
+        number += 1 + blank_lines(table.position().line() - line, &record);
         let flow = if number < header_row {
             continue;
-        } else if number == header_row {
+        } else if columns.is_empty() && number == header_row {
             columns = header(number, &record, source.encoding)?;
             sink(Event::Columns(columns.clone()))
+        } else if columns.is_empty() {
+            let reason = "the row is empty: set header_row to the row that names the columns";
+            return Err(ReadError::Header { row: header_row, reason: reason.to_owned() });
         } else if record.iter().all(<[u8]>::is_empty) {
             continue;
         } else {
@@ -64,6 +79,21 @@ pub(super) fn read(
         return Err(ReadError::Header { row: header_row, reason });
     }
     Ok(())
+}
+
+/// Blank lines before `record`, of the `lines` that the parser has passed since the record before. It passes over blank
+/// lines; a spreadsheet program counts them. The other lines are the record's end and the breaks inside its cells.
+fn blank_lines(lines: u64, record: &ByteRecord) -> u64 {
+    let breaks = record.iter().flatten().filter(|byte| **byte == b'\n').count() as u64;
+    lines.saturating_sub(breaks + 1)
+}
+
+/// The file's first bytes.
+fn head(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    file.by_ref().take(AHEAD_BYTES as u64).read_to_end(&mut head)?;
+    file.rewind()?;
+    Ok(head)
 }
 
 fn delimiter(path: &Path, source: &Source) -> Result<u8, ReadError> {
@@ -101,7 +131,12 @@ fn header(number: u64, record: &ByteRecord, encoding: Encoding) -> Result<Vec<St
 
 fn row(number: u64, record: &ByteRecord, columns: &[String], encoding: Encoding) -> SourceRow {
     let original = Original::Cells(record.iter().map(<[u8]>::to_vec).collect());
-    SourceRow { number, original, values: values(number, record, columns, encoding) }
+    SourceRow {
+        number,
+        original,
+        values: values(number, record, columns, encoding),
+        faults: Vec::new(),
+    }
 }
 
 fn values(

@@ -9,6 +9,9 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
+/// From here on, a double does not hold every whole number: 2^53.
+const EXACT_END: f64 = 9_007_199_254_740_992.0;
+
 /// Reads a document whose rows are the elements of an array, at the member path `records` if given.
 pub(super) fn read_document(
     path: &Path,
@@ -142,6 +145,7 @@ fn too_long(number: u64, offset: u64, bytes: u64) -> SourceRow {
         number,
         original: Original::TooLong { offset, bytes },
         values: Err(Problem::new(number, "", "", reason)),
+        faults: Vec::new(),
     }
 }
 
@@ -152,7 +156,29 @@ fn parse_row(number: u64, bytes: Vec<u8>) -> SourceRow {
             Problem::new(number, "", &text, format!("the row is not JSON: {error}"))
         })
         .and_then(|value| object(number, value));
-    SourceRow { number, original: Original::Json(bytes), values }
+    let faults = values.as_ref().map_or_else(|_| Vec::new(), |values| rounded(number, values));
+    SourceRow { number, original: Original::Json(bytes), values, faults }
+}
+
+/// Members whose whole numbers have more digits than a double holds: the parser has rounded them.
+fn rounded(number: u64, values: &Map<String, Value>) -> Vec<Problem> {
+    let reason = "the number has too many digits to be read exactly: write it in quotes";
+    values
+        .iter()
+        .filter(|(_, value)| has_rounded(value))
+        .map(|(name, value)| Problem::new(number, name, &value.to_string(), reason))
+        .collect()
+}
+
+fn has_rounded(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => {
+            number.is_f64() && number.as_f64().is_some_and(|number| number.abs() >= EXACT_END)
+        }
+        Value::Array(items) => items.iter().any(has_rounded),
+        Value::Object(members) => members.values().any(has_rounded),
+        Value::Null | Value::Bool(_) | Value::String(_) => false,
+    }
 }
 
 fn object(number: u64, value: Value) -> Result<Map<String, Value>, Problem> {

@@ -5,14 +5,20 @@
 use super::{Event, ReadError, Sink, Source, check_columns, column_name};
 use crate::import::limits::{CELL_BYTES_MAX, COLUMNS_MAX, WORKBOOK_BYTES_MAX, WORKBOOK_PARTS_MAX};
 use crate::import::row::{Original, Problem, SourceRow};
-use calamine::{DataRef, ExcelDateTime, Reader, Xlsx};
+use calamine::{DataRef, ExcelDateTime, Reader, Sheet, SheetType, SheetVisible, Xlsx};
 use serde_json::{Map, Number, Value};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek};
 use std::path::Path;
 
-/// The largest whole number that a workbook's cell (a double) holds exactly: 2^53 − 1.
-const WHOLE_MAX: f64 = 9_007_199_254_740_991.0;
+/// From here on, a number has more than the 15 digits that a spreadsheet program keeps.
+const DIGITS_END: f64 = 1e15;
+
+const TOO_MANY_DIGITS: &str = "the number has more than 15 digits, of which a spreadsheet keeps 15: format the cell as \
+    text and type the number again";
+
+const NO_RESULT: &str =
+    "the formula has no stored result: open the workbook in a spreadsheet program and save it";
 
 /// Reads the sheet that `source` names, or the first.
 pub(super) fn read(
@@ -25,17 +31,17 @@ pub(super) fn read(
     check_unpacked(&mut file)?;
     file.rewind().map_err(io)?;
     let mut workbook = Xlsx::new(BufReader::new(file)).map_err(|error| fault(&error))?;
-    let sheet = sheet_name(&workbook.sheet_names(), source.sheet.as_deref())?;
+    let sheet = sheet_name(workbook.sheets_metadata(), source.sheet.as_deref())?;
     let mut cells = workbook.worksheet_cells_reader(&sheet).map_err(|error| fault(&error))?;
     let mut table = Table::new(u64::from(source.header_row.unwrap_or(1)));
-    while let Some(cell) = cells.next_cell().map_err(|error| fault(&error))? {
-        let (row, column) = cell.get_position();
+    while let Some(cell) = cells.next_cell_with_formula_metadata().map_err(|error| fault(&error))? {
+        let (row, column) = cell.pos;
         let number = u64::from(row) + 1;
         if number != table.number && table.finish_row(sink)?.is_break() {
             return Ok(());
         }
         table.number = number;
-        table.add(column as usize, cell.get_value())?;
+        table.add(column as usize, &cell.value, cell.formula.is_some())?;
     }
     if table.finish_row(sink)?.is_continue() && table.columns.is_empty() {
         let reason = "the sheet ends before it".to_owned();
@@ -48,11 +54,18 @@ fn fault(error: &calamine::XlsxError) -> ReadError {
     ReadError::Workbook(error.to_string())
 }
 
-fn sheet_name(names: &[String], wanted: Option<&str>) -> Result<String, ReadError> {
+/// The sheet that is named, or else the first that is seen: a hidden one often holds lists of codes.
+fn sheet_name(sheets: &[Sheet], wanted: Option<&str>) -> Result<String, ReadError> {
     let Some(wanted) = wanted else {
-        return names.first().cloned().ok_or_else(|| ReadError::Workbook("it has no sheet".into()));
+        let visible = |sheet: &&Sheet| {
+            sheet.visible == SheetVisible::Visible && sheet.typ == SheetType::WorkSheet
+        };
+        let first = sheets.iter().find(visible);
+        let missing = || ReadError::Workbook("it has no visible sheet: set `sheet`".into());
+        return first.map(|sheet| sheet.name.clone()).ok_or_else(missing);
     };
-    if names.iter().any(|name| name == wanted) {
+    let names: Vec<&str> = sheets.iter().map(|sheet| sheet.name.as_str()).collect();
+    if names.contains(&wanted) {
         return Ok(wanted.to_owned());
     }
     let reason = format!("no sheet is called `{wanted}`: it has {}", names.join(", "));
@@ -103,15 +116,19 @@ impl Table {
         Self { header_row, columns: Vec::new(), number: 0, cells: Vec::new() }
     }
 
-    fn add(&mut self, column: usize, value: &DataRef<'_>) -> Result<(), ReadError> {
+    fn add(&mut self, column: usize, value: &DataRef<'_>, formula: bool) -> Result<(), ReadError> {
+        let (value, mut problem) = cell_value(value);
+        if value.is_null() && problem.is_none() {
+            if !formula {
+                return Ok(());
+            }
+            problem = Some(NO_RESULT.to_owned());
+        }
         if column >= COLUMNS_MAX {
             let reason = format!("row {} has a cell beyond column {COLUMNS_MAX}", self.number);
             return Err(ReadError::Workbook(reason));
         }
-        let (value, problem) = cell_value(value);
-        if !value.is_null() || problem.is_some() {
-            self.cells.push(Met { column, value, problem });
-        }
+        self.cells.push(Met { column, value, problem });
         Ok(())
     }
 
@@ -146,6 +163,7 @@ fn row(number: u64, cells: &[Met], columns: &[String]) -> SourceRow {
     let mut original = vec![Vec::new(); width];
     let mut values = Map::new();
     let mut problem = None;
+    let mut faults = Vec::new();
     for cell in cells {
         let text = text_of(&cell.value);
         original[cell.column] = text.clone().into_bytes();
@@ -157,7 +175,7 @@ fn row(number: u64, cells: &[Met], columns: &[String]) -> SourceRow {
             continue;
         };
         if let Some(reason) = &cell.problem {
-            problem.get_or_insert_with(|| Problem::new(number, column, &text, reason.as_str()));
+            faults.push(Problem::new(number, column, &text, reason.as_str()));
         }
         values.insert(column.clone(), cell.value.clone());
     }
@@ -165,21 +183,22 @@ fn row(number: u64, cells: &[Met], columns: &[String]) -> SourceRow {
         values.entry(column.clone()).or_insert(Value::Null);
     }
     let values = problem.map_or(Ok(values), Err);
-    SourceRow { number, original: Original::Cells(original), values }
+    SourceRow { number, original: Original::Cells(original), values, faults }
 }
 
 /// The cell as JSON, and what is wrong with it.
 fn cell_value(cell: &DataRef<'_>) -> (Value, Option<String>) {
     match cell {
         DataRef::Empty => (Value::Null, None),
-        DataRef::Int(number) => (Value::from(*number), None),
-        DataRef::Float(number) => (number_value(*number), None),
+        #[expect(clippy::cast_precision_loss, reason = "compared with the digits that are kept")]
+        DataRef::Int(number) => number_value(*number as f64),
+        DataRef::Float(number) => number_value(*number),
         DataRef::Bool(flag) => (Value::Bool(*flag), None),
         DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => {
             text_value(text)
         }
         DataRef::SharedString(text) => text_value(text),
-        DataRef::DateTime(time) => (time_value(*time), None),
+        DataRef::DateTime(time) => time_value(*time),
         DataRef::Error(error) => (
             Value::String(error.to_string()),
             Some("the cell's formula has failed: correct it in the workbook".to_owned()),
@@ -196,25 +215,34 @@ fn text_value(text: &str) -> (Value, Option<String>) {
     (Value::String(text.to_owned()), problem)
 }
 
-fn number_value(number: f64) -> Value {
-    if number.fract() == 0.0 && number.abs() <= WHOLE_MAX {
-        #[expect(clippy::cast_possible_truncation, reason = "whole and at most 2^53 - 1")]
-        return Value::from(number as i64);
+/// The number with the 15 digits that a spreadsheet program keeps and shows: what a double holds beyond is noise.
+fn number_value(number: f64) -> (Value, Option<String>) {
+    let shown = format!("{number:.14e}").parse::<f64>().unwrap_or(number);
+    let problem = (shown.abs() >= DIGITS_END).then(|| TOO_MANY_DIGITS.to_owned());
+    if shown.fract() == 0.0 && problem.is_none() {
+        #[expect(clippy::cast_possible_truncation, reason = "whole and below 10^15")]
+        return (Value::from(shown as i64), None);
     }
-    Number::from_f64(number).map_or(Value::Null, Value::Number)
+    // A number of too many digits is shown as it is stored, in full.
+    let value = if problem.is_some() {
+        Some(Value::String(format!("{number}")))
+    } else {
+        Number::from_f64(shown).map(Value::Number)
+    };
+    (value.unwrap_or(Value::Null), problem)
 }
 
 /// A date as `2026-11-23`, with its time as `2026-11-23T08:00:00`; a duration stays a number of days.
-fn time_value(time: ExcelDateTime) -> Value {
+fn time_value(time: ExcelDateTime) -> (Value, Option<String>) {
     if time.is_duration() {
         return number_value(time.as_f64());
     }
     let (year, month, day, hour, minute, second, _) = time.to_ymd_hms_milli();
     let date = format!("{year:04}-{month:02}-{day:02}");
     if (hour, minute, second) == (0, 0, 0) {
-        return Value::String(date);
+        return (Value::String(date), None);
     }
-    Value::String(format!("{date}T{hour:02}:{minute:02}:{second:02}"))
+    (Value::String(format!("{date}T{hour:02}:{minute:02}:{second:02}")), None)
 }
 
 fn text_of(value: &Value) -> String {

@@ -4,6 +4,7 @@ use super::{Place, content};
 use crate::import::limits::{CELL_BYTES_MAX, COLUMNS_MAX, FILE_BYTES_MAX, ROW_BYTES_MAX};
 use crate::import::read::ReadError;
 use rust_xlsxwriter::{Format, Formula, Workbook};
+use std::io::{Read, Write};
 
 fn check(name: &str, bytes: impl AsRef<[u8]>, source: &str, expected: &[&str]) {
     let place = Place::new();
@@ -131,7 +132,7 @@ fn csv_with_a_bad_shape_is_refused() {
     assert!(values[0].contains("1 cells, the header has 2"), "{}", values[0]);
     assert!(values[1].contains("3 cells, the header has 2"), "{}", values[1]);
     assert_eq!(values[2], r#"{"a":"4","b":"5"}"#);
-    refused("a.csv", "a,a\n1,2\n", "", "two columns are called `a`");
+    refused("a.csv", "a,a,a#1\n1,2,3\n", "", "two columns are called `a#1`");
     refused("a.csv", ",\n1,2\n", "", "no column has a name");
     refused("a.csv", "", "", "ends before it");
     refused("a.csv", "a\n", "header_row=2", "ends before it");
@@ -139,6 +140,54 @@ fn csv_with_a_bad_shape_is_refused() {
     refused("a.csv", "x,".repeat(COLUMNS_MAX + 1), "", "at most 1024");
     let open = format!("a,b\n1,\"{}", "x\n".repeat(ROW_BYTES_MAX));
     refused("a.csv", open, "", "is a quote left open?");
+}
+
+fn numbers(text: &str) -> Vec<u64> {
+    let place = Place::new();
+    let path = place.file("a.csv", text);
+    content(&path, "").unwrap().rows.iter().map(|row| row.number).collect()
+}
+
+#[test]
+fn csv_rows_are_numbered_as_a_spreadsheet_shows_them() {
+    let text = "a,b\n\n1,2\n\n\n\"x\ny\",4\n,\n5,6";
+    for text in [text.to_owned(), text.replace('\n', "\r\n")] {
+        assert_eq!(numbers(&text), [3, 6, 8], "{text:?}");
+    }
+    assert_eq!(numbers("a,b\n1,2\n\n3,4"), [2, 4]);
+    assert_eq!(numbers("a,b\r1,2\r3,4\r"), [2, 3]);
+    check("a.csv", "\n\na,b\n1,2\n", "header_row=3", &[r#"{"a":"1","b":"2"}"#]);
+    refused("a.csv", "\n\na,b\n1,2\n", "", "the row is empty");
+}
+
+#[test]
+fn a_table_in_utf_16_is_named() {
+    let bytes = |mark: [u8; 2]| mark.into_iter().chain("a,b".bytes()).collect::<Vec<u8>>();
+    refused("a.csv", bytes([0xff, 0xfe]), "", "UTF-16");
+    refused("a.csv", bytes([0xfe, 0xff]), "", "UTF-16");
+}
+
+#[test]
+fn gb18030_has_the_names_of_its_parts() {
+    let bytes = encoding_rs::GB18030.encode("名称\n甲\n").0.into_owned();
+    for name in ["gb18030", "gbk", "gb2312"] {
+        check("a.csv", &bytes, &format!("encoding='{name}'"), &[r#"{"名称":"甲"}"#]);
+    }
+}
+
+#[test]
+fn columns_of_one_name_are_told_apart() {
+    check("a.csv", "a,b,b\n1,2,3\n", "", &[r#"{"a":"1","b#2":"2","b#3":"3"}"#]);
+}
+
+#[test]
+fn whole_numbers_that_json_rounds_are_faults() {
+    let place = Place::new();
+    let text = r#"[{"a":20263301000000012345,"b":18446744073709551615,"c":[{"d":1e17}],"e":1.5}]"#;
+    let rows = content(&place.file("a.json", text), "").unwrap().rows;
+    let columns: Vec<&str> = rows[0].faults.iter().map(|fault| fault.column.as_str()).collect();
+    assert_eq!(columns, ["a", "c"]);
+    assert!(rows[0].faults[0].reason.contains("too many digits"));
 }
 
 #[test]
@@ -196,6 +245,82 @@ fn a_workbook_is_read_from_its_first_or_named_sheet() {
     assert!(values[3].contains("column 10 has no header"), "{}", values[3]);
     let numbers: Vec<u64> = content.rows.iter().map(|row| row.number).collect();
     assert_eq!(numbers, [4, 6, 7, 8]);
+}
+
+fn faults(cell: impl Fn(&mut rust_xlsxwriter::Worksheet)) -> Vec<String> {
+    let mut workbook = Workbook::new();
+    let sheet = workbook.add_worksheet();
+    sheet.write(0, 0, "a").unwrap();
+    cell(sheet);
+    let place = Place::new();
+    let path = place.file("a.xlsx", workbook.save_to_buffer().unwrap());
+    let rows = content(&path, "").unwrap().rows;
+    rows[0].faults.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_formula_without_a_result_is_a_fault() {
+    let formula = |result: &'static str| {
+        faults(move |sheet| {
+            sheet.write(1, 0, Formula::new("=1+1").set_result(result)).unwrap();
+            sheet.write(1, 1, "x").unwrap();
+            sheet.write(0, 1, "b").unwrap();
+        })
+    };
+    assert!(formula("2").is_empty());
+    assert!(formula("#DIV/0!")[0].contains("the cell's formula has failed"));
+    // The same cell without its stored result.
+    let place = Place::new();
+    let path = place.file("a.xlsx", without_result());
+    let rows = content(&path, "").unwrap().rows;
+    assert!(rows[0].faults[0].to_string().contains("row 2, a: the formula has no stored result"));
+}
+
+/// A workbook whose cell A2 is a formula, without its result.
+fn without_result() -> Vec<u8> {
+    let mut workbook = Workbook::new();
+    let sheet = workbook.add_worksheet();
+    sheet.write(0, 0, "a").unwrap();
+    sheet.write(1, 0, Formula::new("=1+1").set_result("2")).unwrap();
+    let bytes = workbook.save_to_buffer().unwrap();
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(bytes)).unwrap();
+    let mut output = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for index in 0..archive.len() {
+        let mut part = archive.by_index(index).unwrap();
+        let mut text = String::new();
+        part.read_to_string(&mut text).unwrap();
+        output.start_file(part.name().unwrap(), zip::write::SimpleFileOptions::default()).unwrap();
+        output.write_all(text.replace("</f><v>2</v>", "</f>").as_bytes()).unwrap();
+    }
+    output.finish().unwrap().into_inner()
+}
+
+#[test]
+fn numbers_of_a_workbook_have_fifteen_digits() {
+    let number = |number: f64| {
+        faults(move |sheet| {
+            sheet.write(1, 0, number).unwrap();
+        })
+    };
+    assert!(number(202_633_010_000_001.0).is_empty());
+    assert!(number(2_026_330_100_000_010.0)[0].contains("`2026330100000010`: the number has more"));
+    let place = Place::new();
+    let mut workbook = Workbook::new();
+    let sheet = workbook.add_worksheet();
+    sheet.write(0, 0, "a").unwrap();
+    sheet.write(1, 0, 0.1 + 0.2).unwrap();
+    sheet.write_blank(1, 16_000, &Format::new().set_bold()).unwrap();
+    let path = place.file("a.xlsx", workbook.save_to_buffer().unwrap());
+    assert_eq!(content(&path, "").unwrap().values(), [r#"{"a":0.3}"#]);
+}
+
+#[test]
+fn the_first_visible_sheet_is_read() {
+    let mut workbook = Workbook::new();
+    workbook.add_worksheet().set_name("codes").unwrap().set_hidden(true).write(0, 0, "x").unwrap();
+    let sheet = workbook.add_worksheet().set_active(true);
+    sheet.write(0, 0, "a").unwrap().write(1, 0, "1").unwrap();
+    check("a.xlsx", workbook.save_to_buffer().unwrap(), "", &[r#"{"a":"1"}"#]);
 }
 
 #[test]

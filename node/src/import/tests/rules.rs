@@ -17,6 +17,7 @@ fn row(number: u64, values: &Value) -> SourceRow {
         number,
         original: Original::Json(values.to_string().into_bytes()),
         values: Ok(values.as_object().unwrap().clone()),
+        faults: Vec::new(),
     }
 }
 
@@ -226,6 +227,17 @@ fn an_id_column_must_be_filled_and_unique() {
         [json!({"no": "2026/Nr. 7"}), json!({"no": "2026-nr-7"}), json!({"no": "号"}), json!({})]
     {
         assert!(matches!(mapper.map(&row(2, &values)), Outcome::Failed(_)), "{values}");
+    }
+}
+
+#[test]
+fn a_row_fails_where_the_mapping_reads_a_fault() {
+    let mapping = mapping("[fields.title]\ncolumn='t.0'");
+    for (column, fails) in [("t", true), ("id", true), ("tt", false), ("other", false)] {
+        let mut row = row(2, &json!({"id": "x", "t": ["y"]}));
+        row.faults.push(crate::import::row::Problem::new(2, column, "", "no result"));
+        let failed = matches!(Mapper::new(&mapping).map(&row), Outcome::Failed(_));
+        assert_eq!(failed, fails, "{column}");
     }
 }
 

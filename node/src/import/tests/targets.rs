@@ -16,7 +16,12 @@ fn mapped(mapping: &str, values: &[(&str, Value)], column: &str) -> Mapped {
     let mut row: Map<String, Value> =
         values.iter().map(|(path, value)| ((*path).to_owned(), value.clone())).collect();
     row.insert(column.to_owned(), "330000-1".into());
-    let source = SourceRow { number: 1, original: Original::Json(Vec::new()), values: Ok(row) };
+    let source = SourceRow {
+        number: 1,
+        original: Original::Json(Vec::new()),
+        values: Ok(row),
+        faults: Vec::new(),
+    };
     match Mapper::new(&mapping).map(&source) {
         Outcome::Ready(mapped) => *mapped,
         other => unreachable!("{other:?}"),
