@@ -92,6 +92,14 @@ impl<'a> Mapper<'a> {
         let mut problems = Vec::new();
         let subject = self.subject(source.number, row, identity, &mut problems);
         let mut parts = Parts::new(self.mapping, source.number);
+        if let (Some((_, occurrence @ 2..)), Some(subject)) = (identity, &subject) {
+            let columns = self.mapping.id.key.join(", ");
+            let reason = format!(
+                "row {occurrence} with this key: its id ends with -{occurrence} and depends on the order of the rows; \
+                 add a column to key"
+            );
+            parts.warnings.push(Problem::new(source.number, &columns, subject, reason));
+        }
         for (target, rule) in &self.mapping.fields {
             let currency = match self.currency(target, row) {
                 Ok(currency) => currency,

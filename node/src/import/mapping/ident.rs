@@ -88,11 +88,17 @@ impl IdRule {
     ) -> Option<String> {
         let mut parts: Vec<String> = self.prefix.iter().cloned().collect();
         if let Some(column) = &self.column {
-            let own = slug(&cell::texts(row, column).join(" "), usize::MAX);
+            let text = cell::texts(row, column).join(" ");
+            let own = slug(&text, usize::MAX);
             if own.is_empty() {
                 return None;
             }
+            let exact = own == text;
             parts.push(own);
+            // Texts that differ only in punctuation, case or script have one slug: the digest tells them apart.
+            if !exact {
+                parts.push(hex::encode(key)[..DIGEST_CHARS].to_owned());
+            }
         } else {
             let words: Vec<String> =
                 self.slug.iter().flat_map(|column| cell::texts(row, column)).collect();
@@ -184,6 +190,22 @@ mod tests {
         let row = row(&"word ".repeat(40), "x");
         let id = rule.id_of(&row, &rule.key_of(&row).unwrap(), 999_999).unwrap();
         assert!((ID_CHARS_MAX - 5..=ID_CHARS_MAX).contains(&id.len()), "{id}");
+    }
+
+    #[test]
+    fn ids_of_a_column_differ_where_its_texts_differ() {
+        let rule = IdRule { column: Some("name".into()), ..IdRule::default() };
+        let id = |name: &str| {
+            let row = row(name, "");
+            rule.id_of(&row, &rule.key_of(&row).unwrap(), 1).unwrap()
+        };
+        assert_eq!(id("2026-001"), "2026-001");
+        assert_eq!(id("浙科成〔2026〕001号"), id("浙科成〔2026〕001号"));
+        let names =
+            ["浙科成〔2026〕001号", "浙科鉴〔2026〕001号", "2026-001", "2026/001", "2026--001"];
+        let ids: std::collections::BTreeSet<String> = names.into_iter().map(id).collect();
+        assert_eq!(ids.len(), names.len(), "{ids:?}");
+        assert!(ids.iter().all(|id| id.starts_with("2026-001")), "{ids:?}");
     }
 
     #[test]

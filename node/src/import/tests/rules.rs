@@ -211,6 +211,7 @@ fn rows_are_filtered_and_dropped_without_moving_ids() {
     assert_eq!(mapper.map(&row(2, &rows[1])), Outcome::Dropped("not released".into()));
     let Outcome::Ready(ready) = mapper.map(&row(3, &rows[2])) else { unreachable!() };
     assert!(ready.subject.ends_with("-3"), "{}", ready.subject);
+    assert!(ready.warnings[0].reason.contains("add a column to key"), "{:?}", ready.warnings);
 }
 
 #[test]
@@ -222,10 +223,12 @@ fn an_id_column_must_be_filled_and_unique() {
     let Outcome::Ready(ready) = mapper.map(&row(1, &json!({"no": "2026/Nr. 7"}))) else {
         unreachable!()
     };
+    assert!(ready.subject.starts_with("zj-2026-nr-7-"), "{}", ready.subject);
+    let Outcome::Ready(ready) = mapper.map(&row(2, &json!({"no": "2026-nr-7"}))) else {
+        unreachable!()
+    };
     assert_eq!(ready.subject, "zj-2026-nr-7");
-    for values in
-        [json!({"no": "2026/Nr. 7"}), json!({"no": "2026-nr-7"}), json!({"no": "号"}), json!({})]
-    {
+    for values in [json!({"no": "2026/Nr. 7"}), json!({"no": "号"}), json!({})] {
         assert!(matches!(mapper.map(&row(2, &values)), Outcome::Failed(_)), "{values}");
     }
 }
