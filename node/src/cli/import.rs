@@ -218,8 +218,8 @@ fn show(report: &Report, errors: Option<&Path>, console: Console) -> anyhow::Res
     match errors {
         None => Ok(()),
         Some(file) => console.say(
-            &format!("未能导入的行及原因：{}", shown_path(file)),
-            &format!("rows that were not imported, with reasons: {}", shown_path(file)),
+            &format!("未导入的行、未取用的值及原因：{}", shown_path(file)),
+            &format!("rows and values that were not imported, with reasons: {}", shown_path(file)),
         ),
     }
 }

@@ -34,8 +34,10 @@ pub struct Mapped {
     pub subject: String,
     /// The statement, without revision or event: those follow from what the node already has.
     pub submission: Submission,
-    /// What was trimmed, left out, or looks like contact data.
+    /// What was trimmed, or looks like contact data.
     pub warnings: Vec<Problem>,
+    /// Values that the source has and the statement does not.
+    pub left_out: Vec<Problem>,
 }
 
 /// What became of a row.
@@ -205,6 +207,7 @@ struct Parts<'a> {
     body: Map<String, Value>,
     confidential: Map<String, Value>,
     warnings: Vec<Problem>,
+    left_out: Vec<Problem>,
 }
 
 impl<'a> Parts<'a> {
@@ -216,6 +219,7 @@ impl<'a> Parts<'a> {
             body: Map::new(),
             confidential: Map::new(),
             warnings: Vec::new(),
+            left_out: Vec::new(),
         }
     }
 
@@ -223,6 +227,9 @@ impl<'a> Parts<'a> {
         let column = place(target, columns);
         for (value, reason) in filled.warnings {
             self.warnings.push(Problem::new(self.row, &column, &value, reason));
+        }
+        for (value, reason) in filled.left_out {
+            self.left_out.push(Problem::new(self.row, &column, &value, reason));
         }
         let Some(mut value) = filled.value else { return };
         if target.is_audience() {
@@ -272,7 +279,8 @@ impl<'a> Parts<'a> {
             body: self.body,
             confidential: self.confidential,
         };
-        Mapped { row: self.row, subject, submission, warnings: self.warnings }
+        let (warnings, left_out) = (self.warnings, self.left_out);
+        Mapped { row: self.row, subject, submission, warnings, left_out }
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod condition;
 mod field;
+mod form;
 mod ident;
 mod schema;
 mod target;

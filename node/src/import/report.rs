@@ -51,7 +51,7 @@ pub struct Report {
     pub notes: Vec<String>,
     /// Dry run only: the first statements that would be published.
     pub preview: Vec<Value>,
-    /// The file with the rows that could not be published; none when there are none.
+    /// The file with the rows that could not be published, or whose values were left out; none when there are none.
     pub error_file: Option<PathBuf>,
 }
 

@@ -190,7 +190,11 @@ impl Run<'_> {
         self.report.rows += 1;
         match self.mapper.map(&row) {
             Outcome::Filtered => self.report.filtered += 1,
-            Outcome::Dropped(_) => self.report.dropped += 1,
+            Outcome::Dropped(reason) => {
+                self.report.dropped += 1;
+                let reason = format!("the row was skipped: {reason}");
+                self.report.warn(Problem::new(row.number, "", "", reason));
+            }
             Outcome::Failed(problems) => self.fail(&row.original, &problems)?,
             Outcome::Ready(mapped) => {
                 self.group_bytes += match &row.original {
@@ -213,6 +217,20 @@ impl Run<'_> {
         self.report.fail(problems);
         self.error_file
             .add(original, problems)
+            .map_err(|source| error_file_fault(self.options, source))
+    }
+
+    /// Puts a row whose values were left out into the error file, so that they can be corrected there.
+    fn keep_left_out(
+        &mut self,
+        original: &Original,
+        left_out: &[Problem],
+    ) -> Result<(), ImportError> {
+        if left_out.is_empty() {
+            return Ok(());
+        }
+        self.error_file
+            .add(original, left_out)
             .map_err(|source| error_file_fault(self.options, source))
     }
 
@@ -254,6 +272,10 @@ impl Run<'_> {
         for warning in std::mem::take(&mut mapped.warnings) {
             self.report.warn(warning);
         }
+        let left_out = std::mem::take(&mut mapped.left_out);
+        for problem in &left_out {
+            self.report.warn(problem.clone());
+        }
         let digest = plan::digest(&mapped.submission);
         let remembered = self.journal.entry(&subject);
         let plan = plan::plan(mapping.kind, mapping.amend, mapped, existing, remembered);
@@ -267,11 +289,13 @@ impl Run<'_> {
             Plan::Unchanged { warning } => {
                 warning.into_iter().for_each(&mut remark);
                 self.report.unchanged += 1;
+                self.keep_left_out(&original, &left_out)?;
                 return Ok(None);
             }
             Plan::Kept(reason) => {
                 remark(reason);
                 self.report.kept += 1;
+                self.keep_left_out(&original, &left_out)?;
                 return Ok(None);
             }
             Plan::Refused(reason) => {
@@ -286,6 +310,7 @@ impl Run<'_> {
             self.fail(&original, &[Problem::new(row, "", &subject, reason)])?;
             return Ok(None);
         }
+        self.keep_left_out(&original, &left_out)?;
         let entry = JournalEntry::new(&digest, revision);
         Ok(Some(Sending { row, subject, original, submission, entry, revises }))
     }

@@ -1,5 +1,6 @@
 //! A rule: where a member's value comes from, and how it is brought into shape.
 
+use super::form;
 use super::target::{Shape, Target};
 use crate::import::amount::{self, Money};
 use crate::import::cell;
@@ -103,8 +104,10 @@ pub struct FieldRule {
 pub(in crate::import) struct Filled {
     /// The member's value; none when the source has none.
     pub(in crate::import) value: Option<Value>,
-    /// What was changed or left out: value and reason.
+    /// What was changed: value and reason.
     pub(in crate::import) warnings: Vec<(String, String)>,
+    /// What was left out although the source has it: value and reason.
+    pub(in crate::import) left_out: Vec<(String, String)>,
 }
 
 /// A value that the rule cannot take, and why.
@@ -145,7 +148,7 @@ impl FieldRule {
         }
         for value in self.constant.iter().chain(&self.default) {
             let money = Money { unit: self.unit, currency: None };
-            self.shaped(target, &texts_of(value), money, &mut Vec::new())
+            self.shaped(target, &texts_of(value), money, &mut Filled::default())
                 .map_err(|unfit| format!("`{}`: {}", unfit.value, unfit.reason))?;
         }
         Ok(())
@@ -174,14 +177,14 @@ impl FieldRule {
         let mut filled = Filled::default();
         let money = Money { unit: self.unit, currency };
         if let Some(constant) = &self.constant {
-            filled.value = self.shaped(target, &texts_of(constant), money, &mut filled.warnings)?;
+            filled.value = self.shaped(target, &texts_of(constant), money, &mut filled)?;
             return Ok(filled);
         }
         for texts in self.gathered(target, row) {
-            match self.taken(target, &texts, money, &mut filled.warnings) {
+            match self.taken(target, &texts, money, &mut filled) {
                 Ok(value) => filled.value = value,
                 Err(unfit) if self.invalid == Invalid::Drop => {
-                    filled.warnings.push((unfit.value, format!("left out: {}", unfit.reason)));
+                    filled.left_out.push(left_out(unfit));
                 }
                 Err(unfit) => return Err(unfit),
             }
@@ -192,7 +195,7 @@ impl FieldRule {
         if filled.value.is_none()
             && let Some(default) = &self.default
         {
-            filled.value = self.shaped(target, &texts_of(default), money, &mut filled.warnings)?;
+            filled.value = self.shaped(target, &texts_of(default), money, &mut filled)?;
         }
         if filled.value.is_none() && self.required {
             return Err(Unfit {
@@ -209,19 +212,24 @@ impl FieldRule {
         target: &Target,
         texts: &[String],
         money: Money,
-        warnings: &mut Vec<(String, String)>,
+        filled: &mut Filled,
     ) -> Result<Option<Value>, Unfit> {
-        let prepared = self.prepared(texts)?;
+        let prepared = self.prepared(target, texts, filled)?;
         if prepared.len() > 1 && !target.shape.is_list() {
             let reason =
                 "expected one value, met a list: name one item (`column.0`) or use a template";
             return Err(Unfit { value: prepared.join(", "), reason: reason.to_owned() });
         }
-        self.shaped(target, &prepared, money, warnings)
+        self.shaped(target, &prepared, money, filled)
     }
 
     /// The texts stripped, mapped and without the ones that mean nothing.
-    fn prepared(&self, texts: &[String]) -> Result<Vec<String>, Unfit> {
+    fn prepared(
+        &self,
+        target: &Target,
+        texts: &[String],
+        filled: &mut Filled,
+    ) -> Result<Vec<String>, Unfit> {
         let mut prepared = Vec::new();
         for text in texts {
             let text = text.trim();
@@ -233,12 +241,18 @@ impl FieldRule {
             if text.is_empty() || self.absent.iter().chain(&self.exclude).any(means_nothing) {
                 continue;
             }
-            prepared.extend(self.mapped(text)?);
+            match self.mapped(text, filled) {
+                // Of a list, only the item that does not fit is left out.
+                Err(unfit) if self.invalid == Invalid::Drop && target.shape.is_list() => {
+                    filled.left_out.push(left_out(unfit));
+                }
+                mapped => prepared.extend(mapped?),
+            }
         }
         Ok(prepared)
     }
 
-    fn mapped(&self, text: &str) -> Result<Option<String>, Unfit> {
+    fn mapped(&self, text: &str, filled: &mut Filled) -> Result<Option<String>, Unfit> {
         if let Some(word) = self.numbers.as_ref().filter(|_| amount::is_amount(text)) {
             return Ok(Some(word.clone()));
         }
@@ -248,7 +262,11 @@ impl FieldRule {
         match (self.map.get(text), self.unmapped) {
             (Some(value), _) => Ok(Some(value.clone()).filter(|value| !value.is_empty())),
             (None, Unmapped::Keep) => Ok(Some(text.to_owned())),
-            (None, Unmapped::Drop) => Ok(None),
+            (None, Unmapped::Drop) => {
+                let reason = "the mapping's map has no such value".to_owned();
+                filled.left_out.push(left_out(Unfit { value: text.to_owned(), reason }));
+                Ok(None)
+            }
             (None, Unmapped::Fail) => {
                 let known: Vec<&str> = self.map.keys().take(12).map(String::as_str).collect();
                 let reason = format!(
@@ -286,27 +304,43 @@ impl FieldRule {
         target: &Target,
         texts: &[String],
         money: Money,
-        warnings: &mut Vec<(String, String)>,
+        filled: &mut Filled,
     ) -> Result<Option<Value>, Unfit> {
         if target.shape.is_list() {
-            return self.listed(target, texts, warnings);
+            return self.listed(target, texts, filled);
         }
         let Some(text) = texts.first() else { return Ok(None) };
-        convert::single(target.shape, text, &self.dates, money, warnings)
+        self.check_form(target, text)?;
+        convert::single(target.shape, text, &self.dates, money, &mut filled.warnings)
             .map(Some)
             .map_err(|reason| Unfit { value: text.clone(), reason })
+    }
+
+    /// Checks a code that may be left out; one that may not is checked with its statement.
+    fn check_form(&self, target: &Target, text: &str) -> Result<(), Unfit> {
+        if self.invalid == Invalid::Fail {
+            return Ok(());
+        }
+        form::check(target, text).map_err(|reason| Unfit { value: text.to_owned(), reason })
     }
 
     fn listed(
         &self,
         target: &Target,
         texts: &[String],
-        warnings: &mut Vec<(String, String)>,
+        filled: &mut Filled,
     ) -> Result<Option<Value>, Unfit> {
         let mut seen = BTreeSet::new();
         let mut items = Vec::new();
         for text in texts {
-            let item = convert::item(target.shape, text, warnings);
+            let mut item = convert::item(target.shape, text, &mut filled.warnings);
+            if target.pattern() == "ipc" {
+                item = form::class(&item);
+            }
+            if let Err(unfit) = self.check_form(target, &item) {
+                filled.left_out.push(left_out(unfit));
+                continue;
+            }
             if !item.is_empty() && seen.insert(item.to_lowercase()) {
                 items.push(item);
             }
@@ -322,12 +356,16 @@ impl FieldRule {
         // The mapping's own limit is a wish and passes in silence; the format's is reported.
         items.truncate(self.items_max.unwrap_or(usize::MAX));
         if items.len() > ITEMS_MAX {
-            let left_out = items.split_off(ITEMS_MAX);
-            let reason = format!("left out: a list has at most {ITEMS_MAX} items");
-            warnings.push((left_out.join(", "), reason));
+            let value = items.split_off(ITEMS_MAX).join(", ");
+            let reason = format!("a list has at most {ITEMS_MAX} items");
+            filled.left_out.push(left_out(Unfit { value, reason }));
         }
         Ok(Some(Value::from(items)))
     }
+}
+
+fn left_out(unfit: Unfit) -> (String, String) {
+    (unfit.value, format!("left out: {}", unfit.reason))
 }
 
 fn texts_of(value: &Value) -> Vec<String> {

@@ -140,6 +140,7 @@ const CONTRACT: &[(&str, Shape)] = &[
 /// A member of the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
+    pattern: &'static str,
     segments: Vec<Segment>,
     /// Its shape.
     pub shape: Shape,
@@ -162,7 +163,7 @@ impl Target {
         for (pattern, shape) in kind.targets() {
             let parts: Vec<&str> = pattern.split('.').collect();
             if let Some(segments) = matched(&parts, &names, language) {
-                return Ok(Self { segments, shape: *shape });
+                return Ok(Self { pattern, segments, shape: *shape });
             }
         }
         Err(nearest(path, kind.targets().iter().map(|(pattern, _)| *pattern)))
@@ -179,6 +180,11 @@ impl Target {
             })
             .collect();
         names.join(".")
+    }
+
+    /// The path as the tables of targets have it: `title.<language>`.
+    pub(super) fn pattern(&self) -> &'static str {
+        self.pattern
     }
 
     /// The path of the member beside an amount that names its currency.

@@ -34,7 +34,11 @@ fn the_manual_mapping_makes_valid_listings_of_the_manual_table() {
     let report = run(&options, &mut node, &mut |_| {}).unwrap();
     assert_eq!(report.problems, []);
     assert_eq!((report.rows, report.new, report.filtered, report.dropped), (4, 2, 1, 1));
-    assert_eq!(report.warning_count, 1);
+    assert!(report.warnings.iter().any(|warning| warning.reason.contains("never imported")));
+    let errors = std::fs::read(report.error_file.unwrap()).unwrap();
+    let errors = encoding_rs::GB18030.decode(&errors).0.into_owned();
+    assert!(errors.contains("2026-002") && errors.contains("left out"), "{errors}");
+    assert_eq!(report.warning_count, 2, "{:?}", report.warnings);
     let first = Value::Object(node.log[0].body.clone());
     assert!(first["listing_id"].as_str().unwrap().starts_with("zj-heat-film-"));
     assert_eq!(

@@ -132,6 +132,8 @@ fn value_maps_fail_keep_or_drop_what_they_do_not_have() {
     check(&rule("unmapped='keep'"), json!({"p": "auction"}), "/pricing/mode", json!("auction"));
     check(&rule("unmapped='drop'"), json!({"p": "拍卖"}), "/pricing", Value::Null);
     check(&rule("absent=['-']"), json!({"p": "-"}), "/pricing", Value::Null);
+    let left_out = ready(&rule("unmapped='drop'"), json!({"p": "拍卖"})).left_out;
+    assert_eq!((left_out.len(), left_out[0].value.as_str()), (1, "拍卖"));
 }
 
 #[test]
@@ -144,7 +146,7 @@ fn values_that_do_not_fit_fail_or_are_left_out_with_a_warning() {
     let mapped =
         ready("[fields.valid_until]\ncolumn='d'\ninvalid='drop'", json!({"d": "YYYY-MM-DD"}));
     assert!(mapped.submission.body.get("valid_until").is_none());
-    assert!(mapped.warnings[0].reason.starts_with("left out: expected a date"));
+    assert!(mapped.left_out[0].reason.starts_with("left out: expected a date"));
     fails(
         "[fields.title]\ncolumn='t'\nrequired=true",
         json!({"t": " "}),
@@ -152,6 +154,26 @@ fn values_that_do_not_fit_fail_or_are_left_out_with_a_warning() {
     );
     fails("[fields.title]\ncolumn='t'", json!({"t": ["a", "b"]}), "met a list");
     fails("[fields.maturity.level]\ncolumn='t'", json!({"t": "seven"}), "expected a whole number");
+}
+
+#[test]
+fn codes_that_do_not_fit_are_left_out_one_by_one() {
+    for (target, values, expected, value) in [
+        ("ipc", json!(["不详", "H01M10/05"]), json!(["H01M 10/05"]), "不详"),
+        ("fields", json!(["新材料", "nuclear"]), json!(["nuclear"]), "新材料"),
+        ("ip.0.number", json!("ZL202110123456.0"), Value::Null, "ZL202110123456.0"),
+        ("ip.0.number", json!("软著登字第1号"), json!("软著登字第1号"), ""),
+        ("holder.uscc", json!("91330100MA27XXXX00"), Value::Null, "91330100MA27XXXX00"),
+    ] {
+        let rules = format!("[fields.\"{target}\"]\ncolumn='a'\ninvalid='drop'");
+        let mapped = ready(&rules, json!({"a": values}));
+        let pointer = format!("/{}", target.replace('.', "/"));
+        let body = Value::Object(mapped.submission.body);
+        assert_eq!(body.pointer(&pointer).cloned().unwrap_or_default(), expected, "{target}");
+        let left_out: Vec<&str> =
+            mapped.left_out.iter().map(|found| found.value.as_str()).collect();
+        assert_eq!(left_out.join(""), value, "{target}");
+    }
 }
 
 #[test]
