@@ -56,6 +56,10 @@ fn read_text(path: &Path) -> anyhow::Result<String> {
         "{} is larger than {FILE_BYTES_MAX} bytes: divide it, or use `import`",
         path.display()
     );
+    // Windows editors begin a UTF-8 file with a byte-order mark, which is no JSON.
+    if text.starts_with('\u{feff}') {
+        text.remove(0);
+    }
     Ok(text)
 }
 
@@ -91,6 +95,14 @@ mod tests {
         let path = folder.path().join(name);
         std::fs::write(&path, text).unwrap();
         read(&path)
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over_once() {
+        for (name, text) in [("a.json", "\u{feff}{\"a\":1}"), ("a.toml", "\u{feff}a = 1")] {
+            assert_eq!(read_as(name, text).unwrap()[0]["a"], 1, "{name}");
+        }
+        assert!(read_as("a.json", "\u{feff}\u{feff}{}").is_err());
     }
 
     #[test]

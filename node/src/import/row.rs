@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 /// One row of the source, whole or broken.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceRow {
-    /// Where the row stands: the record number counted from 1 including the header (CSV, XLSX), the
+    /// The row that a spreadsheet program shows, blank rows included (CSV, XLSX), the
     /// line (JSON lines) or the element counted from 1 (JSON).
     pub number: u64,
     /// The row as the file has it.
