@@ -132,7 +132,7 @@ pub enum ReadError {
         bytes: u64,
     },
     /// The extension names no format.
-    #[error("the format of {} is not known by its name: set `format` under [source] to json, json-lines, csv or xlsx", path.display())]
+    #[error("the format of {} is not known by its name: save a spreadsheet as .xlsx or .csv, or set `format` under [source] to json, json-lines, csv or xlsx", path.display())]
     FormatUnknown {
         /// The file.
         path: PathBuf,

@@ -42,6 +42,7 @@ fn json_of_another_shape_is_refused() {
     refused("a.json", r#"[{"a":1} {"a":2}]"#, "", "expected `]`, met `{`");
     refused("a.json", "7", "", "expected `[`");
     refused("a.data", "[]", "", "not known by its name");
+    refused("a.xls", "", "", "save a spreadsheet as .xlsx or .csv");
     refused("a.json", "[]", "format='json'\nsheet='x'", "sheet is for XLSX only");
 }
 
