@@ -647,6 +647,11 @@ fn listings_are_found_by_what_they_say_and_only_so() {
     assert_eq!(refusal(found("region", "zhejiang")).0, 422);
     assert_eq!(refusal(found("limit", "501")).0, 422);
     assert_eq!(refusal(found("colour", "red")).0, 422);
+    for no_mark in ["", "%0D", "next", "0", "a b"] {
+        assert_eq!(refusal(found("after", no_mark)).0, 422, "{no_mark}");
+        let contracts = node.client.contracts(&[("after", no_mark.to_owned())]);
+        assert_eq!(refusal(contracts).0, 422, "{no_mark}");
+    }
     let detail = node.client.listing(ME, "zj-1").unwrap();
     assert_eq!((detail.listing.revision, detail.history.len()), (1, 1));
     assert_eq!(refusal(node.client.listing(ME, "zj-2")).0, 404);

@@ -292,7 +292,7 @@ pub enum ListingCommand {
 /// `hutong listing list`.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ListingListArgs {
-    /// Words in title or summary · 关键词
+    /// Text in a title, or the whole listing id · 标题中的文字
     #[arg(long, short)]
     pub query: Option<String>,
     /// achievement, demand, fund, talent, service, policy or challenge · 类别

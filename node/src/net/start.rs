@@ -1,9 +1,12 @@
 //! Starts the network.
 
+use std::io::ErrorKind;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use libp2p::identity::Keypair;
+use libp2p::multiaddr::Protocol;
 use libp2p::swarm::Swarm;
 use libp2p::{Multiaddr, swarm};
 use tokio::sync::mpsc;
@@ -91,12 +94,31 @@ fn swarm(
     Ok(Swarm::new(stack, behaviour, key.public().to_peer_id(), settings))
 }
 
+/// Refuses a TCP port on which somebody listens: the transport would share it with another node of the same user,
+/// and peers would reach now one, now the other.
+fn is_free(address: &Multiaddr) -> Result<(), NetError> {
+    let mut parts = address.iter();
+    let (Some(Protocol::Ip4(ip)), Some(Protocol::Tcp(port))) = (parts.next(), parts.next()) else {
+        return Ok(());
+    };
+    match TcpListener::bind((ip, port)) {
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            Err(NetError::Listen { address: address.to_string(), source: Box::new(error) })
+        }
+        // Whatever else is wrong the transport says.
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
 /// Takes the ports and makes the external addresses known.
 fn enter(
     swarm: &mut Swarm<Behaviour>,
     listen: Vec<Multiaddr>,
     external: Vec<Multiaddr>,
 ) -> Result<(), NetError> {
+    for address in &listen {
+        is_free(address)?;
+    }
     for address in listen {
         swarm.listen_on(address.clone()).map_err(|error| NetError::Listen {
             address: address.to_string(),

@@ -61,6 +61,13 @@ async fn a_peer_that_restarts_on_the_same_port_is_met_again() {
 }
 
 #[tokio::test]
+async fn two_nodes_do_not_share_a_port() {
+    let first = Node::start(&config(1, TCP)).await;
+    let taken = Net::start(&config(2, &first.address));
+    assert!(matches!(taken, Err(NetError::Listen { .. })));
+}
+
+#[tokio::test]
 async fn a_peer_that_was_away_at_the_start_is_met_later() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let address = format!("/ip4/127.0.0.1/tcp/{port}");
