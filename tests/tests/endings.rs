@@ -121,6 +121,20 @@ fn a_closed_terminal_ends_no_node_and_a_proxy_is_not_asked_for_it() -> anyhow::R
     federation.take(0)?.stop()
 }
 
+#[test]
+fn who_listens_at_the_address_of_a_killed_node_is_sent_nothing() -> anyhow::Result<()> {
+    let mut federation = Federation::found(3)?;
+    federation.start([0])?;
+    let data = federation.exchanges[0].data.clone();
+    let address = std::fs::read_to_string(data.join("api.addr"))?;
+    federation.take(0)?.kill()?;
+    let other = std::net::TcpListener::bind(address.trim())?;
+    other.set_nonblocking(true)?;
+    ends(&data, &["status"], 3, &["hutong run"])?;
+    ensure!(other.accept().is_err(), "the other program was called");
+    Ok(())
+}
+
 /// Starts a node on a folder where one runs, whose address file stays.
 fn spawn_beside(data: &Path) -> anyhow::Result<std::process::Child> {
     let address = data.join("api.addr");

@@ -69,8 +69,8 @@ impl Client {
     /// [`ClientError::NotRunning`] if none has written its address there, [`ClientError::Token`] if the token
     /// cannot be read.
     pub fn from_data(data: &Path) -> Result<Self, ClientError> {
-        let address =
-            read_address(data)?.ok_or_else(|| ClientError::NotRunning(data.to_owned()))?;
+        let address = read_address(data)?.filter(|_| is_held(data));
+        let address = address.ok_or_else(|| ClientError::NotRunning(data.to_owned()))?;
         Ok(Self::new(address, Token::open(data)?))
     }
 
@@ -370,6 +370,13 @@ impl Client {
 
 fn to_json(value: &impl Serialize) -> Result<Vec<u8>, ClientError> {
     serde_json::to_vec(value).map_err(|error| ClientError::NotUnderstood(error.to_string()))
+}
+
+/// Whether a living process holds the data folder. A node that was killed leaves its address behind, where another
+/// program may listen by now: that is not sent the token.
+fn is_held(data: &Path) -> bool {
+    let lock = std::fs::File::open(data.join("lock"));
+    !lock.is_ok_and(|lock| lock.try_lock_shared().is_ok())
 }
 
 fn read(response: &mut Response<ureq::Body>) -> Result<Vec<u8>, ClientError> {

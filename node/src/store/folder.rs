@@ -238,6 +238,17 @@ pub(super) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), StoreError>
     written
 }
 
+/// Takes the lock, unless a process holds it. A command that looks whether one does shares it for a moment, and is
+/// waited for.
+fn take_lock(file: &File) -> Result<(), TryLockError> {
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) if file.try_lock_shared().is_ok() => {
+            file.lock().map_err(TryLockError::Error)
+        }
+        outcome => outcome,
+    }
+}
+
 /// The lock, and whether whoever held it before was broken off: its id is still there.
 fn lock(root: &Path) -> Result<(File, bool), StoreError> {
     let path = root.join("lock");
@@ -248,7 +259,7 @@ fn lock(root: &Path) -> Result<(File, bool), StoreError> {
         .truncate(false)
         .open(&path)
         .map_err(StoreError::io("open", &path))?;
-    match file.try_lock() {
+    match take_lock(&file) {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             return Err(StoreError::Locked {
@@ -332,6 +343,18 @@ mod tests {
         assert!(error.contains(&std::process::id().to_string()), "{error}");
         drop(first);
         Folder::open(place.path()).unwrap();
+    }
+
+    #[test]
+    fn who_only_looks_at_the_lock_is_waited_for() {
+        let place = tempfile::tempdir().unwrap();
+        drop(Folder::open(place.path()).unwrap());
+        let looking = File::open(place.path().join("lock")).unwrap();
+        looking.lock_shared().unwrap();
+        let path = place.path().to_path_buf();
+        let opening = std::thread::spawn(move || Folder::open(&path).map(drop));
+        drop(looking);
+        opening.join().unwrap().unwrap();
     }
 
     #[test]
