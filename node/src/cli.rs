@@ -59,7 +59,7 @@ pub fn main() -> ExitCode {
     exit::end(&ended, console)
 }
 
-/// The command line, which takes a variable that is set to nothing for one that is not set.
+/// The command line. It treats an empty environment variable as unset.
 fn arguments(is_empty: impl Fn(&OsStr) -> bool) -> clap::Command {
     Cli::command().mut_args(|arg| {
         if arg.get_env().is_some_and(&is_empty) { arg.env(None::<&str>) } else { arg }

@@ -372,8 +372,8 @@ fn to_json(value: &impl Serialize) -> Result<Vec<u8>, ClientError> {
     serde_json::to_vec(value).map_err(|error| ClientError::NotUnderstood(error.to_string()))
 }
 
-/// Whether a living process holds the data folder. A node that was killed leaves its address behind, where another
-/// program may listen by now: that is not sent the token.
+/// Whether a live process holds the data folder's lock. Another program may listen at the address of a killed node
+/// by now, and must not get the token.
 fn is_held(data: &Path) -> bool {
     let lock = std::fs::File::open(data.join("lock"));
     !lock.is_ok_and(|lock| lock.try_lock_shared().is_ok())

@@ -233,7 +233,7 @@ fn environment_settings(
 ) -> impl Iterator<Item = (Origin, String, String)> {
     variables.iter().filter_map(|(name, value)| {
         let key = name.strip_prefix("HUTONG_").filter(|rest| rest.contains("__"))?;
-        // Set to nothing is as good as not set: containers make such variables.
+        // Containers pass unset variables on as empty ones.
         if value.is_empty() {
             return None;
         }

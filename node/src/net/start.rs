@@ -94,9 +94,9 @@ fn swarm(
     Ok(Swarm::new(stack, behaviour, key.public().to_peer_id(), settings))
 }
 
-/// Refuses a TCP port on which somebody listens: the transport would share it with another node of the same user,
-/// and peers would reach now one, now the other.
-fn is_free(address: &Multiaddr) -> Result<(), NetError> {
+/// Refuses a TCP port that is in use. The transport would share it with another node of the same user, and peers
+/// would reach either of the two.
+fn check_port_is_free(address: &Multiaddr) -> Result<(), NetError> {
     let mut parts = address.iter();
     let (Some(Protocol::Ip4(ip)), Some(Protocol::Tcp(port))) = (parts.next(), parts.next()) else {
         return Ok(());
@@ -117,7 +117,7 @@ fn enter(
     external: Vec<Multiaddr>,
 ) -> Result<(), NetError> {
     for address in &listen {
-        is_free(address)?;
+        check_port_is_free(address)?;
     }
     for address in listen {
         swarm.listen_on(address.clone()).map_err(|error| NetError::Listen {

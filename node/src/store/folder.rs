@@ -238,8 +238,8 @@ pub(super) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), StoreError>
     written
 }
 
-/// Takes the lock, unless a process holds it. A command that looks whether one does shares it for a moment, and is
-/// waited for.
+/// Takes the lock, unless another process holds it. A command that checks the lock shares it for a moment: this
+/// waits for it.
 fn take_lock(file: &File) -> Result<(), TryLockError> {
     match file.try_lock() {
         Err(TryLockError::WouldBlock) if file.try_lock_shared().is_ok() => {

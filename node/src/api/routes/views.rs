@@ -66,7 +66,7 @@ pub(in super::super) async fn listings(
         text: given.query,
         public_only: false,
         limit: limit(given.limit)?,
-        after: page_mark(given.after)?,
+        after: check_page_mark(given.after)?,
     };
     reading(move || {
         let (view, store) = (shared.node().view(), shared.node().store());
@@ -116,7 +116,7 @@ pub(in super::super) async fn contracts(
         contract_type: given.kind,
         number_prefix: given.number,
         limit: limit(given.limit)?,
-        after: page_mark(given.after)?,
+        after: check_page_mark(given.after)?,
     };
     reading(move || {
         let (view, store) = (shared.node().view(), shared.node().store());
@@ -234,13 +234,13 @@ fn limit(given: Option<usize>) -> Result<usize, ApiError> {
     }
 }
 
-/// A mark that is none would give the first page again, and a reader of pages go round for ever.
-fn page_mark(given: Option<String>) -> Result<Option<String>, ApiError> {
+/// Refuses an invalid page mark: it would give the first page again, and a harvester would loop forever.
+fn check_page_mark(given: Option<String>) -> Result<Option<String>, ApiError> {
     let is_mark = |mark: &String| !mark.is_empty() && hex::decode(mark).is_ok();
     if given.as_ref().is_none_or(is_mark) {
         return Ok(given);
     }
-    Err(ApiError::invalid("`after`: expected the `next` of the page before, as it was given"))
+    Err(ApiError::invalid("`after`: expected the `next` value of the previous page, unchanged"))
 }
 
 fn parse_region(text: &str) -> Result<hutong_protocol::region::Region, ApiError> {
