@@ -1,4 +1,4 @@
-//! A node's own publishing while strangers and hostile members beset it.
+//! A node's own publishing while strangers and hostile members attack it.
 //!
 //! The strangers name charters that nobody knows, ask for everything and come again when they are turned away. Of
 //! the members some publish without end, some ask as fast as a member may, some send what cannot be read.
@@ -32,8 +32,8 @@ use crate::statements::listing;
 /// Members that break the rules.
 const MEMBERS: usize = 10;
 const STRANGERS: usize = 50;
-/// The node that is beset: a founder that does not keep the register.
-const BESET: usize = 1;
+/// The node that is attacked: a founder that does not keep the register.
+const ATTACKED: usize = 1;
 /// What it takes of each hostile member's log in a day.
 const QUOTA_MIB: u64 = 4;
 /// Entries in one announcement of a member that publishes without end.
@@ -44,13 +44,13 @@ const SCOPE: &str = "US";
 /// What all attackers know.
 struct Target<'a> {
     federation: FederationId,
-    beset: &'a Exchange,
+    attacked: &'a Exchange,
     over: AtomicBool,
     /// Acts that they did.
     acts: AtomicU64,
 }
 
-/// Publishes at the node while it is beset, for so many seconds.
+/// Publishes at the node while it is attacked, for so many seconds.
 pub(crate) fn hostile(seconds: u64, report: &mut Report) -> anyhow::Result<()> {
     let mut federation = Federation::found(FOUNDERS + MEMBERS)?;
     set_quotas(&federation)?;
@@ -61,12 +61,12 @@ pub(crate) fn hostile(seconds: u64, report: &mut Report) -> anyhow::Result<()> {
     federation.admit_all(FOUNDERS..FOUNDERS + MEMBERS)?;
     federation.agree(&[0, 1, 2], Duration::from_mins(1))?;
 
-    let beset = &federation.exchanges[BESET];
-    let alone = publish(beset, 5, 0)?;
-    let before = folder_bytes(&beset.data)?;
+    let attacked = &federation.exchanges[ATTACKED];
+    let alone = publish(attacked, 5, 0)?;
+    let before = folder_bytes(&attacked.data)?;
     let target = Target {
         federation: federation.id,
-        beset,
+        attacked,
         over: AtomicBool::new(false),
         acts: AtomicU64::new(0),
     };
@@ -79,18 +79,18 @@ pub(crate) fn hostile(seconds: u64, report: &mut Report) -> anyhow::Result<()> {
             let target = &target;
             scope.spawn(move || told(target.stranger(number)));
         }
-        let published = publish(beset, seconds, 1 << 32);
+        let published = publish(attacked, seconds, 1 << 32);
         target.over.store(true, Ordering::Relaxed);
         published
     })?;
-    let (_, memory) = beset.node()?.memory_kib()?;
-    let grown = folder_bytes(&beset.data)? - before;
-    ensure!(beset.node()?.client().status()?.ready, "the node is not well after the attack");
+    let (_, memory) = attacked.node()?.memory_kib()?;
+    let grown = folder_bytes(&attacked.data)? - before;
+    ensure!(attacked.node()?.client().status()?.ready, "the node is not well after the attack");
 
     let mut alone = alone;
     report.figure("publish one alone, p99", percentile(&mut alone, 99) * 1e3, "ms");
-    report.figure("publish one, beset, median", percentile(&mut under_fire, 50) * 1e3, "ms");
-    report.figure("publish one, beset, p99", percentile(&mut under_fire, 99) * 1e3, "ms");
+    report.figure("publish one, attacked, median", percentile(&mut under_fire, 50) * 1e3, "ms");
+    report.figure("publish one, attacked, p99", percentile(&mut under_fire, 99) * 1e3, "ms");
     report.figure("published meanwhile", to_f64(under_fire.len() as u64), "statements");
     report.figure("what they did", to_f64(target.acts.load(Ordering::Relaxed)), "acts");
     report.figure("memory at most", to_f64(memory) / 1e3, "MB");
@@ -103,10 +103,10 @@ pub(crate) fn hostile(seconds: u64, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Sets at the beset node how much it takes of each hostile member.
+/// Sets at the attacked node how much it takes of each hostile member.
 fn set_quotas(federation: &Federation) -> anyhow::Result<()> {
     const TABLE: &str = "[follow.daily_mib]\n";
-    let file = federation.exchanges[BESET].data.join("hutong.toml");
+    let file = federation.exchanges[ATTACKED].data.join("hutong.toml");
     let quota = |member: &Exchange| format!("{} = {QUOTA_MIB}\n", member.id);
     let quotas: String = federation.exchanges[FOUNDERS..].iter().map(quota).collect();
     let text = fs::read_to_string(&file)?;
@@ -135,7 +135,7 @@ impl Target<'_> {
     }
 
     fn intruder(&self, secret: [u8; 32]) -> anyhow::Result<Intruder> {
-        Intruder::start(secret, &self.federation.short(), self.beset.address())
+        Intruder::start(secret, &self.federation.short(), self.attacked.address())
     }
 
     fn act(&self, intruder: &Intruder, act: Act) {
@@ -181,7 +181,7 @@ impl Target<'_> {
 
     /// Asks for all of the node's log again and again.
     fn ask_without_end(&self, intruder: &Intruder) -> anyhow::Result<()> {
-        let log: ExchangeId = self.beset.id.parse()?;
+        let log: ExchangeId = self.attacked.id.parse()?;
         let range = LeavesRequest { log, from: 0, to: 200, size: 200, left: false };
         let request = frame(&Request::Leaves(range).encode());
         while self.goes_on() {

@@ -68,7 +68,7 @@ enum Subject {
     Load,
     /// A node that holds all entries in many logs, and a second one that fetches them.
     Logs,
-    /// One statement after the other, while 50 strangers and 10 hostile members beset the node.
+    /// One statement after the other, while 50 strangers and 10 hostile members attack the node.
     Hostile,
 }
 
