@@ -19,6 +19,7 @@ fn small(threads: usize) -> CountryArguments {
         divisions: PathBuf::from("/nowhere"),
         threads,
         late: true,
+        newcomers: 0,
         announced_bytes: None,
         mesh: mesh::D,
         idontwant: mesh::IDONTWANT_BYTES,
@@ -41,6 +42,15 @@ fn a_country_delivers_everything_and_is_the_same_on_one_thread_and_on_two() {
     assert!(one.classes[1].amplification().1 < 2.0, "{:?}", one.classes);
     let other = CountryArguments { seed: 8, ..small(2) };
     assert_ne!(run(&other).unwrap().digest, one.digest);
+}
+
+#[test]
+fn every_node_soon_knows_the_exchanges_that_are_admitted_during_the_day() {
+    let figures = run(&CountryArguments { newcomers: 2, ..small(2) }).unwrap();
+    assert_eq!(figures.violations, Vec::<String>::new());
+    assert_eq!((figures.newcomers, figures.enrolled), (2, 2));
+    // Of simulated time.
+    assert!(figures.enrol_ms.max < 2_000.0, "{:?}", figures.enrol_ms);
 }
 
 #[test]

@@ -43,6 +43,9 @@ pub struct CountryArguments {
     /// catch up.
     #[arg(long)]
     pub late: bool,
+    /// How many of the county exchanges are admitted during the stretch.
+    #[arg(long, default_value_t = 0)]
+    pub newcomers: usize,
     /// Entries up to this size travel with announcements, in bytes; as the protocol has it if left
     /// out.
     #[arg(long)]
@@ -95,7 +98,9 @@ pub fn country(arguments: &CountryArguments) -> Result<ExitCode> {
         let text = serde_json::to_string_pretty(&figures)?;
         std::fs::write(path, text).with_context(|| path.display().to_string())?;
     }
-    let good = figures.violations.is_empty() && figures.complete == figures.statements;
+    let good = figures.violations.is_empty()
+        && figures.complete == figures.statements
+        && figures.enrolled == figures.newcomers;
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
@@ -108,6 +113,7 @@ pub fn run(arguments: &CountryArguments) -> Result<Figures> {
     let begin = (Instant::now(), processor_seconds());
     let divisions = Divisions::load(&arguments.divisions)?;
     let plan = Plan::new(&divisions, arguments.nodes, arguments.seed)?;
+    let plan = plan.with_newcomers(arguments.newcomers);
     let stretch = Stretch { from: seconds(arguments.from), to: seconds(arguments.to) };
     let (nodes, seed) = (arguments.nodes, arguments.seed);
     let idontwant_bytes = Some(arguments.idontwant);

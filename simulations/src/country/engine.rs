@@ -189,7 +189,10 @@ impl Country {
         let begin = (from + MEETING_S) * 1_000_000;
         self.meet(from * 1_000_000);
         let late = self.ledger.late.map(|(node, ..)| node);
-        for planned in load::of_day(&self.plan, self.settings.seed, self.settings.stretch) {
+        let stretch = self.settings.stretch;
+        let admissions = load::admissions(&self.plan, &self.commons.federation, stretch);
+        let day = load::of_day(&self.plan, self.settings.seed, stretch);
+        for planned in day.into_iter().chain(admissions) {
             if late == Some(planned.exchange) {
                 continue;
             }
@@ -403,6 +406,10 @@ impl Country {
                 }
             }
             Wants::OwnCosigned { size } => self.ledger.cosigned(node, size, at),
+            Wants::Admitted(newcomer) => {
+                self.ledger.admitted(newcomer, at, self.nodes.len());
+            }
+            Wants::Knows(newcomer) => self.ledger.known(newcomer, node, at),
             Wants::Again(planned) => {
                 self.at(at, Event::Node(node, Arrives::Publish(planned)));
             }
@@ -561,7 +568,8 @@ fn start_nodes(
             Some(bytes) => state.announcing_entries_up_to(bytes),
             None => state,
         };
-        let mut node = Node::new(u32::try_from(number).ok()?, state);
+        let stranger = u32::try_from(plan.newcomers().start).ok()?;
+        let mut node = Node::new(u32::try_from(number).ok()?, state, stranger);
         node.disk = disk;
         Some(Box::new(node))
     };

@@ -46,6 +46,23 @@ impl Statement {
         }
     }
 
+    /// A node came to hold it.
+    fn held(&mut self, node: u32, at: u64) {
+        self.holders += 1;
+        let share = |percent: usize| (self.expected * percent).div_ceil(100);
+        let (half, most, all) = (share(50), share(99), self.expected);
+        let took = Some(at.saturating_sub(self.at));
+        if self.holders == half {
+            self.half = took;
+        }
+        if self.holders == most {
+            self.most = took;
+        }
+        if self.holders == all {
+            (self.all, self.last) = (took, node);
+        }
+    }
+
     /// How long it took to reach everybody, in microseconds, and whom it reached last.
     pub fn completed(&self) -> Option<(u64, u32)> {
         Some((self.all?, self.last))
@@ -89,6 +106,8 @@ pub struct Ledger {
     audiences: Vec<(usize, usize)>,
     statements: Vec<Statement>,
     by_log: Vec<BTreeMap<u64, usize>>,
+    /// The newcomers that were admitted, and who knows of it.
+    newcomers: BTreeMap<u32, Statement>,
     /// Small and large statements.
     pub classes: [Class; 2],
     /// Announcements by cause: with tails, and without.
@@ -137,23 +156,25 @@ impl Ledger {
         }
         let Some(&place) = self.by_log[log as usize].get(&index) else { return };
         let statement = &mut self.statements[place];
-        statement.holders += 1;
-        let share = |percent: usize| (statement.expected * percent).div_ceil(100);
-        let (half, most, all) = (share(50), share(99), statement.expected);
-        let took = Some(at.saturating_sub(statement.at));
+        statement.held(node, at);
         let step = at.saturating_sub(statement.at) / DELAY_STEP_US;
         let step = usize::try_from(step).unwrap_or(DELAY_STEPS).min(DELAY_STEPS - 1);
         self.delays[step] += 1;
-        if statement.holders == half {
-            statement.half = took;
-        }
-        if statement.holders == most {
-            statement.most = took;
-        }
-        if statement.holders == all {
-            (statement.all, statement.last) = (took, node);
-        }
         self.classes[usize::from(statement.bytes > LARGE_BYTES)].held += statement.bytes as u64;
+    }
+
+    /// The parent of a newcomer published its admission; `nodes` are to know of it.
+    pub fn admitted(&mut self, newcomer: u32, at: u64, nodes: usize) {
+        let expected = nodes - usize::from(self.late.is_some());
+        self.newcomers.insert(newcomer, Statement { expected, ..Statement::new(at, 0, false) });
+    }
+
+    /// A node's directory has a newcomer.
+    pub fn known(&mut self, newcomer: u32, node: u32, at: u64) {
+        let late = self.late.is_some_and(|(late, ..)| late == node);
+        if let Some(one) = self.newcomers.get_mut(&newcomer).filter(|_| !late) {
+            one.held(node, at);
+        }
     }
 
     /// All statements, by log and index.
@@ -252,6 +273,12 @@ pub struct Figures {
     pub quorum_ms: Times,
     /// Statements for which it has one.
     pub with_quorum: usize,
+    /// Exchanges that were to be admitted during the stretch.
+    pub newcomers: usize,
+    /// Those whom every node knows.
+    pub enrolled: usize,
+    /// From a newcomer's admission until 99% of the nodes have it in their directories.
+    pub enrol_ms: Times,
     /// Bytes of small and of large statements.
     pub classes: [Class; 2],
     /// Bytes sent for each statement, all causes.
@@ -322,6 +349,9 @@ impl Figures {
             all_ms: times(|one| one.all),
             quorum_ms: times(|one| one.cosigned),
             with_quorum: ledger.statements.iter().filter(|one| one.cosigned.is_some()).count(),
+            newcomers: country.plan.newcomers().len(),
+            enrolled: ledger.newcomers.values().filter(|one| one.all.is_some()).count(),
+            enrol_ms: Times::of(ledger.newcomers.values().filter_map(|one| one.most).collect()),
             classes: ledger.classes,
             bytes_per_statement: sent / statements.max(1) as u64,
             tiers: tiers(country),

@@ -25,7 +25,7 @@ use hutong_protocol::time::Timestamp;
 
 use super::archive::{Contents, Log};
 use super::plan::{Plan, SEATS};
-use crate::federation::{Federation, Pace, register};
+use crate::federation::{Exchange, Federation, Pace, register};
 use crate::rng::Rng;
 
 /// The day's midnight: 2026-12-28T00:00:00Z, in seconds since the Unix epoch.
@@ -138,7 +138,7 @@ impl Founded {
             logs: vec![Contents::default(); count],
             register: Contents::default(),
         };
-        for index in 0..count {
+        for index in 0..plan.roles.len() {
             founding.admit(index)?;
         }
         let federation = &founding.federation;
@@ -155,14 +155,7 @@ impl Founded {
         let register_note = note(&federation, of, &register_key(&federation)?, &contents);
         notes.insert(Log::try_from(logs.len())?, register_note);
         logs.push(contents);
-        let scopes = federation
-            .exchanges
-            .iter()
-            .map(|one| {
-                let member = directory.member(&one.id);
-                member.map(|member| member.scope.clone()).context("not admitted")
-            })
-            .collect::<Result<_>>()?;
+        let scopes = federation.exchanges.iter().map(Exchange::scope).collect();
         Ok(Self { federation, logs, directory: Arc::new(directory), scopes, anchor, notes })
     }
 

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use hutong_protocol::audience::Audience;
+use hutong_protocol::date::Date;
 use hutong_protocol::id::ExchangeId;
 use hutong_protocol::prepare::Prepared;
 use hutong_protocol::statement::StatementType;
@@ -10,7 +11,7 @@ use hutong_protocol::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::plan::Plan;
-use crate::federation::Exchange;
+use crate::federation::{Exchange, Federation};
 use crate::rng::Rng;
 
 /// Statements of the whole country on the busiest day of a December: three times a mean working
@@ -58,6 +59,8 @@ pub struct Planned {
     pub exchange: u32,
     /// What its contents are made from.
     pub seed: u64,
+    /// The newcomer that it admits; where there is none, it is a listing or a contract.
+    pub admits: Option<u32>,
 }
 
 /// What is published in a stretch of the day, in order of time.
@@ -78,11 +81,26 @@ pub fn of_day(plan: &Plan, seed: u64, stretch: Stretch) -> Vec<Planned> {
         let exchange = ends.partition_point(|end| *end <= draw);
         let within = (stretch.from * 1_000_000..stretch.to * 1_000_000).contains(&at_us);
         if let (true, Ok(exchange)) = (within && exchange < ends.len(), u32::try_from(exchange)) {
-            planned.push(Planned { at_us, exchange, seed });
+            planned.push(Planned { at_us, exchange, seed, admits: None });
         }
     }
     planned.sort_by_key(|planned| (planned.at_us, planned.seed));
     planned
+}
+
+/// The admissions of the newcomers by their parents, evenly over the stretch.
+pub fn admissions(plan: &Plan, federation: &Federation, stretch: Stretch) -> Vec<Planned> {
+    let newcomers = plan.newcomers();
+    let apart_us = stretch.seconds() * 1_000_000 / (newcomers.len() as u64 + 1);
+    let planned = (1..).zip(newcomers).filter_map(|(nth, newcomer)| {
+        Some(Planned {
+            at_us: stretch.from * 1_000_000 + nth * apart_us,
+            exchange: u32::try_from(federation.decider(newcomer)?).ok()?,
+            seed: nth,
+            admits: Some(u32::try_from(newcomer).ok()?),
+        })
+    });
+    planned.collect()
 }
 
 fn time(rng: &mut Rng) -> u64 {
@@ -105,8 +123,15 @@ impl Planned {
     /// # Errors
     ///
     /// Where it is not well formed.
-    pub fn prepare(&self, exchange: &Exchange, at: Timestamp) -> Result<Prepared> {
+    pub fn prepare(&self, federation: &Federation, at: Timestamp) -> Result<Prepared> {
+        let exchange = &federation.exchanges[self.exchange as usize];
         let mut rng = Rng::new(self.seed);
+        if let Some(newcomer) = self.admits {
+            let admission = federation.admission(newcomer as usize)?;
+            let (kind, body) =
+                (StatementType::MemberAdmit, federation.numbered(admission, 1, Date::of(at)));
+            return exchange.prepare(kind, Audience::Public, at, rng.salt(), body);
+        }
         let draw = rng.below(1_000);
         let (kind, body) = if draw < LISTINGS {
             (StatementType::Listing, listing(exchange, &mut rng))
@@ -188,7 +213,6 @@ fn text(rng: &mut Rng, bytes: u64) -> String {
 mod tests {
     use super::*;
     use crate::country::divisions::Divisions;
-    use crate::federation::Federation;
     use crate::federation::Pace;
 
     #[test]
@@ -201,8 +225,11 @@ mod tests {
             .iter()
             .take(400)
             .map(|one| {
-                let exchange = &federation.exchanges[one.exchange as usize];
-                one.prepare(exchange, Timestamp::from_seconds(1)).unwrap().entry().as_bytes().len()
+                one.prepare(&federation, Timestamp::from_seconds(1))
+                    .unwrap()
+                    .entry()
+                    .as_bytes()
+                    .len()
             })
             .collect();
         sizes.sort_unstable();

@@ -160,6 +160,10 @@ pub enum Wants {
         /// The size of the checkpoint.
         size: u64,
     },
+    /// It published the admission of a newcomer.
+    Admitted(u32),
+    /// Its directory has a newcomer.
+    Knows(u32),
     /// To publish later.
     Again(Planned),
 }
@@ -186,17 +190,20 @@ pub struct Node {
     pub violations: Vec<String>,
     /// Inputs taken.
     pub inputs: u64,
+    /// The next newcomer that its directory does not have.
+    stranger: u32,
     waiting: BTreeMap<u64, (u32, RequestId)>,
     publishing: BTreeMap<Ticket, (Planned, usize, bool)>,
     last_number: u64,
 }
 
 impl Node {
-    /// A node that has not started.
-    pub fn new(number: u32, state: State) -> Self {
+    /// A node that has not started; `stranger` is the first newcomer.
+    pub fn new(number: u32, state: State, stranger: u32) -> Self {
         Self {
             number,
             state,
+            stranger,
             disk: Disk::default(),
             wake: None,
             woken: 0,
@@ -260,7 +267,7 @@ impl Node {
 
     fn publish(&mut self, commons: &Commons, at: u64, planned: Planned) -> Option<Input> {
         let exchange = &commons.federation.exchanges[self.number as usize];
-        let prepared = match planned.prepare(exchange, timestamp(at)) {
+        let prepared = match planned.prepare(&commons.federation, timestamp(at)) {
             Ok(prepared) => prepared,
             Err(error) => {
                 self.violations.push(format!("{}: {error}", exchange.id));
@@ -289,9 +296,21 @@ impl Node {
                 }
             }
         }
+        self.meet_newcomers(commons, at, wants);
         let wake = self.state.wake_at().map(|at| (at.millis() * 1_000).max(1));
         // What is due in this very millisecond is due in the next one: time must go on.
         self.wake = wake.map(|wake| if wake <= at { (at / 1_000 + 1) * 1_000 } else { wake });
+    }
+
+    /// Says which newcomers the directory has now. They are admitted in the order of their numbers.
+    fn meet_newcomers(&mut self, commons: &Commons, at: u64, wants: &mut Vec<Want>) {
+        while let Some(newcomer) = commons.federation.exchanges.get(self.stranger as usize) {
+            if self.state.directory().member(&newcomer.id).is_none() {
+                return;
+            }
+            wants.push((at, Wants::Knows(self.stranger)));
+            self.stranger += 1;
+        }
     }
 
     /// Carries out an effect; returns the input that it leads to at once.
@@ -318,6 +337,8 @@ impl Node {
                             let log = self.number;
                             wants.push((at, Wants::Published { log, index, bytes, domestic }));
                         }
+                        wants
+                            .extend(planned.admits.map(|newcomer| (at, Wants::Admitted(newcomer))));
                     }
                     Err(_) => wants.push((at + RETRY_US, Wants::Again(planned))),
                 }

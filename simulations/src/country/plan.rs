@@ -1,5 +1,7 @@
 //! Which exchanges there are, under whom, and what each follows.
 
+use std::ops::Range;
+
 use anyhow::Result;
 use hutong_protocol::region::{Region, Scope};
 use hutong_protocol::state::Follow;
@@ -48,11 +50,26 @@ pub struct Role {
 pub struct Plan {
     /// What the federation is founded from.
     pub specs: Vec<ExchangeSpec>,
-    /// The same exchanges, as nodes.
+    /// The same exchanges, as nodes; but for the newcomers, who are last.
     pub roles: Vec<Role>,
 }
 
 impl Plan {
+    /// The last `count` counties are newcomers: who they are is known, but nobody has admitted them and no
+    /// node of theirs runs.
+    #[must_use]
+    pub fn with_newcomers(mut self, count: usize) -> Self {
+        let is_county = |role: &&Role| role.tier == Tier::County;
+        let counties = self.roles.iter().rev().take_while(is_county).count();
+        self.roles.truncate(self.roles.len() - count.min(counties));
+        self
+    }
+
+    /// The places of the newcomers.
+    pub fn newcomers(&self) -> Range<usize> {
+        self.roles.len()..self.specs.len()
+    }
+
     /// `nodes` exchanges, at most [`FULL`]: whole provinces one after the other, the last one as
     /// far as it goes, and a like part of the others.
     ///

@@ -24,6 +24,12 @@ fn write_all(text: &mut String, f: &Figures) -> std::fmt::Result {
     }
     writeln!(text, "| to a witness quorum: median / p99 / max | {} |", times(f.quorum_ms))?;
     writeln!(text, "| with a quorum known to the owner | {} |", f.with_quorum)?;
+    if f.newcomers > 0 {
+        let (of, known) = (f.newcomers, f.enrolled);
+        writeln!(text, "| exchanges admitted / known to every node | {of} / {known} |")?;
+        let name = "from admission to 99% of directories: median / p99 / max";
+        writeln!(text, "| {name} | {} |", times(f.enrol_ms))?;
+    }
     writeln!(text, "| bytes sent per statement | {} |", size(f.bytes_per_statement))?;
     for (name, class) in ["up to 2 KiB", "above 2 KiB"].iter().zip(&f.classes) {
         let (carrying, all) = class.amplification();
